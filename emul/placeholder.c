@@ -1,0 +1,1 @@
+typedef int fpx_emul_placeholder;

@@ -1,0 +1,84 @@
+/* fpx/format.h - number formats as data: what each code of a format means.
+ *
+ *   bit    7   6 5 4 3   2 1 0          bit    7   6 5 4 3 2   1 0        bit  3   2 1   0
+ *   e4m3  [s] [ e e e e ] [ m m m ]     e5m2  [s] [ e e e e e ] [ m m ]   e2m1 [s] [e e] [m]
+ *
+ * value = (-1)^s * 2^(e - bias) * 1.m, or (-1)^s * 2^(1 - bias) * 0.m where e == 0. */
+#ifndef FPX_FORMAT_H
+#define FPX_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FPX_FORMAT_NAME_MAX = 16 };
+
+/* Which codes are not finite numbers. */
+enum fpx_specials {
+    FPX_SPECIALS_IEEE,     /* exponent all ones: fraction 0 is Inf, else NaN */
+    FPX_SPECIALS_NAN_ONLY, /* magnitude above max_code is NaN, no Inf (e4m3: 0x7f, 0xff) */
+    FPX_SPECIALS_NONE      /* every code is finite (e2m1) */
+};
+
+enum fpx_format_class {
+    FPX_CLASS_FLOAT, /* sign, exponent, fraction as drawn above */
+    FPX_CLASS_INT    /* two's complement integer (token ids); ebits, mbits, bias unused */
+};
+
+/* Plain data, compared by fpx_format_equal, copied by value across processes. */
+typedef struct fpx_format {
+    char name[FPX_FORMAT_NAME_MAX]; /* "e4m3", unique, terminated */
+    uint8_t cls;                    /* enum fpx_format_class */
+    uint8_t bits;                   /* width of a code: 4, 8, 16, 32, 64 */
+    uint8_t ebits;                  /* 2..11 */
+    uint8_t mbits;                  /* stored fraction bits, 1..52 */
+    int16_t bias;                   /* subtracted from the stored exponent */
+    uint8_t specials;               /* enum fpx_specials */
+    uint8_t reserved;               /* 0 */
+    uint64_t max_code;              /* code of the largest finite value, sign 0 */
+    uint64_t nan_code;              /* canonical NaN, sign 0; 0 where the format has none */
+} fpx_format;
+
+/* OCP 8-bit Floating Point Specification 1.0, table 1. */
+extern const fpx_format fpx_e4m3, fpx_e5m2;
+/* OCP Microscaling Formats Specification 1.0, section 5.3.3: grid 0 .5 1 1.5 2 3 4 6. */
+extern const fpx_format fpx_e2m1;
+/* IEEE 754-2019 binary16, binary32, binary64; bfloat16 is binary32's upper half. */
+extern const fpx_format fpx_bf16, fpx_fp16, fpx_fp32, fpx_fp64;
+/* Token ids and other indices. */
+extern const fpx_format fpx_int32;
+
+/* The format of this name or alias (ml_dtypes' names: float8_e4m3fn, float8_e5m2, float4_e2m1fn,
+ * bfloat16, float16, float32, float64, int32); NULL where unknown. */
+const fpx_format *fpx_format_find(const char *name);
+
+/* Formats in table order; NULL at and after the end. */
+const fpx_format *fpx_format_at(size_t index);
+
+/* ml_dtypes' (or numpy's) name of a format, for files; its own name where ml_dtypes has none. */
+const char *fpx_format_alias(const fpx_format *format);
+
+/* 1 where both describe the same codes (every field but the name), else 0. */
+int fpx_format_equal(const fpx_format *a, const fpx_format *b);
+
+/* Bytes one unpacked code takes in memory: 1, 2, 4 or 8. Codes narrower than a byte use its low
+ * bits, the upper ones are 0. */
+size_t fpx_format_size(const fpx_format *format);
+
+/* The exact value of one code in float64. Bits above the format's width are ignored. NaN codes
+ * give the quiet NaN 0x7FF8000000000000 with the code's sign. FPX_CLASS_INT gives the integer. */
+double fpx_format_value(const fpx_format *format, uint64_t code);
+
+/* Largest finite value, in float64. */
+double fpx_format_max(const fpx_format *format);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FPX_FORMAT_H */

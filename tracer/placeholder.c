@@ -1,0 +1,1 @@
+typedef int fpx_tracer_placeholder;

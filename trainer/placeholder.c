@@ -1,0 +1,1 @@
+typedef int fpx_trainer_placeholder;
