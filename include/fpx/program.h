@@ -23,7 +23,7 @@ typedef enum fpx_tensor_class {
     FPX_TENSOR_SCALE
 } fpx_tensor_class;
 
-enum { FPX_NO_TENSOR = 0xffffffffu };
+#define FPX_NO_TENSOR UINT32_C(0xffffffff) /* "none", in place of a tensor or operation index */
 
 typedef struct fpx_program_tensor {
     char name[FPX_NAME_MAX]; /* "layer.0/attn.qkv/x", unique */
