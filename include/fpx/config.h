@@ -83,13 +83,11 @@ typedef struct fpx_recipe {
 fpx_status fpx_experiment_read(const char *path, fpx_experiment **ret_experiment, fpx_error *err);
 void fpx_experiment_free(fpx_experiment *experiment); /* NULL is fine */
 
-/* name: a shipped recipe ("fp8"), or a path ending in .yaml. FPX_EINVAL: no such recipe; the text lists
- * those there are. */
-fpx_status fpx_recipe_read(const char *name, fpx_recipe **ret_recipe, fpx_error *err);
+/* The same for a recipe: from a file, or from text; label stands for the file's name in errors. */
+fpx_status fpx_recipe_read(const char *path, fpx_recipe **ret_recipe, fpx_error *err);
+fpx_status fpx_recipe_parse(const char *label, const char *text, fpx_recipe **ret_recipe,
+                            fpx_error *err);
 void fpx_recipe_free(fpx_recipe *recipe); /* NULL is fine */
-
-/* Names of the shipped recipes in order; NULL at and after the end. */
-const char *fpx_recipe_name(size_t index);
 
 #ifdef __cplusplus
 }
