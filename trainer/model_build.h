@@ -13,9 +13,9 @@ enum { BUILD_MAX_PARAMS = 4096 };
 typedef struct build {
     fpx_program *program;
     const fpx_recipe *recipe;
-    unsigned char *used;  /* rules of the recipe that matched something */
+    unsigned char *used; /* rules of the recipe that matched something */
     uint64_t batch, sequence;
-    fpx_status status;    /* the first failure: later calls do nothing */
+    fpx_status status; /* the first failure: later calls do nothing */
     fpx_error *err;
     uint32_t params[BUILD_MAX_PARAMS], grads[BUILD_MAX_PARAMS]; /* in program order */
     size_t nparams;

@@ -6,8 +6,10 @@
 #include "model_build.h"
 
 /* "x" of fprop and wgrad is the same tensor: where their rules agree, so is the quantized copy. The
- * name holds format and scaling, so finding the name is finding the copy. */
-static uint32_t quantized(build *b, const linear *l, fpx_role role, const char *tensor, uint32_t source)
+ * name holds format, scaling and overflow (".open": beyond the largest finite value to Inf or NaN),
+ * so finding the name is finding the copy. */
+static uint32_t quantized(build *b, const linear *l, fpx_role role, const char *tensor,
+                          uint32_t source)
 {
     char site[FPX_NAME_MAX], name[2 * FPX_NAME_MAX];
     fpx_operand_rule rule;
@@ -17,12 +19,14 @@ static uint32_t quantized(build *b, const linear *l, fpx_role role, const char *
 
     if (b->status != FPX_OK)
         return FPX_NO_TENSOR;
-    b->status = fpx_recipe_operand(b->recipe, l->layer, l->op, role, tensor, b->used, &rule, b->err);
+    b->status =
+        fpx_recipe_operand(b->recipe, l->layer, l->op, role, tensor, b->used, &rule, b->err);
     if (b->status != FPX_OK || !rule.quantized)
         return source;
     build_site(l->layer, l->op, site);
-    (void)snprintf(name, sizeof name, "%s/%s.%s%s", site, tensor, rule.conversion.format.name,
-                   rule.scaled ? "" : ".unscaled");
+    (void)snprintf(name, sizeof name, "%s/%s.%s%s%s", site, tensor, rule.conversion.format.name,
+                   rule.scaled ? "" : ".cast",
+                   rule.conversion.overflow == FPX_SATFINITE ? "" : ".open");
     if (strlen(name) < FPX_NAME_MAX &&
         (codes = fpx_program_find_tensor(b->program, name)) != FPX_NO_TENSOR)
         return codes;
@@ -33,7 +37,8 @@ static uint32_t quantized(build *b, const linear *l, fpx_role role, const char *
         scale = build_tensor(b, l->layer, FPX_TENSOR_SCALE, &fpx_fp32, (uint64_t[4]){ 2, 0, 0, 0 },
                              "%s.scale", name);
         build_op(b, l->layer, FPX_OP_SCALE, role, name, "scale",
-                 (uint32_t[]){ source, FPX_NO_TENSOR }, (uint32_t[]){ scale, FPX_NO_TENSOR }, &attr);
+                 (uint32_t[]){ source, FPX_NO_TENSOR }, (uint32_t[]){ scale, FPX_NO_TENSOR },
+                 &attr);
     }
     if (b->status != FPX_OK)
         return FPX_NO_TENSOR;
@@ -41,8 +46,8 @@ static uint32_t quantized(build *b, const linear *l, fpx_role role, const char *
     desc = from->desc;
     desc.format = rule.conversion.format;
     fpx_program_tensor t = { .desc = desc,
-                             .cls = from->cls == FPX_TENSOR_GRADIENT ? FPX_TENSOR_GRADIENT :
-                                                                       FPX_TENSOR_ACTIVATION,
+                             .cls = from->cls == FPX_TENSOR_GRADIENT ? FPX_TENSOR_GRADIENT
+                                                                     : FPX_TENSOR_ACTIVATION,
                              .layer = l->layer,
                              .scale = scale,
                              .unquantized = source };
@@ -55,7 +60,8 @@ static uint32_t quantized(build *b, const linear *l, fpx_role role, const char *
     const fpx_attr attr = { .quantize = { .round = rule.conversion.round,
                                           .overflow = rule.conversion.overflow } };
     build_op(b, l->layer, FPX_OP_QUANTIZE, role, name, "quantize",
-             (uint32_t[]){ source, scale, FPX_NO_TENSOR }, (uint32_t[]){ codes, FPX_NO_TENSOR }, &attr);
+             (uint32_t[]){ source, scale, FPX_NO_TENSOR }, (uint32_t[]){ codes, FPX_NO_TENSOR },
+             &attr);
     return codes;
 }
 

@@ -24,18 +24,19 @@ extern "C" {
 typedef struct fpx_model {
     fpx_program *program;
     uint32_t tokens, targets; /* int32[B*T] inputs */
-    uint32_t hyper;           /* fp32[3]: learning rate, 1/(1-beta1^t), 1/(1-beta2^t); training only */
-    uint32_t logits;          /* fp32[B*T, V] */
-    uint32_t loss;            /* fp32[1]: mean over tokens, in nats */
-    uint32_t norm;            /* fp32[1]: gradient norm before clipping; training only */
-    uint64_t parameters;      /* trained values */
+    uint32_t hyper;      /* fp32[3]: learning rate, 1/(1-beta1^t), 1/(1-beta2^t); training only */
+    uint32_t logits;     /* fp32[B*T, V] */
+    uint32_t loss;       /* fp32[1]: mean over tokens, in nats */
+    uint32_t norm;       /* fp32[1]: gradient norm before clipping; training only */
+    uint64_t parameters; /* trained values */
 } fpx_model;
 
 /* training 0: forward pass only, with the same names and tensors for parameters. batch and sequence
  * override the experiment's where not 0. FPX_EINVAL: an impossible shape, a rule of the recipe
  * that matches nothing, or that an operation refuses, with text. */
 fpx_status fpx_model_build(const fpx_experiment *experiment, const fpx_recipe *recipe, int training,
-                           uint32_t batch, uint32_t sequence, fpx_model **ret_model, fpx_error *err);
+                           uint32_t batch, uint32_t sequence, fpx_model **ret_model,
+                           fpx_error *err);
 void fpx_model_free(fpx_model *model); /* NULL is fine */
 
 #ifdef __cplusplus
