@@ -30,7 +30,7 @@ def counts(test):
     failed = sum(row[1] + row[2] for row in rows)
     if test["result"] in GOOD:
         return total - failed, failed
-    return (total - failed, failed) if failed else (total - 1 if rows else 0, 1)
+    return (total - failed, failed) if failed else (total if rows else 0, 1)
 
 
 def skips(test):
@@ -50,28 +50,26 @@ def expected_skips(path):
 def main(log, expected_path, status):
     tests = [json.loads(line) for line in Path(log).read_text().splitlines()]
     expected = expected_skips(expected_path)
-    passed = failed = 0
+    failed = 0
 
     print("\nslowest tests:")
     for test in sorted(tests, key=lambda t: -t["duration"])[:10]:
         print(f"  {test['duration']:8.2f} s  {name_of(test)}")
 
-    print("\nskipped:")
-    for test in tests:
-        for reason in skips(test):
-            known = any(name == name_of(test) and part in reason for name, part in expected)
-            print(f"  {name_of(test)}: {reason}" + ("" if known else "  [not in tests/expected-skips]"))
-            failed += not known
+    skipped = [(name_of(test), reason) for test in tests for reason in skips(test)]
+    print("\nskipped:" if skipped else "\nskipped: none")
+    for test, reason in skipped:
+        known = any(name == test and part in reason for name, part in expected)
+        print(f"  {test}: {reason}" + ("" if known else "  [not in tests/expected-skips]"))
+        failed += not known
 
-    print("\nfailed:")
-    for test in tests:
-        if test["result"] == "SKIP":
-            continue
-        good, bad = counts(test)
-        passed, failed = passed + good, failed + bad
+    ran = [(test, *counts(test)) for test in tests if test["result"] != "SKIP"]
+    passed = sum(good for _, good, _ in ran)
+    failed += sum(bad for _, _, bad in ran)
+    print("\nfailed:" if failed else "\nfailed: none")
+    for test, _, bad in ran:
         if bad:
             print(f"  {name_of(test)}: {test['result']}, {bad} failed")
-
     if status != 0 and failed == 0:  # interrupted, or a step after the tests
         print(f"  ./dev test: status {status}")
         failed = 1
