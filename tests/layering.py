@@ -32,7 +32,7 @@ HEADERS = {
     "io": "npy safetensors config json",
     "emul": "gemm bound",
     "accel": "accel device",
-    "step": "program exec shadow ops",
+    "step": "program exec shadow ops optable",
     "tracer": "trace digest",
     "compare": "diff golden",
     "trainer": "train model recipe checkpoint",
