@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <fpx/digest.h>
+#include <fpx/figure.h>
 #include <fpx/metric.h>
 #include <fpx/status.h>
 #include <fpx/tensor.h>
@@ -32,16 +33,6 @@ typedef struct fpx_trace_record {
     uint32_t values; /* 1: every committed step holds the codes */
     uint32_t reserved;
 } fpx_trace_record;
-
-/* What one operation's shadow said about one output at one step. */
-typedef struct fpx_trace_figure {
-    double max_abs, rms, rms_reference; /* error against the shadow */
-    double ratio;                       /* max error / bound; NaN where no bound applies */
-    double mismatches;                  /* equality shadows: elements whose bits differ */
-    double element;                     /* index of the first mismatch, or of the largest ratio */
-    double expected, actual;            /* values there */
-    double expected_bits, actual_bits;  /* codes there, exact below 2^53 */
-} fpx_trace_figure;
 
 typedef struct fpx_trace_mode {
     char name[24]; /* "local:fp64", "free:fp64", "local:cpu" */
@@ -78,7 +69,7 @@ fpx_status fpx_trace_begin(fpx_trace_writer *writer, uint64_t step, fpx_error *e
 fpx_status fpx_trace_put(fpx_trace_writer *writer, size_t record, const void *codes, double scale,
                          fpx_error *err);
 fpx_status fpx_trace_put_figure(fpx_trace_writer *writer, size_t mode, size_t record,
-                                const fpx_trace_figure *figure, fpx_error *err);
+                                const fpx_figure *figure, fpx_error *err);
 fpx_status fpx_trace_commit(fpx_trace_writer *writer, fpx_error *err);
 
 fpx_digest fpx_trace_chain(const fpx_trace_writer *writer); /* after the last committed step */
@@ -107,9 +98,9 @@ fpx_status fpx_trace_digests(fpx_trace *trace, size_t index, fpx_digest *ret_dig
 fpx_status fpx_trace_stats(fpx_trace *trace, size_t index, fpx_stats *ret_stats, /* nrecords */
                            double *ret_scales, /* nrecords or NULL */
                            fpx_error *err);
-fpx_status fpx_trace_figures(fpx_trace *trace, size_t index, size_t mode,
-                             fpx_trace_figure *ret_figures, /* nrecords */
-                             fpx_error *err);
+fpx_status fpx_figures(fpx_trace *trace, size_t index, size_t mode,
+                       fpx_figure *ret_figures, /* nrecords */
+                       fpx_error *err);
 /* The codes, fpx_tensor_bytes(desc) of them. FPX_EUNSUPPORTED: this record has no values. */
 fpx_status fpx_trace_values(fpx_trace *trace, size_t index, size_t record, void *ret_codes,
                             fpx_error *err);

@@ -1,0 +1,129 @@
+/* shadow_figure.c - error figures of one output, in one pass and in a fixed order, so that the figures
+ * themselves are reproducible bit for bit. */
+#include "shadow_figure.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct sums {
+    double difference, value, reference, product;
+    size_t finite;
+} sums;
+
+static void finish(const sums *s, fpx_figure *f)
+{
+    const double n = s->finite > 0 ? (double)s->finite : 1.0;
+    const double norms = sqrt(s->value) * sqrt(s->reference);
+
+    f->rms = sqrt(s->difference / n);
+    f->rms_reference = sqrt(s->reference / n);
+    f->cosine = norms > 0.0 ? s->product / norms : (s->value == s->reference ? 1.0 : 0.0);
+}
+
+void shadow_compare_values(const double *value, const double *reference, const double *bound,
+                           size_t n, fpx_figure *ret_figure)
+{
+    fpx_figure f = { .ratio = bound ? 0.0 : (double)NAN,
+                     .expected_bits = (double)NAN,
+                     .actual_bits = (double)NAN };
+    sums s = { 0 };
+    size_t first = n, largest = 0;
+    double worst = -1.0;
+
+    for (size_t i = 0; i < n; i++) {
+        const double v = value[i], r = reference[i];
+        const double d = fabs(v - r);
+        int bad;
+
+        if (!isfinite(v) || !isfinite(r)) {
+            bad = !(isnan(v) && isnan(r)) && !(v == r);
+            if (bad && bound != NULL && !(bound[i] < (double)INFINITY))
+                bad = 0; /* the bound admits that it knows nothing here */
+        } else {
+            const double ratio = bound == NULL ? d : (d == 0.0 ? 0.0 : d / bound[i]);
+
+            s.difference += d * d;
+            s.value += v * v;
+            s.reference += r * r;
+            s.product += v * r;
+            s.finite++;
+            if (d > f.max_abs)
+                f.max_abs = d;
+            if (ratio > worst) {
+                worst = ratio;
+                largest = i;
+            }
+            bad = bound != NULL && ratio > 1.0;
+        }
+        if (bad) {
+            f.mismatches += 1.0;
+            if (first == n)
+                first = i;
+        }
+    }
+    if (bound != NULL && worst > 0.0)
+        f.ratio = worst;
+    finish(&s, &f);
+    if (n > 0) {
+        const size_t at = first < n ? first : largest;
+
+        f.element = (double)at;
+        f.expected = reference[at];
+        f.actual = value[at];
+    }
+    *ret_figure = f;
+}
+
+uint64_t shadow_code_at(const fpx_format *format, const void *codes, size_t index)
+{
+    const size_t size = fpx_format_size(format);
+    const unsigned char *at = (const unsigned char *)codes + index * size;
+    uint64_t code = 0;
+
+    for (size_t i = size; i-- > 0;)
+        code = code << 8 | at[i];
+    return code;
+}
+
+void shadow_compare_codes(const fpx_format *format, double scale, const void *code,
+                          const void *reference, size_t n, fpx_figure *ret_figure)
+{
+    fpx_figure f = { .ratio = (double)NAN };
+    sums s = { 0 };
+    size_t first = n;
+
+    if (memcmp(code, reference, n * fpx_format_size(format)) == 0) {
+        f.rms_reference = (double)NAN; /* equal bits need no values */
+        f.cosine = 1.0;
+        *ret_figure = f;
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t c = shadow_code_at(format, code, i),
+                       e = shadow_code_at(format, reference, i);
+        const double v = fpx_format_value(format, c) * scale,
+                     r = fpx_format_value(format, e) * scale;
+
+        if (isfinite(v) && isfinite(r)) {
+            s.difference += (v - r) * (v - r);
+            s.value += v * v;
+            s.reference += r * r;
+            s.product += v * r;
+            s.finite++;
+            f.max_abs = fabs(v - r) > f.max_abs ? fabs(v - r) : f.max_abs;
+        }
+        if (c == e)
+            continue;
+        f.mismatches += 1.0;
+        if (first < n)
+            continue;
+        first = i;
+        f.element = (double)i;
+        f.expected = r;
+        f.actual = v;
+        f.expected_bits = format->bits < 64 ? (double)e : (double)NAN;
+        f.actual_bits = format->bits < 64 ? (double)c : (double)NAN;
+    }
+    finish(&s, &f);
+    *ret_figure = f;
+}
