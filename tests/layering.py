@@ -21,15 +21,15 @@ ROOMS = {
     "step": "accel emul",
     "tracer": "",
     "compare": "tracer",
-    "trainer": "step accel emul",
+    "trainer": "step accel emul io",
     "qualify": "step accel emul",
     "report": "io emul accel step tracer compare trainer qualify",
     "cli": "io emul accel step tracer compare trainer qualify report",
 }
 # The room that implements each header of include/fpx/.
 HEADERS = {
-    "libfpx": "status format tensor cpu pool convert elemfn reduce metric stream",
-    "io": "npy safetensors config json",
+    "libfpx": "status format tensor cpu pool convert elemfn reduce metric stream figure",
+    "io": "npy safetensors config json file",
     "emul": "gemm bound",
     "accel": "accel device",
     "step": "program exec shadow ops optable",
@@ -48,7 +48,7 @@ SHARED_ELEMENT_HEADERS = set()  # file names of headers that gpu/ shares with a 
 # Third-party headers: pattern -> where. tests/ may use all of them, `mpfr` and `check` are tests' only.
 THIRD_PARTY = [
     (r"hdf5(_hl)?\.h|H5\w+\.h", "tracer"),
-    (r"xxhash\.h|xxh3\.h", "tracer"),
+    (r"xxhash\.h|xxh3\.h", "tracer io"),
     (r"(cyaml/cyaml|yaml)\.h", "io"),
     (r"jansson\.h", "io report cli"),
     (r"(cblas|openblas_config|lapacke)\.h", "emul"),

@@ -98,9 +98,9 @@ fpx_status fpx_trace_digests(fpx_trace *trace, size_t index, fpx_digest *ret_dig
 fpx_status fpx_trace_stats(fpx_trace *trace, size_t index, fpx_stats *ret_stats, /* nrecords */
                            double *ret_scales, /* nrecords or NULL */
                            fpx_error *err);
-fpx_status fpx_figures(fpx_trace *trace, size_t index, size_t mode,
-                       fpx_figure *ret_figures, /* nrecords */
-                       fpx_error *err);
+fpx_status fpx_trace_figures(fpx_trace *trace, size_t index, size_t mode,
+                             fpx_figure *ret_figures, /* nrecords */
+                             fpx_error *err);
 /* The codes, fpx_tensor_bytes(desc) of them. FPX_EUNSUPPORTED: this record has no values. */
 fpx_status fpx_trace_values(fpx_trace *trace, size_t index, size_t record, void *ret_codes,
                             fpx_error *err);
