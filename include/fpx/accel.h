@@ -1,0 +1,164 @@
+/* fpx/accel.h - the device ABI: what an accelerator is asked to do, as plain data.
+ *
+ * A device is a table of functions returned by one exported entry point (fpx_accel_entry below). It may
+ * implement any subset of the operation kinds; the built-in `cpu` device fills the rest. All tensors
+ * of a call are row-major and dense unless `strides` says otherwise; 4-bit codes are unpacked unless
+ * `packing` says otherwise. The caller owns every buffer. A device is used by one thread at a time,
+ * keeps no global state, and may use threads of its own. Status codes are those of fpx/status.h. */
+#ifndef FPX_ACCEL_H
+#define FPX_ACCEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/format.h>
+#include <fpx/status.h>
+#include <fpx/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FPX_ACCEL_VERSION = 1, FPX_MAX_IN = 6, FPX_MAX_OUT = 3, FPX_NAME_MAX = 64 };
+
+/* What is computed. M = sequences * T tokens, C = width, F = hidden width, V = vocabulary, H = heads,
+ * D = head width, B = sequences. "real" is fp32 or fp64, the same for all real tensors of a call.
+ * Values are part of the ABI: new kinds are appended. Exact semantics: docs/operations.md. */
+typedef enum fpx_op_kind {
+    FPX_OP_EMBED,        /* tokens int32[M], table[V,C]           -> y[M,C] */
+    FPX_OP_EMBED_GRAD,   /* tokens int32[M], dy[M,C]              -> dtable[V,C] */
+    FPX_OP_RMSNORM,      /* x[M,C], gain[C]                       -> y[M,C], rstd[M] */
+    FPX_OP_RMSNORM_GRAD, /* x[M,C], gain[C], rstd[M], dy[M,C]     -> dx[M,C], dgain[C] */
+    FPX_OP_GEMM,         /* a, b (any format, scaled or not)      -> d = op(a) op(b) */
+    FPX_OP_ROPE,         /* qkv[M,3C]                             -> q, k, v [B,H,T,D] */
+    FPX_OP_ROPE_GRAD,    /* dq, dk, dv [B,H,T,D]                  -> dqkv[M,3C] */
+    FPX_OP_SOFTMAX,      /* s[B,H,T,T]                            -> p[B,H,T,T] */
+    FPX_OP_SOFTMAX_GRAD, /* p, dp                                 -> ds */
+    FPX_OP_MERGE_HEADS,  /* x[B,H,T,D]                            -> y[M,C] */
+    FPX_OP_SPLIT_HEADS,  /* x[M,C]                                -> y[B,H,T,D] */
+    FPX_OP_SWIGLU,       /* gu[M,2F] = gate | up                  -> y[M,F] = silu(gate) * up */
+    FPX_OP_SWIGLU_GRAD,  /* gu[M,2F], dy[M,F]                     -> dgu[M,2F] */
+    FPX_OP_GELU,         /* x[M,F]                                -> y[M,F], tanh form (GPT-2) */
+    FPX_OP_GELU_GRAD,    /* x[M,F], dy[M,F]                       -> dx[M,F] */
+    FPX_OP_ADD,          /* a, b                                  -> y = a + b */
+    FPX_OP_XENT,         /* logits[M,V], targets int32[M]         -> loss[1] (mean), lse[M] */
+    FPX_OP_XENT_GRAD,    /* logits[M,V], targets int32[M], lse[M] -> dlogits[M,V] */
+    FPX_OP_SCALE,    /* x                                     -> scale[2] = encode, decode factor */
+    FPX_OP_QUANTIZE, /* x, scale[2] (absent: unscaled cast)   -> codes */
+    FPX_OP_SUMSQ,    /* x, total fp64[1] (absent: 0)          -> total + sum x^2, fp64[1] */
+    FPX_OP_CLIP,     /* total fp64[1]                         -> factor[1], norm[1] */
+    FPX_OP_ADAMW,    /* param, m, v, grad, factor[1], hyper[3] -> param, m, v (in place) */
+    FPX_OP_KINDS
+} fpx_op_kind;
+
+typedef enum fpx_role {
+    FPX_FPROP,
+    FPX_DGRAD,
+    FPX_WGRAD,
+    FPX_OPTIMIZER,
+    FPX_COMM,
+    FPX_ROLES
+} fpx_role;
+
+/* How FPX_OP_SCALE turns amax into a scale. */
+typedef enum fpx_scale_rule {
+    FPX_SCALE_CURRENT /* encode = max / amax (amax 0, Inf or NaN: 1; Inf: FLT_MAX), decode = 1 / encode,
+                       * in float32: Transformer Engine's current scaling. Always 1 in float64, and
+                       * where the target format is fp32 or fp64. */
+} fpx_scale_rule;
+
+/* Attributes; the member named like the kind is meaningful. Sums over tokens use leaves of `leaf`
+ * tokens (a sequence each), see fpx/gemm.h and fpx/reduce.h. */
+typedef union fpx_attr {
+    struct {
+        uint32_t trans_a, trans_b; /* 0 or 1: the stored matrix is transposed */
+        uint64_t leaf;             /* 0: no leaves */
+    } gemm;                        /* 2-D operands, or 4-D: batched over the two leading axes */
+    struct {
+        double eps;    /* rstd = 1 / sqrt(mean(x^2) + eps) */
+        uint64_t leaf; /* for dgain */
+    } rmsnorm;
+    struct {
+        double base; /* angle of pair i at position t: t * base^(-2i/D); pairs are (i, i + D/2) */
+    } rope;
+    struct {
+        double scale;    /* p = softmax(scale * s) */
+        uint32_t causal; /* 1: columns above the diagonal are 0 */
+        uint32_t reserved;
+    } softmax;
+    struct {
+        uint64_t leaf;
+    } tokens; /* EMBED_GRAD, XENT, XENT_GRAD */
+    struct {
+        fpx_format target; /* whose largest value amax is mapped to */
+        uint32_t rule;     /* fpx_scale_rule */
+        uint32_t reserved;
+    } scale;
+    struct {
+        uint32_t round, overflow; /* fpx_round, fpx_overflow; the format is the output's */
+    } quantize;
+    struct {
+        double max_norm; /* factor = min(1, max_norm / sqrt(total)); 0: no clipping, factor 1 */
+    } clip;
+    struct {
+        double beta1, beta2, eps, weight_decay;
+    } adamw; /* hyper = learning rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
+    uint64_t words[8];
+} fpx_attr;
+
+/* One operation for a device. step, op and name say where the call stands: for messages, never for
+ * arithmetic. Inputs and outputs do not overlap, except where the table above says "in place": then
+ * out[i] is exactly in[i]. */
+typedef struct fpx_call {
+    uint32_t struct_size; /* sizeof(fpx_call) of the caller */
+    uint32_t kind;        /* fpx_op_kind */
+    uint32_t role;        /* fpx_role */
+    uint32_t op;          /* index in the step program */
+    uint64_t step;
+    char name[FPX_NAME_MAX];
+    uint32_t nin, nout;
+    fpx_tensor in[FPX_MAX_IN];
+    fpx_tensor out[FPX_MAX_OUT];
+    fpx_attr attr;
+} fpx_call;
+
+/* The table. Functions take the device that open returned. Text buffers get a terminated message on
+ * failure. A table of a later version is larger; struct_size says what is there. */
+typedef struct fpx_accel {
+    uint32_t struct_size;
+    uint32_t version; /* FPX_ACCEL_VERSION it was built with */
+    const char *name; /* "cpu" */
+
+    /* options: "key=value,key=value" or "". FPX_EINVAL: unknown key or value. */
+    fpx_status (*open)(const char *options, void **ret_device, char *text, size_t text_size);
+    void (*close)(void *device);
+
+    /* What is here, for a person and a trace: kernels, threads, engine, driver version. */
+    void (*describe)(void *device, char *text, size_t text_size);
+
+    /* Memory. Handles are never 0. adopt (may be NULL: the caller stages by write and read) uses the
+     * caller's memory at `address`, which stays the caller's and outlives the handle. */
+    fpx_status (*alloc)(void *device, uint64_t bytes, uint32_t *ret_buffer);
+    fpx_status (*adopt)(void *device, void *address, uint64_t bytes, uint32_t *ret_buffer);
+    void (*release)(void *device, uint32_t buffer); /* also ends an adoption */
+    fpx_status (*write)(void *device, uint32_t buffer, uint64_t offset, const void *src,
+                        uint64_t bytes);
+    fpx_status (*read)(void *device, uint32_t buffer, uint64_t offset, void *dst, uint64_t bytes);
+
+    /* Announces a call (places may still be unset): FPX_OK and everything it needs is at hand (work
+     * space, compiled kernels), so that run allocates nothing; FPX_EUNSUPPORTED: not this device;
+     * FPX_EINVAL: shapes or attributes are wrong, with text. */
+    fpx_status (*prepare)(void *device, const fpx_call *call, char *text, size_t text_size);
+    /* Runs a prepared call and returns when its outputs are written. */
+    fpx_status (*run)(void *device, const fpx_call *call, char *text, size_t text_size);
+} fpx_accel;
+
+/* A plugin exports this one symbol: NULL where it cannot serve that version. */
+typedef const fpx_accel *fpx_accel_entry_fn(uint32_t version);
+#define FPX_ACCEL_ENTRY "fpx_accel_entry"
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FPX_ACCEL_H */

@@ -1,0 +1,96 @@
+/* fpx/config.h - experiments and recipes: YAML files with a schema, read into plain structures. */
+#ifndef FPX_CONFIG_H
+#define FPX_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum fpx_activation { FPX_SWIGLU, FPX_GELU } fpx_activation;
+
+/* model: a decoder-only transformer over bytes. */
+typedef struct fpx_model_config {
+    uint32_t width;      /* C: a multiple of heads; head width C / heads even (rotary pairs) */
+    uint32_t layers;     /* >= 1 */
+    uint32_t heads;      /* H */
+    uint32_t hidden;     /* F: width of the MLP */
+    uint32_t vocabulary; /* V: 256 for bytes */
+    uint32_t activation; /* fpx_activation: "swiglu", "gelu" */
+    double norm_eps;     /* default 1e-5 */
+    double rope_base;    /* default 10000 */
+    double init_std;     /* default 0.02; projections into the residual stream / sqrt(2 layers) */
+} fpx_model_config;
+
+/* data: windows of `sequence` tokens that share none, drawn in an order that the seed gives. */
+typedef struct fpx_data_config {
+    char *corpus;      /* path, made relative to the experiment file's folder when read */
+    char *sha256;      /* 64 hexadecimal digits, checked; NULL: not checked */
+    uint32_t sequence; /* T */
+    uint32_t batch;    /* B sequences a step */
+    double validation; /* share of the corpus, at its end, kept for evaluation; 0 .. 0.5 */
+} fpx_data_config;
+
+/* optimizer: AdamW; learning rate rises linearly over `warmup` steps, then follows a cosine to
+ * final_share * learning_rate at the last step. */
+typedef struct fpx_optimizer_config {
+    double learning_rate, final_share; /* final_share default 0.1 */
+    uint32_t warmup;
+    double beta1, beta2, eps; /* defaults 0.9, 0.95, 1e-8 */
+    double weight_decay;      /* default 0.1; not on norm gains */
+    double clip;              /* largest gradient norm, default 1; 0: no clipping */
+} fpx_optimizer_config;
+
+typedef struct fpx_experiment {
+    char *name;
+    fpx_model_config model;
+    fpx_data_config data;
+    fpx_optimizer_config optimizer;
+    uint32_t steps;
+    uint64_t seed;
+    char *recipe; /* name of a shipped recipe, or a path ending in .yaml */
+    char *text;   /* the file as read, for traces and checkpoints; not part of the schema */
+} fpx_experiment;
+
+/* One rule: where all four patterns match (shell wildcards), the operand is quantized as it says. */
+typedef struct fpx_rule {
+    char *layer;    /* "*", "0", "1*"; "-" is outside the layers (head) */
+    char *op;       /* "attn.qkv", "mlp.*" */
+    char *role;     /* "fprop", "dgrad", "wgrad" */
+    char *tensor;   /* "x", "w", "dy" */
+    char *format;   /* "e4m3"; "fp32" leaves the operand as it is */
+    char *scaling;  /* "none", "tensor-current" */
+    char *round;    /* "rne" */
+    char *overflow; /* "satfinite", "none" */
+} fpx_rule;
+
+/* The first rule that matches an operand decides; an operand that no rule matches stays fp32. */
+typedef struct fpx_recipe {
+    char *name;
+    char *source; /* where its facts come from, for a person */
+    fpx_rule *rules;
+    unsigned nrules;
+    char *text; /* the file as read */
+} fpx_recipe;
+
+/* Reads and checks a file. FPX_EIO: cannot be read. FPX_EFORMAT: malformed YAML, unknown key, missing
+ * key, wrong type or a value out of range; the text names file, line and column where there is one,
+ * what is wrong and what would be right. *ret is to be freed by the function below. */
+fpx_status fpx_experiment_read(const char *path, fpx_experiment **ret_experiment, fpx_error *err);
+void fpx_experiment_free(fpx_experiment *experiment); /* NULL is fine */
+
+/* The same for a recipe: from a file, or from text; label stands for the file's name in errors. */
+fpx_status fpx_recipe_read(const char *path, fpx_recipe **ret_recipe, fpx_error *err);
+fpx_status fpx_recipe_parse(const char *label, const char *text, fpx_recipe **ret_recipe,
+                            fpx_error *err);
+void fpx_recipe_free(fpx_recipe *recipe); /* NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FPX_CONFIG_H */

@@ -1,0 +1,46 @@
+/* fpx/model.h - from model and recipe to the step program of a decoder-only transformer.
+ *
+ *   x = embed(tokens)
+ *   each layer:  x += out(attention(rope(qkv(rmsnorm(x)))));  x += down(act(up(rmsnorm(x))))
+ *   loss = cross_entropy(head(rmsnorm(x)), targets)
+ *
+ * All weights are [outputs, inputs], y = x W^T, no biases. Names: "layer.0/attn.qkv/fprop" is an
+ * operation, "layer.0/attn.qkv/y" its output, ".../w" the weight, ".../dw" its gradient, ".../w.m" and
+ * ".../w.v" its moments, ".../x.e4m3" a quantized operand, ".../x.e4m3.scale" its scale. */
+#ifndef FPX_MODEL_H
+#define FPX_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/config.h>
+#include <fpx/program.h>
+#include <fpx/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fpx_model {
+    fpx_program *program;
+    uint32_t tokens, targets; /* int32[B*T] inputs */
+    uint32_t hyper;      /* fp32[3]: learning rate, 1/(1-beta1^t), 1/(1-beta2^t); training only */
+    uint32_t logits;     /* fp32[B*T, V] */
+    uint32_t loss;       /* fp32[1]: mean over tokens, in nats */
+    uint32_t norm;       /* fp32[1]: gradient norm before clipping; training only */
+    uint64_t parameters; /* trained values */
+} fpx_model;
+
+/* training 0: forward pass only, with the same names and tensors for parameters. batch and sequence
+ * override the experiment's where not 0. FPX_EINVAL: an impossible shape, a rule of the recipe
+ * that matches nothing, or that an operation refuses, with text. */
+fpx_status fpx_model_build(const fpx_experiment *experiment, const fpx_recipe *recipe, int training,
+                           uint32_t batch, uint32_t sequence, fpx_model **ret_model,
+                           fpx_error *err);
+void fpx_model_free(fpx_model *model); /* NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FPX_MODEL_H */

@@ -1,0 +1,52 @@
+/* fpx/optable.h - one row for each operation kind: names, arity, shapes, flops, error bound. */
+#ifndef FPX_OPTABLE_H
+#define FPX_OPTABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/accel.h>
+#include <fpx/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a bound is computed from: the call, its inputs exactly as float64 values (int32 inputs as
+ * such), and the float64 reference outputs. bound[i] has as many entries as output i. */
+typedef struct fpx_bound_args {
+    const fpx_call *call; /* of the operation judged, in its own formats */
+    double unit;          /* unit roundoff of the arithmetic judged: 2^-24 for float32 */
+    const void *in[FPX_MAX_IN];
+    const double *out[FPX_MAX_OUT];
+    double *bound[FPX_MAX_OUT]; /* written: |computed - reference| <= bound, element by element */
+    double *scratch;            /* bound_scratch(call) doubles */
+} fpx_bound_args;
+
+typedef struct fpx_op_info {
+    const char *name; /* "rmsnorm_grad" */
+    const char *in_names[FPX_MAX_IN];
+    const char *out_names[FPX_MAX_OUT];
+    uint8_t min_in, max_in, nout;
+    uint8_t in_place; /* bit i: out[i] is in[i] */
+    /* Checks the formats and shapes of a whole call (inputs, outputs, attributes). FPX_EINVAL with a
+     * text that names the tensor and both shapes. */
+    fpx_status (*check)(const fpx_call *call, fpx_error *err);
+    /* Floating-point operations of the call: a multiply-add counts 2; causal attention half. */
+    double (*flops)(const fpx_call *call);
+    /* Rigorous for this library's own order of operations. bound_scratch never fails. */
+    size_t (*bound_scratch)(const fpx_call *call);
+    void (*bound)(const fpx_bound_args *args);
+} fpx_op_info;
+
+/* kind < FPX_OP_KINDS; NULL otherwise. */
+const fpx_op_info *fpx_op_info_of(fpx_op_kind kind);
+
+/* "fprop", "dgrad", "wgrad", "optimizer", "comm". */
+const char *fpx_role_name(fpx_role role);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FPX_OPTABLE_H */

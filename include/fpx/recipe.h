@@ -1,0 +1,42 @@
+/* fpx/recipe.h - the shipped recipes, and what a recipe says about one operand. */
+#ifndef FPX_RECIPE_H
+#define FPX_RECIPE_H
+
+#include <stddef.h>
+
+#include <fpx/accel.h>
+#include <fpx/config.h>
+#include <fpx/convert.h>
+#include <fpx/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* name: a shipped recipe ("fp8"), or a path ending in .yaml. FPX_EINVAL: no such recipe; the text lists
+ * those there are. Else as fpx_recipe_read. */
+fpx_status fpx_recipe_load(const char *name, fpx_recipe **ret_recipe, fpx_error *err);
+
+/* Names of the shipped recipes in order; NULL at and after the end. */
+const char *fpx_recipe_shipped(size_t index);
+
+/* How one operand of a matrix multiplication is quantized. */
+typedef struct fpx_operand_rule {
+    int quantized; /* 0: the operand stays fp32 and the rest says nothing */
+    int scaled;    /* 1: by a scale of the whole tensor, fpx_scale_rule below */
+    fpx_scale_rule scale_rule;
+    fpx_conversion conversion;
+} fpx_operand_rule;
+
+/* The first rule that matches decides. layer -1 matches the pattern "-". Marks the rule as used in
+ * used[rule] (may be NULL; recipe->nrules bytes). FPX_EINVAL: the rule names an unknown format, scaling,
+ * rounding or overflow; the text names the rule by number and says what there is. */
+fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, const char *op, fpx_role role,
+                              const char *tensor, unsigned char *used, fpx_operand_rule *ret_rule,
+                              fpx_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FPX_RECIPE_H */

@@ -1,0 +1,100 @@
+/* fpx/train.h - the trainer: a model, its data and its optimizer, one step at a time. */
+#ifndef FPX_TRAIN_H
+#define FPX_TRAIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/config.h>
+#include <fpx/device.h>
+#include <fpx/exec.h>
+#include <fpx/model.h>
+#include <fpx/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- data ---- */
+typedef struct fpx_corpus fpx_corpus;
+
+/* Reads the corpus, checks its sha256 where the experiment gives one, and draws the order of its
+ * windows from the seed. Windows of sequence + 1 bytes overlap by the one byte that is only a target,
+ * so no byte is an input twice. FPX_EIO: cannot be read; FPX_EFORMAT: other sha256; FPX_EINVAL: too short for
+ * one batch of training and one of validation. */
+fpx_status fpx_corpus_new(const fpx_experiment *experiment, fpx_corpus **ret_corpus,
+                          fpx_error *err);
+void fpx_corpus_free(fpx_corpus *corpus); /* NULL is fine */
+
+size_t fpx_corpus_bytes(const fpx_corpus *corpus);
+size_t fpx_corpus_train_steps(const fpx_corpus *corpus); /* batches before a token would repeat */
+size_t fpx_corpus_valid_batches(const fpx_corpus *corpus);
+
+/* Batch `index` of training (step) or validation: tokens and targets int32[batch * sequence]; the
+ * target of a position is the next byte. index must be below the counts above. */
+void fpx_corpus_train(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
+void fpx_corpus_valid(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
+
+/* Learning rate of a step (0-based) of an experiment, in float64. */
+double fpx_learning_rate(const fpx_experiment *experiment, uint64_t step);
+
+/* ---- training ---- */
+typedef struct fpx_trainer fpx_trainer;
+
+/* Builds the training program and its executor on these devices (fpx_exec_new's order), initial weights
+ * from the seed. keep: enum fpx_exec_keep. experiment, recipe, devices must outlive the trainer.
+ * FPX_EINVAL: also where steps * batch * sequence would repeat a token; the text says how many steps the
+ * corpus gives. */
+fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *recipe,
+                           fpx_device *const *devices, size_t ndevices, unsigned keep,
+                           fpx_trainer **ret_trainer, fpx_error *err);
+void fpx_trainer_free(fpx_trainer *trainer); /* NULL is fine */
+
+const fpx_model *fpx_trainer_model(const fpx_trainer *trainer);
+fpx_exec *fpx_trainer_exec(fpx_trainer *trainer);           /* to attach observers */
+uint64_t fpx_trainer_next_step(const fpx_trainer *trainer); /* 0 for a new one */
+
+typedef struct fpx_step_result {
+    uint64_t step;
+    double loss; /* mean over tokens, nats */
+    double norm; /* of the gradient before clipping */
+    double learning_rate;
+} fpx_step_result;
+
+/* The next step. Fails with FPX_EINVAL after the experiment's last one. */
+fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, fpx_error *err);
+
+/* Mean bits per byte over the whole validation part, with the recipe's forward arithmetic. */
+fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err);
+
+/* Writes `count` bytes that continue `prompt` (at most sequence - 1 bytes of it are seen), drawn at
+ * temperature 1 with the seed's stream; ret_text has room for count + 1 bytes; bytes that do not print
+ * become '?'. */
+fpx_status fpx_trainer_sample(fpx_trainer *trainer, const char *prompt, size_t count,
+                              char *ret_text, fpx_error *err);
+
+/* ---- checkpoints: DIR/step-000020.safetensors, whole or not at all ---- */
+
+/* State that belongs to others (a free shadow, a trace's chain digest) rides along. */
+typedef struct fpx_checkpoint_extra {
+    const char *prefix; /* "shadow.free": its tensors are stored under prefix/name */
+    fpx_exec *exec;     /* whose PARAM and STATE tensors */
+} fpx_checkpoint_extra;
+
+/* Writes the state after the steps done so far. chain: text stored with it, may be "". FPX_EIO. */
+fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
+                            const fpx_checkpoint_extra *extras, size_t nextras, const char *chain,
+                            fpx_error *err);
+
+/* Restores the newest checkpoint in DIR. FPX_EIO: none there; FPX_EFORMAT: corrupt (the text says which file,
+ * and what to do); FPX_EINVAL: of another model, experiment or recipe. ret_chain has room for 64 bytes.
+ * On error the trainer is as it was. */
+fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
+                            const fpx_checkpoint_extra *extras, size_t nextras, char ret_chain[64],
+                            fpx_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FPX_TRAIN_H */

@@ -1,0 +1,13 @@
+/* plan.h - where each tensor of a program lies in the arena: tensors that are never alive together share
+ * memory. */
+#ifndef STEP_PLAN_H
+#define STEP_PLAN_H
+
+#include <fpx/program.h>
+
+/* Offsets of all tensors (ret_offsets, 64-byte aligned) and the size of the arena that holds them.
+ * keep: enum fpx_exec_keep. FPX_ENOMEM: memory, or a size above UINT64_MAX / 2. */
+fpx_status step_plan(const fpx_program *program, unsigned keep, uint64_t *ret_offsets,
+                     uint64_t *ret_bytes);
+
+#endif /* STEP_PLAN_H */

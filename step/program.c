@@ -1,0 +1,274 @@
+/* program.c - the list of named operations of one step: built once, checked as it grows, then only
+ * read. Every tensor is written by at most one operation, so names say everything. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <fpx/optable.h>
+#include <fpx/program.h>
+
+struct fpx_program {
+    fpx_program_tensor *tensors;
+    size_t ntensors, tensor_room;
+    fpx_program_op *ops;
+    size_t nops, op_room;
+};
+
+fpx_status fpx_program_new(fpx_program **ret_program)
+{
+    fpx_program *program = calloc(1, sizeof *program);
+
+    if (program == NULL)
+        return FPX_ENOMEM;
+    *ret_program = program;
+    return FPX_OK;
+}
+
+void fpx_program_free(fpx_program *program)
+{
+    if (program == NULL)
+        return;
+    free(program->tensors);
+    free(program->ops);
+    free(program);
+}
+
+/* Room for one more entry of `size` bytes; programs have hundreds, so doubling is plenty. */
+static fpx_status reserve(void **array, size_t count, size_t *room, size_t size)
+{
+    const size_t more = *room == 0 ? 64 : 2 * *room;
+    void *grown;
+
+    if (count < *room)
+        return FPX_OK;
+    if (more > SIZE_MAX / size || (grown = realloc(*array, more * size)) == NULL)
+        return FPX_ENOMEM;
+    *array = grown;
+    *room = more;
+    return FPX_OK;
+}
+
+static int name_is_good(const char *name)
+{
+    return name[0] != '\0' && memchr(name, '\0', FPX_NAME_MAX) != NULL;
+}
+
+uint32_t fpx_program_find_tensor(const fpx_program *program, const char *name)
+{
+    for (size_t i = 0; i < program->ntensors; i++)
+        if (strcmp(program->tensors[i].name, name) == 0)
+            return (uint32_t)i;
+    return FPX_NO_TENSOR;
+}
+
+uint32_t fpx_program_find_op(const fpx_program *program, const char *name)
+{
+    for (size_t i = 0; i < program->nops; i++)
+        if (strcmp(program->ops[i].name, name) == 0)
+            return (uint32_t)i;
+    return FPX_NO_TENSOR;
+}
+
+fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor *tensor,
+                                  uint32_t *ret_index, fpx_error *err)
+{
+    fpx_program_tensor *added;
+
+    if (!name_is_good(tensor->name))
+        return fpx_error_set(err, FPX_EINVAL, "a tensor needs a name of 1 to %d characters",
+                             FPX_NAME_MAX - 1);
+    if (fpx_program_find_tensor(program, tensor->name) != FPX_NO_TENSOR)
+        return fpx_error_set(err, FPX_EINVAL, "tensor %s: the name is taken", tensor->name);
+    if (tensor->scale != FPX_NO_TENSOR && tensor->scale >= program->ntensors)
+        return fpx_error_set(err, FPX_EINVAL, "tensor %s: its scale does not exist", tensor->name);
+    if (reserve((void **)&program->tensors, program->ntensors, &program->tensor_room,
+                sizeof *program->tensors) != FPX_OK)
+        return fpx_error_set(err, FPX_ENOMEM, "tensor %s: out of memory", tensor->name);
+    added = &program->tensors[program->ntensors];
+    *added = *tensor;
+    added->producer = FPX_NO_TENSOR;
+    if (tensor->scale != FPX_NO_TENSOR) {
+        added->desc.nscales = 1;
+        memset(&added->desc.scale[0], 0, sizeof added->desc.scale[0]);
+        added->desc.scale[0].format = program->tensors[tensor->scale].desc.format;
+    }
+    *ret_index = (uint32_t)program->ntensors++;
+    return FPX_OK;
+}
+
+/* What an operation may read: step inputs, state not yet updated, and outputs of earlier operations. */
+static fpx_status check_inputs(const fpx_program *program, const fpx_program_op *op, fpx_error *err)
+{
+    for (uint32_t i = 0; i < op->nin; i++) {
+        const fpx_program_tensor *t;
+
+        if (op->in[i] >= program->ntensors)
+            return fpx_error_set(err, FPX_EINVAL, "%s: input %u does not exist", op->name, i);
+        t = &program->tensors[op->in[i]];
+        if (t->cls == FPX_TENSOR_PARAM || t->cls == FPX_TENSOR_STATE) {
+            if (t->producer != FPX_NO_TENSOR)
+                return fpx_error_set(err, FPX_EINVAL, "%s: reads %s after %s updated it", op->name,
+                                     t->name, program->ops[t->producer].name);
+        } else if (t->cls != FPX_TENSOR_INPUT && t->producer == FPX_NO_TENSOR) {
+            return fpx_error_set(err, FPX_EINVAL, "%s: reads %s, which no operation wrote before",
+                                 op->name, t->name);
+        }
+    }
+    return FPX_OK;
+}
+
+static fpx_status check_outputs(const fpx_program *program, const fpx_program_op *op,
+                                const fpx_op_info *info, fpx_error *err)
+{
+    for (uint32_t i = 0; i < op->nout; i++) {
+        const fpx_program_tensor *t;
+        const int in_place = (info->in_place >> i) & 1;
+
+        if (op->out[i] >= program->ntensors)
+            return fpx_error_set(err, FPX_EINVAL, "%s: output %u does not exist", op->name, i);
+        t = &program->tensors[op->out[i]];
+        if (t->producer != FPX_NO_TENSOR || t->cls == FPX_TENSOR_INPUT)
+            return fpx_error_set(err, FPX_EINVAL, "%s: writes %s, which is written already",
+                                 op->name, t->name);
+        if (in_place && op->in[i] != op->out[i])
+            return fpx_error_set(err, FPX_EINVAL, "%s: output %s must be input %u, in place",
+                                 op->name, t->name, i);
+        if (!in_place && (t->cls == FPX_TENSOR_PARAM || t->cls == FPX_TENSOR_STATE))
+            return fpx_error_set(err, FPX_EINVAL, "%s: state %s is only updated in place", op->name,
+                                 t->name);
+    }
+    return FPX_OK;
+}
+
+static void make_call(const fpx_program *program, const fpx_program_op *op, size_t index,
+                      fpx_call *call)
+{
+    memset(call, 0, sizeof *call);
+    call->struct_size = sizeof *call;
+    call->kind = op->kind;
+    call->role = op->role;
+    call->op = (uint32_t)index;
+    memcpy(call->name, op->name, sizeof call->name);
+    call->nin = op->nin;
+    call->nout = op->nout;
+    for (uint32_t i = 0; i < op->nin; i++)
+        call->in[i] = program->tensors[op->in[i]].desc;
+    for (uint32_t i = 0; i < op->nout; i++)
+        call->out[i] = program->tensors[op->out[i]].desc;
+    call->attr = op->attr;
+}
+
+fpx_status fpx_program_add_op(fpx_program *program, const fpx_program_op *op, uint32_t *ret_index,
+                              fpx_error *err)
+{
+    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)op->kind);
+    fpx_call call;
+    fpx_status status;
+
+    if (!name_is_good(op->name) || fpx_program_find_op(program, op->name) != FPX_NO_TENSOR)
+        return fpx_error_set(err, FPX_EINVAL, "operation '%.63s': the name is empty or taken",
+                             op->name);
+    if (info == NULL || op->nin < info->min_in || op->nin > info->max_in || op->nout != info->nout)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s: unknown kind, or %u inputs and %u outputs are wrong", op->name,
+                             op->nin, op->nout);
+    if ((status = check_inputs(program, op, err)) != FPX_OK ||
+        (status = check_outputs(program, op, info, err)) != FPX_OK)
+        return status;
+    make_call(program, op, program->nops, &call);
+    if ((status = info->check(&call, err)) != FPX_OK)
+        return status;
+    if (reserve((void **)&program->ops, program->nops, &program->op_room, sizeof *program->ops) !=
+        FPX_OK)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", op->name);
+    program->ops[program->nops] = *op;
+    for (uint32_t i = 0; i < op->nout; i++)
+        program->tensors[op->out[i]].producer = (uint32_t)program->nops;
+    *ret_index = (uint32_t)program->nops++;
+    return FPX_OK;
+}
+
+size_t fpx_program_tensors(const fpx_program *program)
+{
+    return program->ntensors;
+}
+
+size_t fpx_program_ops(const fpx_program *program)
+{
+    return program->nops;
+}
+
+const fpx_program_tensor *fpx_program_tensor_at(const fpx_program *program, size_t index)
+{
+    return &program->tensors[index];
+}
+
+const fpx_program_op *fpx_program_op_at(const fpx_program *program, size_t index)
+{
+    return &program->ops[index];
+}
+
+void fpx_program_call(const fpx_program *program, size_t op, fpx_call *ret_call)
+{
+    make_call(program, &program->ops[op], op, ret_call);
+}
+
+static fpx_status widen_all(const fpx_program *program, const fpx_format *format, fpx_program *wide,
+                            fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+    uint32_t index;
+
+    for (size_t i = 0; i < program->ntensors && status == FPX_OK; i++) {
+        fpx_program_tensor t = program->tensors[i];
+
+        if (t.desc.format.cls == FPX_CLASS_FLOAT && t.desc.format.bits <= format->bits) {
+            t.desc.format = *format;
+            t.desc.packing = FPX_PACK_NONE;
+        }
+        t.desc.nscales = 0;
+        t.scale = FPX_NO_TENSOR;
+        status = fpx_program_add_tensor(wide, &t, &index, err);
+    }
+    for (size_t i = 0; i < program->nops && status == FPX_OK; i++) {
+        fpx_program_op op = program->ops[i];
+
+        if (op.kind == FPX_OP_SCALE)
+            op.attr.scale.target = *format;
+        status = fpx_program_add_op(wide, &op, &index, err);
+    }
+    return status;
+}
+
+fpx_status fpx_program_widen(const fpx_program *program, const fpx_format *format,
+                             fpx_program **ret_program, fpx_error *err)
+{
+    fpx_program *wide;
+    fpx_status status;
+
+    if (fpx_program_new(&wide) != FPX_OK)
+        return fpx_error_set(err, FPX_ENOMEM, "widening a program: out of memory");
+    if ((status = widen_all(program, format, wide, err)) != FPX_OK) {
+        fpx_program_free(wide);
+        return status;
+    }
+    *ret_program = wide;
+    return FPX_OK;
+}
+
+void fpx_program_flops(const fpx_program *program, double *ret_gemm, double *ret_all)
+{
+    double gemm = 0.0, all = 0.0;
+
+    for (size_t i = 0; i < program->nops; i++) {
+        fpx_call call;
+        double flops;
+
+        make_call(program, &program->ops[i], i, &call);
+        flops = fpx_op_info_of((fpx_op_kind)call.kind)->flops(&call);
+        all += flops;
+        if (call.kind == FPX_OP_GEMM)
+            gemm += flops;
+    }
+    *ret_gemm = gemm;
+    *ret_all = all;
+}

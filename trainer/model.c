@@ -1,0 +1,403 @@
+/* model.c - forward and backward pass of a decoder-only transformer, written out as a step program:
+ * the one place that says which operation feeds which. Shapes stand beside each line. */
+#include <fnmatch.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model_build.h"
+
+typedef struct norm {
+    int layer;
+    const char *op;
+    uint32_t x, gain, rstd, y;
+} norm;
+
+typedef struct block {
+    norm norm1, norm2;
+    linear qkv, out, up, down;
+    uint32_t q, k, v, p;  /* [B,H,T,D], p [B,H,T,T] */
+    uint32_t qkv_y, up_y; /* inputs of rope and of the activation */
+} block;
+
+typedef struct shape {
+    uint64_t b, t, m, c, h, d, f, v; /* as in fpx/accel.h */
+    uint32_t activation;
+    double eps, base;
+} shape;
+
+static fpx_status name_status(build *b, int length, const char *what)
+{
+    if (length >= 0 && length < FPX_NAME_MAX)
+        return FPX_OK;
+    return b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: a name is longer than %d characters",
+                                     what, FPX_NAME_MAX - 1);
+}
+
+uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_format *format,
+                      const uint64_t dims[FPX_MAX_DIMS], const char *format_name, ...)
+{
+    fpx_program_tensor t = {
+        .cls = cls, .layer = layer, .scale = FPX_NO_TENSOR, .unquantized = FPX_NO_TENSOR
+    };
+    uint32_t index = FPX_NO_TENSOR;
+    size_t ndim = 0;
+    va_list args;
+    int length;
+
+    if (b->status != FPX_OK)
+        return FPX_NO_TENSOR;
+    va_start(args, format_name);
+    length = vsnprintf(t.name, sizeof t.name, format_name, args);
+    va_end(args);
+    while (ndim < FPX_MAX_DIMS && dims[ndim] != 0)
+        ndim++;
+    if (name_status(b, length, format_name) != FPX_OK)
+        return FPX_NO_TENSOR;
+    if (fpx_tensor_make(format, ndim, dims, &t.desc) != FPX_OK)
+        b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: impossible shape", t.name);
+    else
+        b->status = fpx_program_add_tensor(b->program, &t, &index, b->err);
+    if (b->status == FPX_OK && cls == FPX_TENSOR_PARAM) {
+        if (b->nparams == BUILD_MAX_PARAMS)
+            b->status = fpx_error_set(b->err, FPX_EINVAL, "more than %d parameter tensors",
+                                      BUILD_MAX_PARAMS);
+        else
+            b->params[b->nparams++] = index;
+    }
+    return index;
+}
+
+void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *site,
+              const char *suffix, const uint32_t *in, const uint32_t *out, const fpx_attr *attr)
+{
+    fpx_program_op op = { .kind = kind, .role = role, .layer = layer };
+    uint32_t index;
+
+    if (b->status != FPX_OK ||
+        name_status(b, snprintf(op.name, sizeof op.name, "%s/%s", site, suffix), site) != FPX_OK)
+        return;
+    for (; op.nin < FPX_MAX_IN && in[op.nin] != FPX_NO_TENSOR; op.nin++)
+        op.in[op.nin] = in[op.nin];
+    for (; op.nout < FPX_MAX_OUT && out[op.nout] != FPX_NO_TENSOR; op.nout++)
+        op.out[op.nout] = out[op.nout];
+    if (attr != NULL)
+        op.attr = *attr;
+    b->status = fpx_program_add_op(b->program, &op, &index, b->err);
+}
+
+void build_site(int layer, const char *op, char ret_site[FPX_NAME_MAX])
+{
+    if (layer < 0)
+        (void)snprintf(ret_site, FPX_NAME_MAX, "%s", op);
+    else
+        (void)snprintf(ret_site, FPX_NAME_MAX, "layer.%d/%s", layer, op);
+}
+
+#define LIST(...) ((uint32_t[]){ __VA_ARGS__, FPX_NO_TENSOR })
+#define DIMS(...) ((uint64_t[FPX_MAX_DIMS]){ __VA_ARGS__ })
+
+/* One output tensor "<site>/<out>" and the operation "<site>/<suffix>" that writes it. */
+static uint32_t apply(build *b, int layer, const char *op, fpx_op_kind kind, fpx_role role,
+                      const uint32_t *in, const uint64_t *dims, const char *out,
+                      const fpx_attr *attr)
+{
+    const fpx_tensor_class cls = role == FPX_FPROP ? FPX_TENSOR_ACTIVATION : FPX_TENSOR_GRADIENT;
+    char site[FPX_NAME_MAX];
+    uint32_t y;
+
+    build_site(layer, op, site);
+    y = build_tensor(b, layer, cls, &fpx_fp32, dims, "%s/%s", site, out);
+    build_op(b, layer, kind, role, site,
+             role == FPX_FPROP ? "fprop"
+                               : (strcmp(out, "dv") == 0 || strcmp(out, "dk") == 0 ? out : "dgrad"),
+             in, LIST(y), attr);
+    return y;
+}
+
+static uint32_t norm_forward(build *b, const shape *s, norm *n, int layer, const char *op,
+                             uint32_t x)
+{
+    const fpx_attr attr = { .rmsnorm = { .eps = s->eps, .leaf = s->t } };
+    char site[FPX_NAME_MAX];
+
+    build_site(layer, op, site);
+    n->layer = layer;
+    n->op = op;
+    n->x = x;
+    n->gain = build_tensor(b, layer, FPX_TENSOR_PARAM, &fpx_fp32, DIMS(s->c), "%s/gain", site);
+    n->y = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(s->m, s->c), "%s/y", site);
+    n->rstd = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(s->m), "%s/rstd", site);
+    build_op(b, layer, FPX_OP_RMSNORM, FPX_FPROP, site, "fprop", LIST(x, n->gain),
+             LIST(n->y, n->rstd), &attr);
+    return n->y;
+}
+
+static void set_grad(build *b, uint32_t param, uint32_t grad)
+{
+    for (size_t i = 0; i < b->nparams; i++)
+        if (b->params[i] == param)
+            b->grads[i] = grad;
+}
+
+static uint32_t norm_backward(build *b, const shape *s, const norm *n, uint32_t dy)
+{
+    const fpx_attr attr = { .rmsnorm = { .eps = s->eps, .leaf = s->t } };
+    char site[FPX_NAME_MAX];
+    uint32_t dx, dgain;
+
+    build_site(n->layer, n->op, site);
+    dx = build_tensor(b, n->layer, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(s->m, s->c), "%s/dx", site);
+    dgain = build_tensor(b, n->layer, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(s->c), "%s/dgain", site);
+    build_op(b, n->layer, FPX_OP_RMSNORM_GRAD, FPX_DGRAD, site, "dgrad",
+             LIST(n->x, n->gain, n->rstd, dy), LIST(dx, dgain), &attr);
+    set_grad(b, n->gain, dgain);
+    return dx;
+}
+
+/* "<op>/q", "/k", "/v" in [B,H,T,D]; with prefix "d" their gradients are made elsewhere. */
+static uint32_t attention_forward(build *b, const shape *s, block *k, int layer, uint32_t qkv)
+{
+    const uint64_t *heads = DIMS(s->b, s->h, s->t, s->d), *square = DIMS(s->b, s->h, s->t, s->t);
+    const fpx_attr rope = { .rope = { .base = s->base } };
+    const fpx_attr scores = { .gemm = { .trans_b = 1 } };
+    const fpx_attr soft = { .softmax = { .scale = 1.0 / sqrt((double)s->d), .causal = 1 } };
+    char site[FPX_NAME_MAX];
+    uint32_t x;
+
+    build_site(layer, "attn.rope", site);
+    k->qkv_y = qkv;
+    k->q = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32, heads, "%s/q", site);
+    k->k = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32, heads, "%s/k", site);
+    k->v = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32, heads, "%s/v", site);
+    build_op(b, layer, FPX_OP_ROPE, FPX_FPROP, site, "fprop", LIST(qkv), LIST(k->q, k->k, k->v),
+             &rope);
+    x = apply(b, layer, "attn.scores", FPX_OP_GEMM, FPX_FPROP, LIST(k->q, k->k), square, "y",
+              &scores);
+    k->p = apply(b, layer, "attn.softmax", FPX_OP_SOFTMAX, FPX_FPROP, LIST(x), square, "y", &soft);
+    x = apply(b, layer, "attn.context", FPX_OP_GEMM, FPX_FPROP, LIST(k->p, k->v), heads, "y", NULL);
+    return apply(b, layer, "attn.merge", FPX_OP_MERGE_HEADS, FPX_FPROP, LIST(x), DIMS(s->m, s->c),
+                 "y", NULL);
+}
+
+static uint32_t attention_backward(build *b, const shape *s, const block *k, int layer, uint32_t dy)
+{
+    const uint64_t *heads = DIMS(s->b, s->h, s->t, s->d), *square = DIMS(s->b, s->h, s->t, s->t);
+    const fpx_attr rope = { .rope = { .base = s->base } };
+    const fpx_attr nt = { .gemm = { .trans_b = 1 } }, tn = { .gemm = { .trans_a = 1 } };
+    const fpx_attr soft = { .softmax = { .scale = 1.0 / sqrt((double)s->d), .causal = 1 } };
+    uint32_t dc, dp, dv, ds, dq, dk;
+
+    dc = apply(b, layer, "attn.merge", FPX_OP_SPLIT_HEADS, FPX_DGRAD, LIST(dy), heads, "dx", NULL);
+    dp = apply(b, layer, "attn.context", FPX_OP_GEMM, FPX_DGRAD, LIST(dc, k->v), square, "dp", &nt);
+    dv = apply(b, layer, "attn.context", FPX_OP_GEMM, FPX_DGRAD, LIST(k->p, dc), heads, "dv", &tn);
+    ds = apply(b, layer, "attn.softmax", FPX_OP_SOFTMAX_GRAD, FPX_DGRAD, LIST(k->p, dp), square,
+               "dx", &soft);
+    dq = apply(b, layer, "attn.scores", FPX_OP_GEMM, FPX_DGRAD, LIST(ds, k->k), heads, "dq", NULL);
+    dk = apply(b, layer, "attn.scores", FPX_OP_GEMM, FPX_DGRAD, LIST(ds, k->q), heads, "dk", &tn);
+    return apply(b, layer, "attn.rope", FPX_OP_ROPE_GRAD, FPX_DGRAD, LIST(dq, dk, dv),
+                 DIMS(s->m, 3 * s->c), "dx", &rope);
+}
+
+static uint32_t block_forward(build *b, const shape *s, block *k, int layer, uint32_t x)
+{
+    const int glu = s->activation == FPX_SWIGLU;
+    const uint64_t *width = DIMS(s->m, s->c);
+    uint32_t y;
+
+    y = norm_forward(b, s, &k->norm1, layer, "attn.norm", x);
+    y = linear_forward(b, &k->qkv, layer, "attn.qkv", y, s->c, 3 * s->c);
+    y = attention_forward(b, s, k, layer, y);
+    y = linear_forward(b, &k->out, layer, "attn.out", y, s->c, s->c);
+    x = apply(b, layer, "attn.add", FPX_OP_ADD, FPX_FPROP, LIST(x, y), width, "y", NULL);
+    y = norm_forward(b, s, &k->norm2, layer, "mlp.norm", x);
+    k->up_y = linear_forward(b, &k->up, layer, "mlp.up", y, s->c, (glu ? 2 : 1) * s->f);
+    y = apply(b, layer, "mlp.act", glu ? FPX_OP_SWIGLU : FPX_OP_GELU, FPX_FPROP, LIST(k->up_y),
+              DIMS(s->m, s->f), "y", NULL);
+    y = linear_forward(b, &k->down, layer, "mlp.down", y, s->f, s->c);
+    return apply(b, layer, "mlp.add", FPX_OP_ADD, FPX_FPROP, LIST(x, y), width, "y", NULL);
+}
+
+/* A residual sends its gradient both ways: the sum of both is the gradient of the block's input. */
+static uint32_t block_backward(build *b, const shape *s, const block *k, int layer, uint32_t dx)
+{
+    const int glu = s->activation == FPX_SWIGLU;
+    const uint64_t *width = DIMS(s->m, s->c);
+    uint32_t d;
+
+    d = linear_backward(b, &k->down, dx);
+    d = apply(b, layer, "mlp.act", glu ? FPX_OP_SWIGLU_GRAD : FPX_OP_GELU_GRAD, FPX_DGRAD,
+              LIST(k->up_y, d), DIMS(s->m, (glu ? 2 : 1) * s->f), "dx", NULL);
+    d = linear_backward(b, &k->up, d);
+    d = norm_backward(b, s, &k->norm2, d);
+    dx = apply(b, layer, "mlp.add", FPX_OP_ADD, FPX_DGRAD, LIST(dx, d), width, "dx", NULL);
+    d = linear_backward(b, &k->out, dx);
+    d = attention_backward(b, s, k, layer, d);
+    d = linear_backward(b, &k->qkv, d);
+    d = norm_backward(b, s, &k->norm1, d);
+    return apply(b, layer, "attn.add", FPX_OP_ADD, FPX_DGRAD, LIST(dx, d), width, "dx", NULL);
+}
+
+/* Squared norm over all gradients in program order, the clipping factor, then AdamW per parameter. */
+static void optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m)
+{
+    const fpx_attr clip = { .clip = { .max_norm = o->clip } };
+    uint32_t total = FPX_NO_TENSOR, factor;
+
+    m->hyper = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_fp32, DIMS(3), "hyper");
+    for (size_t i = 0; i < b->nparams && b->status == FPX_OK; i++) {
+        const char *name = fpx_program_tensor_at(b->program, b->grads[i])->name;
+        const int layer = fpx_program_tensor_at(b->program, b->grads[i])->layer;
+        const uint32_t next =
+            build_tensor(b, layer, FPX_TENSOR_GRADIENT, &fpx_fp64, DIMS(1), "%s.total", name);
+
+        build_op(b, layer, FPX_OP_SUMSQ, FPX_OPTIMIZER, name, "sumsq", LIST(b->grads[i], total),
+                 LIST(next), NULL);
+        total = next;
+    }
+    factor = build_tensor(b, -1, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(1), "clip/factor");
+    m->norm = build_tensor(b, -1, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(1), "clip/norm");
+    build_op(b, -1, FPX_OP_CLIP, FPX_OPTIMIZER, "clip", "optimizer", LIST(total),
+             LIST(factor, m->norm), &clip);
+    for (size_t i = 0; i < b->nparams && b->status == FPX_OK; i++) {
+        const fpx_program_tensor param = *fpx_program_tensor_at(b->program, b->params[i]);
+        const fpx_attr adamw = { .adamw = { .beta1 = o->beta1,
+                                            .beta2 = o->beta2,
+                                            .eps = o->eps,
+                                            .weight_decay =
+                                                param.desc.ndim < 2 ? 0.0 : o->weight_decay } };
+        uint64_t dims[FPX_MAX_DIMS] = { 0 };
+
+        memcpy(dims, param.desc.shape, param.desc.ndim * sizeof dims[0]);
+        const uint32_t mean =
+            build_tensor(b, param.layer, FPX_TENSOR_STATE, &fpx_fp32, dims, "%s.m", param.name);
+        const uint32_t variance =
+            build_tensor(b, param.layer, FPX_TENSOR_STATE, &fpx_fp32, dims, "%s.v", param.name);
+        build_op(b, param.layer, FPX_OP_ADAMW, FPX_OPTIMIZER, param.name, "adamw",
+                 LIST(b->params[i], mean, variance, b->grads[i], factor, m->hyper),
+                 LIST(b->params[i], mean, variance), &adamw);
+    }
+}
+
+static fpx_status check_shape(const fpx_experiment *e, const shape *s, fpx_error *err)
+{
+    if (s->h == 0 || s->c % s->h != 0 || s->d % 2 != 0)
+        return fpx_error_set(
+            err, FPX_EINVAL,
+            "model: width %u needs to be an even multiple of heads %u (the head width "
+            "must be even for rotary pairs)",
+            e->model.width, e->model.heads);
+    if (s->b == 0 || s->t == 0 || s->f == 0 || s->v == 0 || e->model.layers == 0)
+        return fpx_error_set(
+            err, FPX_EINVAL,
+            "model: layers, hidden, vocabulary, batch and sequence must be at least 1");
+    return FPX_OK;
+}
+
+static fpx_status check_rules_used(const build *b, fpx_error *err)
+{
+    for (unsigned i = 0; i < b->recipe->nrules; i++)
+        if (!b->used[i])
+            return fpx_error_set(err, FPX_EINVAL,
+                                 "recipe %s: rule %u matches nothing that an earlier rule leaves: "
+                                 "remove it, or mend its layer, op, role or tensor",
+                                 b->recipe->name, i + 1);
+    return FPX_OK;
+}
+
+static fpx_status build_all(build *b, const fpx_experiment *e, const shape *s, int training,
+                            block *blocks, fpx_model *m)
+{
+    const int layers = (int)e->model.layers;
+    const fpx_attr leaf = { .tokens = { .leaf = s->t } };
+    norm last;
+    linear head;
+    uint32_t x, table, lse, d;
+
+    m->tokens = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "tokens");
+    m->targets = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "targets");
+    table = build_tensor(b, -1, FPX_TENSOR_PARAM, &fpx_fp32, DIMS(s->v, s->c), "embed/w");
+    x = apply(b, -1, "embed", FPX_OP_EMBED, FPX_FPROP, LIST(m->tokens, table), DIMS(s->m, s->c),
+              "y", NULL);
+    for (int l = 0; l < layers; l++)
+        x = block_forward(b, s, &blocks[l], l, x);
+    x = norm_forward(b, s, &last, -1, "norm", x);
+    m->logits = linear_forward(b, &head, -1, "head", x, s->c, s->v);
+    m->loss = build_tensor(b, -1, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(1), "loss");
+    lse = build_tensor(b, -1, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(s->m), "loss/lse");
+    build_op(b, -1, FPX_OP_XENT, FPX_FPROP, "loss", "fprop", LIST(m->logits, m->targets),
+             LIST(m->loss, lse), &leaf);
+    if (training) {
+        d = apply(b, -1, "loss", FPX_OP_XENT_GRAD, FPX_DGRAD, LIST(m->logits, m->targets, lse),
+                  DIMS(s->m, s->v), "dx", &leaf);
+        d = linear_backward(b, &head, d);
+        d = norm_backward(b, s, &last, d);
+        for (int l = layers - 1; l >= 0; l--)
+            d = block_backward(b, s, &blocks[l], l, d);
+        d = apply(b, -1, "embed", FPX_OP_EMBED_GRAD, FPX_WGRAD, LIST(m->tokens, d),
+                  DIMS(s->v, s->c), "dw", &leaf);
+        set_grad(b, table, d);
+        optimizer(b, &e->optimizer, m);
+    }
+    return b->status;
+}
+
+fpx_status fpx_model_build(const fpx_experiment *experiment, const fpx_recipe *recipe, int training,
+                           uint32_t batch, uint32_t sequence, fpx_model **ret_model, fpx_error *err)
+{
+    const fpx_model_config *c = &experiment->model;
+    shape s = { .b = batch ? batch : experiment->data.batch,
+                .t = sequence ? sequence : experiment->data.sequence,
+                .c = c->width,
+                .h = c->heads,
+                .f = c->hidden,
+                .v = c->vocabulary,
+                .activation = c->activation,
+                .eps = c->norm_eps,
+                .base = c->rope_base };
+    fpx_model *m = calloc(1, sizeof *m);
+    build *b = calloc(1, sizeof *b);
+    block *blocks = calloc(c->layers + 1, sizeof *blocks);
+    unsigned char *used = calloc(recipe->nrules + 1, 1);
+    fpx_status status = FPX_ENOMEM;
+
+    s.m = s.b * s.t;
+    s.d = s.h ? s.c / s.h : 0;
+    if (m == NULL || b == NULL || blocks == NULL || used == NULL ||
+        fpx_program_new(&m->program) != FPX_OK) {
+        (void)fpx_error_set(err, FPX_ENOMEM, "building a model: out of memory");
+    } else if ((status = check_shape(experiment, &s, err)) == FPX_OK) {
+        *b = (build){ .program = m->program,
+                      .recipe = recipe,
+                      .used = used,
+                      .batch = s.b,
+                      .sequence = s.t,
+                      .err = err };
+        m->hyper = m->norm = FPX_NO_TENSOR;
+        status = build_all(b, experiment, &s, training, blocks, m);
+        if (status == FPX_OK && training)
+            status = check_rules_used(b, err);
+        for (size_t i = 0; status == FPX_OK && i < b->nparams; i++)
+            m->parameters +=
+                fpx_tensor_count(&fpx_program_tensor_at(m->program, b->params[i])->desc);
+    }
+    free(b);
+    free(blocks);
+    free(used);
+    if (status != FPX_OK) {
+        fpx_model_free(m);
+        return status;
+    }
+    *ret_model = m;
+    return FPX_OK;
+}
+
+void fpx_model_free(fpx_model *model)
+{
+    if (model == NULL)
+        return;
+    fpx_program_free(model->program);
+    free(model);
+}

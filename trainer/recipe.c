@@ -1,0 +1,119 @@
+/* recipe.c - rules matched against one operand: tables of words, and the first match decides. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fpx/optable.h>
+#include <fpx/recipe.h>
+
+#include "recipes_shipped.h"
+
+typedef struct word {
+    const char *name;
+    int value;
+} word;
+
+enum scaling { SCALING_NONE, SCALING_TENSOR_CURRENT };
+
+static const word scalings[] = { { "none", SCALING_NONE },
+                                 { "tensor-current", SCALING_TENSOR_CURRENT },
+                                 { NULL, 0 } };
+static const word rounds[] = { { "rne", FPX_RNE }, { NULL, 0 } };
+static const word overflows[] = { { "satfinite", FPX_SATFINITE },
+                                  { "none", FPX_OVERFLOW_NONE },
+                                  { NULL, 0 } };
+
+static fpx_status look_up(const fpx_recipe *recipe, unsigned rule, const char *what,
+                          const char *name, const word *words, int *ret_value, fpx_error *err)
+{
+    char known[256] = "";
+
+    for (const word *w = words; w->name != NULL; w++) {
+        if (strcmp(w->name, name) == 0) {
+            *ret_value = w->value;
+            return FPX_OK;
+        }
+        const size_t used = strlen(known);
+        (void)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", w->name);
+    }
+    return fpx_error_set(err, FPX_EINVAL, "recipe %s, rule %u: unknown %s '%s'; there is: %s",
+                         recipe->name, rule + 1, what, name, known);
+}
+
+static int matches(const fpx_rule *rule, int layer, const char *op, fpx_role role,
+                   const char *tensor)
+{
+    char number[16] = "-";
+
+    if (layer >= 0)
+        (void)snprintf(number, sizeof number, "%d", layer);
+    return fnmatch(rule->layer, number, 0) == 0 && fnmatch(rule->op, op, 0) == 0 &&
+           fnmatch(rule->role, fpx_role_name(role), 0) == 0 &&
+           fnmatch(rule->tensor, tensor, 0) == 0;
+}
+
+static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operand_rule *ret_rule,
+                            fpx_error *err)
+{
+    const fpx_rule *rule = &recipe->rules[index];
+    const fpx_format *format = fpx_format_find(rule->format);
+    int scaling = 0, round = 0, overflow = 0;
+    fpx_status status;
+
+    if (format == NULL || format->cls != FPX_CLASS_FLOAT || format->bits > 32)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "recipe %s, rule %u: '%s' is no format an operand can have; see: fpx "
+                             "formats",
+                             recipe->name, index + 1, rule->format);
+    if ((status = look_up(recipe, index, "scaling", rule->scaling, scalings, &scaling, err)) !=
+            FPX_OK ||
+        (status = look_up(recipe, index, "round", rule->round, rounds, &round, err)) != FPX_OK ||
+        (status = look_up(recipe, index, "overflow", rule->overflow, overflows, &overflow, err)) !=
+            FPX_OK)
+        return status;
+    *ret_rule = (fpx_operand_rule){
+        .quantized = !fpx_format_equal(format, &fpx_fp32),
+        .scaled = scaling == SCALING_TENSOR_CURRENT,
+        .scale_rule = FPX_SCALE_CURRENT,
+        .conversion = { .format = *format, .round = (uint8_t)round, .overflow = (uint8_t)overflow }
+    };
+    return FPX_OK;
+}
+
+fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, const char *op, fpx_role role,
+                              const char *tensor, unsigned char *used, fpx_operand_rule *ret_rule,
+                              fpx_error *err)
+{
+    for (unsigned i = 0; i < recipe->nrules; i++) {
+        if (!matches(&recipe->rules[i], layer, op, role, tensor))
+            continue;
+        if (used != NULL)
+            used[i] = 1;
+        return read_rule(recipe, i, ret_rule, err);
+    }
+    memset(ret_rule, 0, sizeof *ret_rule);
+    return FPX_OK;
+}
+
+const char *fpx_recipe_shipped(size_t index)
+{
+    return index < shipped_count ? shipped[index].name : NULL;
+}
+
+fpx_status fpx_recipe_load(const char *name, fpx_recipe **ret_recipe, fpx_error *err)
+{
+    const size_t length = strlen(name);
+    char known[512] = "";
+
+    if (length > 5 && strcmp(name + length - 5, ".yaml") == 0)
+        return fpx_recipe_read(name, ret_recipe, err);
+    for (size_t i = 0; i < shipped_count; i++) {
+        if (strcmp(shipped[i].name, name) == 0)
+            return fpx_recipe_parse(name, shipped[i].text, ret_recipe, err);
+        const size_t at = strlen(known);
+        (void)snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", shipped[i].name);
+    }
+    return fpx_error_set(err, FPX_EINVAL, "no recipe '%s'; there is: %s, or a file ending in .yaml",
+                         name, known);
+}
