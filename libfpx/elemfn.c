@@ -1,6 +1,6 @@
 /* elemfn.c - float32 elementary functions, correctly rounded, and the choice of array kernels.
  * A float64 result within an ulp, rounded once more, is the correctly rounded float32 unless the exact
- * value lies within about 2^-28 of the middle of two floats. The sweep of all 2^32 arguments
+ * value lies within 2^-28 ulp of the middle of two floats. The sweep of all 2^32 arguments
  * (tests/libfpx/test_elemfn_slow.c, its results are elemfn-proof.txt) found the cases listed here. */
 #include <math.h>
 #include <stdint.h>
@@ -36,9 +36,10 @@ static float rounded(float x, double approx, const hard_case *hard, size_t n)
     uint32_t u;
 
     memcpy(&u, &x, sizeof u);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (u == hard[i].x)
             memcpy(&y, &hard[i].y, sizeof y);
+    }
     return y;
 }
 

@@ -13,7 +13,7 @@
 #define MANTISSA 0x000FFFFFFFFFFFFFu
 #define INF_BITS 0x7FF0000000000000u
 
-/* An unevaluated sum, |lo| at most about an ulp of hi. */
+/* An unevaluated sum; lo is the smaller part. */
 typedef struct pair {
     double hi, lo;
 } pair;
@@ -47,7 +47,8 @@ static pair fast_two_sum(double a, double b)
     return (pair){ s, b - (s - a) };
 }
 
-/* e^y = 2^k (1 + hi + lo); *ret_k is k + 2046. elemfn_avx2.c repeats these operations one by one. */
+/* e^y = 2^k (1 + hi + lo), lo up to 2% of hi; *ret_k is k + 2046. elemfn_avx2.c repeats these
+ * operations one by one. */
 static pair expm1_reduced(double y, uint64_t *ret_k)
 {
     const double t = fma(y, ELEMFN_INV_LN2, ELEMFN_SHIFT);

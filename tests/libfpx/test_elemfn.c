@@ -83,7 +83,7 @@ static double random_between(uint64_t *state, double low, double high)
 static int effort(void)
 {
     const char *text = getenv("FPX_TEST_EFFORT");
-    const int value = text ? atoi(text) : 1;
+    const int value = text ? (int)strtol(text, NULL, 10) : 1;
 
     return value > 0 ? value : 1;
 }
@@ -328,12 +328,13 @@ static void check_array_f32(const array_pair *fn, fpx_cpu_level level, size_t n,
         want[i] = fn->f32(x[i]);
     }
     fn->f32_array(level, x + start, out + start, n);
-    for (size_t i = 0; i < LENGTH(x); i++)
+    for (size_t i = 0; i < LENGTH(x); i++) {
         if (to_bits(out[i]) != to_bits(want[i]))
             ck_abort_msg("%s_f32_array %s n %zu shift %zu in place %d: [%zu] is 0x%08" PRIx32
                          ", should be 0x%08" PRIx32,
                          fn->name, fpx_cpu_level_name(level), n, shift, in_place, i - start,
                          to_bits(out[i]), to_bits(want[i]));
+    }
 }
 
 static void check_array_f64(const array_pair *fn, fpx_cpu_level level, size_t n, size_t shift,
@@ -350,12 +351,13 @@ static void check_array_f64(const array_pair *fn, fpx_cpu_level level, size_t n,
         want[i] = fn->f64(x[i]);
     }
     fn->f64_array(level, x + start, out + start, n);
-    for (size_t i = 0; i < LENGTH(x); i++)
+    for (size_t i = 0; i < LENGTH(x); i++) {
         if (to_bits64(out[i]) != to_bits64(want[i]))
             ck_abort_msg("%s_f64_array %s n %zu shift %zu in place %d: [%zu] is 0x%016" PRIx64
                          ", should be 0x%016" PRIx64,
                          fn->name, fpx_cpu_level_name(level), n, shift, in_place, i - start,
                          to_bits64(out[i]), to_bits64(want[i]));
+    }
 }
 
 /* Every level, lengths 0..40 and some long ones, every shift of a vector, apart and in place. */
@@ -391,7 +393,7 @@ START_TEST(proof_is_current)
 
     char *tail = strstr(root, "tests/libfpx/");
     ck_assert_ptr_nonnull(tail);
-    strcpy(tail, ".");
+    memcpy(tail, ".", 2);
     snprintf(text, sizeof text, "%s/libfpx/elemfn-proof.txt", root);
     FILE *f = fopen(text, "r");
     if (!f)

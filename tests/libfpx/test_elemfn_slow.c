@@ -108,9 +108,10 @@ static void compare(const function *fn, fpx_cpu_level level, const float *x, con
     if (!fn->array)
         return;
     fn->array(level, x, got, n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (to_bits(got[i]) != to_bits(want[i]))
             note_wrong(fn, "_array", x[i], want[i], got[i], &t->wrong_in_array);
+    }
 }
 
 static int sweep(const function *fn, uint32_t first, uint32_t last, uint32_t stride)
