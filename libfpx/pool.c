@@ -161,9 +161,10 @@ static fpx_status parse_threads(const char *text, size_t *ret_threads, fpx_error
     while (*s >= '0' && *s <= '9' && value <= MAX_THREADS)
         value = value * 10 + (size_t)(*s++ - '0');
     if (s == text || *s != '\0' || value < 1 || value > MAX_THREADS)
-        return fpx_error_set(err, FPX_EINVAL,
-                             "FPX_THREADS is \"%.40s\": it must be a number of threads from 1 to %d",
-                             text, MAX_THREADS);
+        return fpx_error_set(
+            err, FPX_EINVAL,
+            "FPX_THREADS is \"%.40s\": it must be a number of threads from 1 to %d", text,
+            MAX_THREADS);
     *ret_threads = value;
     return FPX_OK;
 }

@@ -92,9 +92,9 @@ static void add_f64(double *x, const double *y, size_t n)
         x[i] += y[i];
 }
 
-static const struct reduce_kernels reduce_kernels_scalar = {
-    sum_f32, sum_f64, dot_f32, dot_f64, sumsq_f32, amax_f32, amax_f64, add_f32, add_f64
-};
+static const struct reduce_kernels reduce_kernels_scalar = { sum_f32,  sum_f64,   dot_f32,
+                                                             dot_f64,  sumsq_f32, amax_f32,
+                                                             amax_f64, add_f32,   add_f64 };
 
 static const struct reduce_kernels *kernels(fpx_cpu_level level)
 {

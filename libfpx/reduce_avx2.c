@@ -66,8 +66,8 @@ static double dot_f64(const double *x, const double *y, size_t n)
 
     for (; n - i >= REDUCE_LANES; i += REDUCE_LANES)
         for (size_t v = 0; v < 4; v++)
-            sum[v] = _mm256_fmadd_pd(_mm256_loadu_pd(x + i + 4 * v),
-                                     _mm256_loadu_pd(y + i + 4 * v), sum[v]);
+            sum[v] = _mm256_fmadd_pd(_mm256_loadu_pd(x + i + 4 * v), _mm256_loadu_pd(y + i + 4 * v),
+                                     sum[v]);
     for (size_t v = 0; v < 4; v++)
         _mm256_storeu_pd(lane + 4 * v, sum[v]);
     for (size_t l = 0; i + l < n; l++)
