@@ -31,10 +31,10 @@ typedef struct fpx_conversion {
 } fpx_conversion;
 
 /* Encode src[0..n) times `scale` (one float32 multiplication, RNE, before the conversion; 1 changes
- * nothing, not even a NaN) into unpacked codes dst[0..n) of fpx_format_size bytes each. A NaN becomes
- * the format's canonical NaN with the source's sign; formats without NaN give the largest
- * finite value, positive (cuda_fp4.h). src and dst must not overlap; any alignment; n may be 0.
- * FPX_EINVAL: an integer format. FPX_EUNSUPPORTED: a rounding or overflow not implemented.
+ * nothing, not even a NaN) into unpacked codes dst[0..n) of fpx_format_size bytes each. A NaN, or a
+ * product that is one, becomes the format's canonical NaN with the source's sign; formats without
+ * NaN give the largest finite value, positive (cuda_fp4.h). src and dst must not overlap; any
+ * alignment; n may be 0. FPX_EINVAL: an integer or invalid format. FPX_EUNSUPPORTED: a rounding or overflow not implemented.
  * On error dst is untouched. */
 fpx_status fpx_encode_f32(const fpx_conversion *conversion, float scale, const float *src,
                           void *dst, size_t n);
@@ -44,15 +44,21 @@ fpx_status fpx_encode_f32(const fpx_conversion *conversion, float scale, const f
 fpx_status fpx_encode_f64(const fpx_conversion *conversion, double scale, const double *src,
                           void *dst, size_t n);
 
-/* Exact value of each code times `scale` (one float32 multiplication; 1 changes nothing). NaN codes
- * give the quiet NaN 0x7FC00000, with the sign of the code. fp32 source copies bits.
- * FPX_EINVAL: fp64 or an integer format. */
+/* Exact value of each code times `scale` (one float32 multiplication; 1 changes nothing). A NaN code,
+ * or a product that is NaN, gives the quiet NaN 0x7FC00000 with the sign of the code; fp32 with
+ * scale 1 copies bits. FPX_EINVAL: fp64, an integer or invalid format, or one with a value that
+ * float32 lacks. */
 fpx_status fpx_decode_f32(const fpx_format *format, float scale, const void *src, float *dst,
                           size_t n);
 
-/* Every format of at most 64 bits, integers too; exact, then times `scale` in float64. */
+/* Every format of at most 64 bits, integers too; exact, then times `scale` in float64. NaN as above
+ * (0x7FF8000000000000). FPX_EINVAL: an invalid format. */
 fpx_status fpx_decode_f64(const fpx_format *format, double scale, const void *src, double *dst,
                           size_t n);
+
+/* The kernels that fpx_encode_f32 and fpx_decode_f32 run here: "scalar", "avx2". Chosen at the first
+ * use by fpx_cpu_choose; an FPX_CPU in error gives "scalar". */
+const char *fpx_convert_kernel_name(void);
 
 #ifdef __cplusplus
 }

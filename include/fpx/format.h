@@ -66,6 +66,10 @@ const char *fpx_format_alias(const fpx_format *format);
 /* 1 where both describe the same codes (every field but the name), else 0. */
 int fpx_format_equal(const fpx_format *a, const fpx_format *b);
 
+/* 1 where the fields fit together, so that every function here is defined for it: the check for a
+ * descriptor that came from a file or another process. Else 0. */
+int fpx_format_is_valid(const fpx_format *format);
+
 /* Bytes one unpacked code takes in memory: 1, 2, 4 or 8. Codes narrower than a byte use its low
  * bits, the upper ones are 0. */
 size_t fpx_format_size(const fpx_format *format);

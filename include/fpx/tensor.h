@@ -61,10 +61,11 @@ typedef struct fpx_tensor {
 fpx_status fpx_tensor_make(const fpx_format *format, size_t ndim, const uint64_t *shape,
                            fpx_tensor *ret_tensor);
 
-/* Number of elements; 1 for a scalar. */
+/* Number of elements; 1 for a scalar; SIZE_MAX where that overflows (a foreign descriptor). */
 size_t fpx_tensor_count(const fpx_tensor *tensor);
 
-/* Bytes from the first to past the last element, packing and strides counted. */
+/* Bytes from the first to past the last element, packing and strides counted; SIZE_MAX, which no
+ * buffer has, where that overflows. */
 size_t fpx_tensor_bytes(const fpx_tensor *tensor);
 
 /* 1 where elements lie in row-major order without gaps. */
