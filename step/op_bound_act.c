@@ -82,7 +82,8 @@ void op_bound_gelu(const fpx_bound_args *args)
     }
 }
 
-/* dy ((1 + t)/2 + x/2 (1 - t^2) sqrt(2/pi) (1 + 3 * 0.044715 x^2)) */
+/* dy ((1 + t)/2 + x/2 (1 - t)(1 + t) sqrt(2/pi) (1 + 3 * 0.044715 x^2)). Inf from x^2 on that
+ * overflows, where the operation gives 0 * Inf. */
 void op_bound_gelu_grad(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
@@ -95,9 +96,9 @@ void op_bound_gelu_grad(const fpx_bound_args *args)
         const op_value at = op_exact(x[i]), t = gelu_tanh(k, at);
         const op_value inner =
             op_mul(k, slope, op_add(k, one, op_mul(k, cubic, op_mul(k, at, at))));
-        const op_value steep = op_sub(k, one, op_mul(k, t, t));
-        const op_value bent = op_mul(k, op_mul(k, op_mul(k, half, at), steep), inner);
-        const op_value all = op_add(k, op_mul(k, half, op_add(k, one, t)), bent);
+        const op_value more = op_add(k, one, t), outer = op_mul(k, op_sub(k, one, t), more);
+        const op_value bent = op_mul(k, op_mul(k, half, at), op_mul(k, outer, inner));
+        const op_value all = op_add(k, op_mul(k, half, more), bent);
 
         args->bound[0][i] = op_bound_value(op_mul(k, op_exact(dy[i]), all));
     }

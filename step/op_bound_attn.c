@@ -85,8 +85,8 @@ size_t op_scratch_rows(const fpx_call *call)
 }
 
 /* e^(scale s - max), the maximum exact; over the sum of these. */
-static void softmax_row(op_unit k, op_value scale, const double *s, size_t n, size_t row,
-                        op_value *power, double *bound)
+static void softmax_row(op_unit k, op_value scale, const double *s, size_t n, op_value *power,
+                        double *bound)
 {
     op_value top = op_mul(k, scale, op_exact(s[0]));
     op_sum sum = { 0 };
@@ -106,10 +106,9 @@ static void softmax_row(op_unit k, op_value scale, const double *s, size_t n, si
         power[j] = op_exp(k, op_sub(k, scaled, top));
         op_sum_add(&sum, power[j]);
     }
-    /* A division, or a product with the rounded reciprocal. */
-    const op_value total = op_div(k, op_exact(1.0), op_sum_end(k, &sum, op_row_depth(row)));
+    const op_value total = op_sum_end(k, &sum, op_row_depth(n));
     for (size_t j = 0; j < n; j++)
-        bound[j] = op_bound_value(op_mul(k, power[j], total));
+        bound[j] = op_bound_value(op_div(k, power[j], total));
 }
 
 /* Masked elements are 0 in every arithmetic. */
@@ -155,7 +154,7 @@ void op_bound_softmax_grad(const fpx_bound_args *args)
 
         for (size_t j = 0; j < n; j++)
             op_sum_add(&sum, op_mul(k, op_exact(p[j]), op_exact(dp[j])));
-        const op_value dot = op_sum_end(k, &sum, op_row_depth(t));
+        const op_value dot = op_sum_end(k, &sum, op_row_depth(n));
         for (size_t j = 0; j < n; j++) {
             const op_value inner = op_sub(k, op_exact(dp[j]), dot);
 

@@ -9,7 +9,7 @@ size_t op_scratch_columns(const fpx_call *call)
     return 2 * (size_t)call->in[0].shape[1];
 }
 
-/* 1 / sqrt(sum / C + eps), where the division may be a product with RN(1/C). */
+/* 1 / sqrt(sum / C + eps); C is exact up to 2^24, rounded in any case. */
 static op_value rstd_of(op_unit k, const double *x, size_t c, double eps)
 {
     op_sum sum = { 0 };
@@ -17,7 +17,7 @@ static op_value rstd_of(op_unit k, const double *x, size_t c, double eps)
     for (size_t j = 0; j < c; j++)
         op_sum_add(&sum, op_mul(k, op_exact(x[j]), op_exact(x[j])));
     const op_value total = op_sum_end(k, &sum, op_row_depth(c));
-    const op_value mean = op_mul(k, total, op_rounded(k, 1.0 / (double)c));
+    const op_value mean = op_div(k, total, op_rounded(k, (double)c));
     return op_div(k, op_exact(1.0), op_sqrt(k, op_add(k, mean, op_rounded(k, eps))));
 }
 
@@ -40,7 +40,8 @@ void op_bound_rmsnorm(const fpx_bound_args *args)
     }
 }
 
-/* One row: h = dy gain, xhat = x rstd, dx = rstd (h - xhat mean(h xhat)); dgain gathers dy xhat. */
+/* One row: with h = dy gain, dx = (h - x rstd mean) rstd, mean = sum(h x) rstd / C; dgain gathers
+ * dy (x rstd). */
 static void grad_row(op_unit k, size_t c, const double *x, const double *gain, double rstd,
                      const double *dy, double *bound, double *error, double *magnitude)
 {
@@ -49,20 +50,19 @@ static void grad_row(op_unit k, size_t c, const double *x, const double *gain, d
 
     for (size_t j = 0; j < c; j++) {
         const op_value h = op_mul(k, op_exact(dy[j]), op_exact(gain[j]));
-        const op_value xhat = op_mul(k, op_exact(x[j]), r);
-        const op_value step = op_mul(k, op_exact(dy[j]), xhat);
+        const op_value term = op_mul(k, op_exact(dy[j]), op_mul(k, op_exact(x[j]), r));
 
-        op_sum_add(&sum, op_mul(k, h, xhat));
-        error[j] += step.e;
-        magnitude[j] += fabs(step.v) + step.e;
+        op_sum_add(&sum, op_mul(k, h, op_exact(x[j])));
+        error[j] += term.e;
+        magnitude[j] += fabs(term.v) + term.e;
     }
-    const op_value mean =
-        op_mul(k, op_sum_end(k, &sum, op_row_depth(c)), op_rounded(k, 1.0 / (double)c));
+    const op_value scaled = op_mul(k, op_sum_end(k, &sum, op_row_depth(c)), r);
+    const op_value mean = op_div(k, scaled, op_rounded(k, (double)c));
     for (size_t j = 0; j < c; j++) {
         const op_value h = op_mul(k, op_exact(dy[j]), op_exact(gain[j]));
-        const op_value xhat = op_mul(k, op_exact(x[j]), r);
+        const op_value along = op_mul(k, op_mul(k, op_exact(x[j]), r), mean);
 
-        bound[j] = op_bound_value(op_mul(k, r, op_sub(k, h, op_mul(k, xhat, mean))));
+        bound[j] = op_bound_value(op_mul(k, op_sub(k, h, along), r));
     }
 }
 

@@ -18,22 +18,21 @@ void op_bound_sumsq(const fpx_bound_args *args)
     args->bound[0][0] = op_bound_value(total);
 }
 
-/* norm = sqrt(total), factor = min(1, max_norm / norm). */
+/* norm = sqrt(total), factor = min(1, max_norm / norm): in float64, rounded once. */
 void op_bound_clip(const fpx_bound_args *args)
 {
-    const op_unit k = op_unit_of(args->unit);
+    const op_unit k = op_unit_of(args->unit), inner = op_unit_of(0x1p-53);
     const double total = ((const double *)args->in[0])[0];
-    const op_value norm = op_sqrt(k, op_rounded(k, total));
-    const op_value factor = op_div(k, op_rounded(k, args->call->attr.clip.max_norm), norm);
-    const op_value smaller = op_round(k, norm.v, norm.e, k.tiny);
+    const double max_norm = args->call->attr.clip.max_norm;
+    const op_value norm = op_sqrt(inner, op_exact(total));
+    const op_value ratio = op_div(inner, op_exact(max_norm), norm);
 
-    args->bound[1][0] = op_bound_value(smaller);
-    /* The minimum with 1 moves two numbers no further apart; far above 1 it is 1. */
-    if (args->call->attr.clip.max_norm == 0.0 || total == 0.0 ||
-        (isfinite(norm.v + norm.e) && factor.v - factor.e > 1.0))
+    args->bound[1][0] = op_bound_value(op_round(k, norm.v, norm.e, k.tiny));
+    /* The minimum with 1 moves two numbers no further apart; above 1 both are 1. */
+    if (max_norm == 0.0 || total == 0.0 || ratio.v - ratio.e > 1.0)
         args->bound[0][0] = 0.0;
     else
-        args->bound[0][0] = op_bound_value(factor);
+        args->bound[0][0] = op_bound_value(op_round(k, ratio.v, ratio.e, k.tiny));
 }
 
 typedef struct adamw {
@@ -70,7 +69,7 @@ void op_bound_adamw(const fpx_bound_args *args)
         const op_value m = op_add(k, op_mul(k, w.beta1, op_exact(((const double *)args->in[1])[i])),
                                   op_mul(k, w.rest1, g));
         const op_value v = op_add(k, op_mul(k, w.beta2, op_exact(((const double *)args->in[2])[i])),
-                                  op_mul(k, w.rest2, op_mul(k, g, g)));
+                                  op_mul(k, op_mul(k, w.rest2, g), g));
         const op_value root = op_add(k, op_sqrt(k, op_mul(k, v, w.correct2)), w.eps);
         const op_value step = op_div(k, op_mul(k, m, w.correct1), root);
         const op_value all = op_add(k, step, op_mul(k, w.decay, param));

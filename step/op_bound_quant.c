@@ -23,8 +23,12 @@ static double quantized(const fpx_call *call, op_unit k, double x, double encode
 {
     const fpx_format *format = &call->out[0].format;
     const uint32_t round = call->attr.quantize.round;
-    const double max = fpx_format_max(format),
-                 steps = round == FPX_RNE || round == FPX_RNA ? 0.5 : 1.0;
+    const double steps = round == FPX_RNE || round == FPX_RNA ? 0.5 : 1.0;
+    const double max = fpx_format_max(format);
+
+    if (encode == 1.0 && decode == 1.0 && isfinite(x) &&
+        fpx_format_equal(format, &call->in[0].format))
+        return 0.0; /* the same format: moved, not rounded */
     const op_value z = encode == 1.0 ? op_exact(x) : op_mul(k, op_exact(x), op_exact(encode));
     const double far = fabs(z.v) + z.e, step = steps * spacing(format, far);
     const double cut = far > max ? far - max : 0.0;

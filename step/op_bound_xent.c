@@ -19,12 +19,19 @@ static op_value log_sum(op_unit k, const double *l, size_t n)
     return op_add(k, top, op_log(k, op_sum_end(k, &sum, op_row_depth(n))));
 }
 
-/* Every device refuses a target outside the vocabulary, so that the value does not matter here. */
-static double target_logit(const double *l, int32_t target, size_t n)
+/* A negative target is none: its token adds nothing and is not counted. */
+static op_value targets_of(op_unit k, const fpx_bound_args *args)
 {
-    return target >= 0 && (size_t)target < n ? l[target] : (double)NAN;
+    const size_t rows = (size_t)args->call->in[0].shape[0];
+    const int32_t *targets = (const int32_t *)args->in[1];
+    double count = 0.0;
+
+    for (size_t i = 0; i < rows; i++)
+        count += targets[i] >= 0 ? 1.0 : 0.0;
+    return op_rounded(k, count);
 }
 
+/* Mean of lse - logit of the target. Targets beyond the vocabulary are refused by every device. */
 void op_bound_xent(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
@@ -37,28 +44,31 @@ void op_bound_xent(const fpx_bound_args *args)
         const op_value lse = log_sum(k, l, n);
 
         args->bound[1][i] = op_bound_value(lse);
-        op_sum_add(&sum, op_sub(k, lse, op_exact(target_logit(l, targets[i], n))));
+        if (targets[i] >= 0 && (size_t)targets[i] < n)
+            op_sum_add(&sum, op_sub(k, lse, op_exact(l[targets[i]])));
     }
     const op_value total = op_sum_end(k, &sum, op_token_depth(rows, args->call->attr.tokens.leaf));
-    args->bound[0][0] = op_bound_value(op_mul(k, total, op_rounded(k, 1.0 / (double)rows)));
+    args->bound[0][0] = op_bound_value(op_div(k, total, targets_of(k, args)));
 }
 
-/* (e^(l - lse) - [target]) / M */
+/* (e^(l - lse) - [target]) / count; 0 where there is no target */
 void op_bound_xent_grad(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
     const double *l = (const double *)args->in[0], *lse = (const double *)args->in[2];
     const int32_t *targets = (const int32_t *)args->in[1];
-    const op_value share = op_rounded(k, 1.0 / (double)rows);
+    const op_value count = targets_of(k, args);
 
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < n; j++) {
-            op_value p = op_exp(k, op_sub(k, op_exact(l[i * n + j]), op_exact(lse[i])));
+            op_value p = op_exact(0.0);
 
+            if (targets[i] >= 0)
+                p = op_exp(k, op_sub(k, op_exact(l[i * n + j]), op_exact(lse[i])));
             if (targets[i] >= 0 && (size_t)targets[i] == j)
                 p = op_sub(k, p, op_exact(1.0));
-            args->bound[0][i * n + j] = op_bound_value(op_mul(k, p, share));
+            args->bound[0][i * n + j] = targets[i] < 0 ? 0.0 : op_bound_value(op_div(k, p, count));
         }
 }
 
