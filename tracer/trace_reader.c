@@ -254,8 +254,8 @@ fpx_status fpx_trace_stats(fpx_trace *trace, size_t index, fpx_stats *ret_stats,
     return FPX_OK;
 }
 
-fpx_status fpx_trace_figures(fpx_trace *trace, size_t index, size_t mode,
-                             fpx_trace_figure *ret_figures, fpx_error *err)
+fpx_status fpx_trace_figures(fpx_trace *trace, size_t index, size_t mode, fpx_figure *ret_figures,
+                             fpx_error *err)
 {
     const void *row = NULL;
 

@@ -11,7 +11,7 @@
 /* ---- statistics and figures: which column is which field ---- */
 const char fpx_stats_names[] = "count nan inf zero subnormal saturated amax min max mean rms scale";
 const char fpx_figure_names[] =
-    "max_abs rms rms_reference ratio mismatches element expected actual "
+    "max_abs rms rms_reference cosine ratio mismatches element expected actual "
     "expected_bits actual_bits";
 
 static const size_t count_fields[] = {
@@ -30,7 +30,7 @@ enum {
 
 _Static_assert(COUNTS + REALS + 1 == FPX_STATS_COLUMNS, "each statistic, then the scale");
 _Static_assert(sizeof(fpx_stats) == 8 * (COUNTS + REALS + FPX_STATS_BINS), "no statistic left out");
-_Static_assert(sizeof(fpx_trace_figure) == FPX_FIGURE_COLUMNS * sizeof(double),
+_Static_assert(sizeof(fpx_figure) == FPX_FIGURE_COLUMNS * sizeof(double),
                "a figure is a row of float64: add the new field's name to fpx_figure_names");
 
 void fpx_stats_to_row(const fpx_stats *stats, double scale, double *row, uint32_t *exponents)
@@ -70,12 +70,12 @@ int fpx_stats_from_row(const double *row, const uint32_t *exponents, fpx_stats *
     return 1;
 }
 
-void fpx_figure_to_row(const fpx_trace_figure *figure, double *row)
+void fpx_figure_to_row(const fpx_figure *figure, double *row)
 {
     memcpy(row, figure, sizeof *figure);
 }
 
-void fpx_figure_from_row(const double *row, fpx_trace_figure *ret_figure)
+void fpx_figure_from_row(const double *row, fpx_figure *ret_figure)
 {
     memcpy(ret_figure, row, sizeof *ret_figure);
 }

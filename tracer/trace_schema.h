@@ -53,7 +53,7 @@ void fpx_schema_free(fpx_schema *schema);
 #define FPX_COMMITTED "committed"
 
 /* Rows of `stats` and of `figures`, as tables: the columns' names are an attribute of the file. */
-enum { FPX_STATS_COLUMNS = 12, FPX_FIGURE_COLUMNS = 10 };
+enum { FPX_STATS_COLUMNS = 12, FPX_FIGURE_COLUMNS = FPX_FIGURE_FIELDS };
 
 extern const char fpx_stats_names[];  /* "count nan inf ..." */
 extern const char fpx_figure_names[]; /* "max_abs rms ..." */
@@ -62,7 +62,7 @@ void fpx_stats_to_row(const fpx_stats *stats, double scale, double *row, uint32_
 /* 0 where a count is no whole number of at most 2^53. */
 int fpx_stats_from_row(const double *row, const uint32_t *exponents, fpx_stats *ret_stats,
                        double *ret_scale);
-void fpx_figure_to_row(const fpx_trace_figure *figure, double *row);
-void fpx_figure_from_row(const double *row, fpx_trace_figure *ret_figure);
+void fpx_figure_to_row(const fpx_figure *figure, double *row);
+void fpx_figure_from_row(const double *row, fpx_figure *ret_figure);
 
 #endif /* FPX_TRACE_SCHEMA_H */

@@ -373,7 +373,7 @@ fpx_status fpx_trace_put(fpx_trace_writer *w, size_t record, const void *codes, 
 }
 
 fpx_status fpx_trace_put_figure(fpx_trace_writer *w, size_t mode, size_t record,
-                                const fpx_trace_figure *figure, fpx_error *err)
+                                const fpx_figure *figure, fpx_error *err)
 {
     if (!w->in_step || mode >= w->layout->nmodes || record >= w->layout->nrecords)
         return fpx_error_set(err, FPX_EINVAL, "%s: a figure of mode %zu, record %zu: %s", w->path,
