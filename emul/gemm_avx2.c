@@ -47,46 +47,66 @@ INLINE void pack_across(real *to, const real *from, size_t ld, size_t valid, siz
             to[p * width + r] = row[r][p];
 }
 
-/* The same for an operand that is contiguous across k: copies, masked to the panel's valid part. */
-INLINE void pack_along(real *to, const real *from, size_t ld, size_t valid, size_t k,
-                       const size_t width, const size_t vectors)
+/* `panels` panels, `stride` bytes apart, of an operand that is contiguous across k: copies. Memory is read in
+ * its order, several panels in turn. Whole vectors are read: they may reach into the next panel. */
+INLINE void pack_along(real *to, size_t stride, const real *from, size_t ld, size_t panels,
+                       size_t k, const size_t width)
+{
+    for (size_t p = 0; p < k; p++)
+        for (size_t q = 0; q < panels; q++) {
+            real *out = (real *)((char *)to + q * stride) + p * width;
+            const real *in = from + p * ld + q * width;
+
+            v_store(out, v_load(in));
+            if (width > LANES)
+                v_store(out + LANES, v_load(in + LANES));
+        }
+}
+
+/* The last panel, of which `valid` columns exist. */
+INLINE void pack_along_last(real *to, const real *from, size_t ld, size_t valid, size_t k,
+                            const size_t width)
 {
     const __m256i low = v_first(valid), high = v_first(valid > LANES ? valid - LANES : 0);
 
     for (size_t p = 0; p < k; p++) {
         v_store(to + p * width, v_load_some(from + p * ld, low));
-        if (vectors == 2)
+        if (width > LANES)
             v_store(to + p * width + LANES, v_load_some(from + p * ld + LANES, high));
+    }
+}
+
+/* Panels of `width` of rows [0, count) that are contiguous along k, or across it. */
+INLINE void pack(real *to, size_t stride, const real *from, size_t ld, int across, size_t count,
+                 size_t k, const size_t width)
+{
+    enum { TOGETHER = 4 }; /* panels: more streams of stores than that compete for cache lines */
+    const size_t vectors = width > LANES ? 2 : 1;
+    size_t done = 0;
+
+    for (; !across && count - done >= TOGETHER * width + LANES; done += TOGETHER * width)
+        pack_along((real *)((char *)to + done / width * stride), stride, from + done, ld, TOGETHER,
+                   k, width);
+    for (; done < count; done += width) {
+        real *panel = (real *)((char *)to + done / width * stride);
+        const size_t valid = count - done < width ? count - done : width;
+
+        if (across)
+            pack_across(panel, from + done * ld, ld, valid, k, width, vectors);
+        else
+            pack_along_last(panel, from + done, ld, valid, k, width);
     }
 }
 
 static void pack_a(void *to, size_t a_stride, const void *a, size_t lda, int trans, size_t rows,
                    size_t k)
 {
-    enum { VECTORS = (MR + LANES - 1) / LANES };
-
-    for (size_t r = 0; r < rows; r += MR) {
-        real *panel = (real *)((char *)to + r / MR * a_stride);
-        const size_t valid = rows - r < MR ? rows - r : MR;
-
-        if (trans)
-            pack_along(panel, (const real *)a + r, lda, valid, k, MR, VECTORS);
-        else
-            pack_across(panel, (const real *)a + r * lda, lda, valid, k, MR, VECTORS);
-    }
+    pack(to, a_stride, a, lda, !trans, rows, k, MR);
 }
 
 static void pack_b(void *to, const void *b, size_t ldb, int trans, size_t columns, size_t k)
 {
-    for (size_t c = 0; c < columns; c += NR) {
-        real *panel = (real *)to + c * k;
-        const size_t valid = columns - c < NR ? columns - c : NR;
-
-        if (trans)
-            pack_across(panel, (const real *)b + c * ldb, ldb, valid, k, NR, NV);
-        else
-            pack_along(panel, (const real *)b + c, ldb, valid, k, NR, NV);
-    }
+    pack(to, k * NR * sizeof(real), b, ldb, trans, columns, k, NR);
 }
 
 /* Adds, scales and stores the chains of one tile: c[2 i] and c[2 i + 1] are row i. */
@@ -138,6 +158,9 @@ INLINE void tile_rows(const struct gemm_block *block, const real *a, const real 
 {
     vec c[MR * NV];
 
+    for (size_t s = 0; s < block->adds; s++)
+        for (size_t line = 0; line < MR * NV * sizeof(vec); line += 64)
+            _mm_prefetch(block->add[s] + offset + line, _MM_HINT_T0);
     UNROLL
     for (int t = 0; t < rows * NV; t++)
         c[t] = v_zero();

@@ -133,7 +133,7 @@ void op_bound_softmax(const fpx_bound_args *args)
         double *bound = args->bound[0] + i * t;
 
         softmax_row(k, scale, (const double *)args->in[0] + i * t, unmasked(args->call, i, bound),
-                    t, (op_value *)(void *)args->scratch, bound);
+                    (op_value *)(void *)args->scratch, bound);
     }
 }
 

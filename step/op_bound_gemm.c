@@ -90,15 +90,34 @@ static double scaling_loss(const fpx_bound_args *args, size_t k)
     return unit.tiny * (double)k * fpx_format_max(&a->format) * fpx_format_max(&b->format);
 }
 
+/* fpx_gemm_bound is affine in the product of the norms: bound = slope * norms + floor. */
+typedef struct line {
+    double slope, floor;
+} line;
+
+static line line_of(const fpx_bound_args *args, size_t k)
+{
+    const fpx_call *call = args->call;
+    /* k products in any order take part in k roundings; two more decode the operands, where a
+     * device does that first, and two are in fpx_gemm_bound for alpha. */
+    const size_t terms = k + (call->in[0].nscales + call->in[1].nscales > 0 ? 2 : 0);
+    line l = { fpx_gemm_bound(terms, args->unit, 1.0, 1.0),
+               fpx_gemm_bound(terms, args->unit, 0.0, 0.0) };
+
+    l.slope += fpx_gemm_bound(k, 0x1p-53, 1.0, 1.0); /* the reference's own */
+    l.slope *= 1.0 + 0x1p-40;                        /* a few roundings here */
+    l.floor += fpx_gemm_bound(k, 0x1p-53, 0.0, 0.0) + scaling_loss(args, k);
+    l.floor = l.floor * (1.0 + 0x1p-40) + DBL_TRUE_MIN; /* norms whose product underflows */
+    return l;
+}
+
 void op_bound_gemm(const fpx_bound_args *args)
 {
     const fpx_call *call = args->call;
     const product p = product_of(call);
     const int ta = call->attr.gemm.trans_a != 0, tb = call->attr.gemm.trans_b != 0;
-    const double max = op_unit_of(args->unit).max, extra = scaling_loss(args, p.k);
-    /* k products in any order take part in k roundings; two more decode the operands, where a
-     * device does that first, and two are in fpx_gemm_bound for alpha. */
-    const size_t terms = p.k + (call->in[0].nscales + call->in[1].nscales > 0 ? 2 : 0);
+    const double max = op_unit_of(args->unit).max;
+    const line l = line_of(args, p.k);
     double *rows = args->scratch, *columns = args->scratch + p.m;
 
     for (size_t z = 0; z < p.batch; z++) {
@@ -110,11 +129,10 @@ void op_bound_gemm(const fpx_bound_args *args)
         norms(b, p.n, p.k, tb ? p.k : 1, tb ? 1 : p.n, columns);
         for (size_t i = 0; i < p.m; i++)
             for (size_t j = 0; j < p.n; j++) {
-                const double both = fpx_gemm_bound(terms, args->unit, rows[i], columns[j]) +
-                                    fpx_gemm_bound(p.k, 0x1p-53, rows[i], columns[j]) + extra;
+                const double both = rows[i] * columns[j], e = l.slope * both + l.floor;
 
                 /* The product of the norms bounds every partial sum too. */
-                bound[i * p.n + j] = rows[i] * columns[j] + both < max ? both : HUGE_VAL;
+                bound[i * p.n + j] = both + e < max ? e : HUGE_VAL;
             }
     }
 }

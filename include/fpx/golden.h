@@ -56,7 +56,7 @@ typedef struct fpx_golden_difference {
     uint64_t steps_expected, steps_got;
 } fpx_golden_difference;
 
-/* Compares as many steps as both have. Same headers but the reason are the caller's concern. */
+/* Compares as many steps as both have; how many that are, and the headers, are the caller's concern. */
 void fpx_golden_compare(const fpx_golden *expected, const fpx_golden *got,
                         fpx_golden_difference *ret_difference);
 

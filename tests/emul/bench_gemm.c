@@ -1,8 +1,9 @@
 /* bench_gemm.c - the reproducible order against OpenBLAS on the same operands: both are timed in turn in
  * this run, the best of several rounds each, so that the ratio means something on a busy machine.
- * usage: bench_gemm [THREADS [ROUNDS]] */
+ * usage: bench_gemm [THREADS [ROUNDS [NAME]]] */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <fpx/cpu.h>
@@ -149,7 +150,8 @@ int main(int argc, char **argv)
            threads == 1 ? "" : "s", rounds);
     for (int f64 = 0; f64 < 2; f64++)
         for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
-            bench_shape(&shapes[i], level, pool, f64, (int)rounds);
+            if (argc <= 3 || strcmp(argv[3], shapes[i].name) == 0)
+                bench_shape(&shapes[i], level, pool, f64, (int)rounds);
     fpx_pool_free(pool);
     return 0;
 }
