@@ -9,39 +9,20 @@
 
 #include "format_bits.h"
 
-/* CHUNK: 6 KiB of buffers stay in the first-level cache; a multiple of LANES, so that lanes keep. TABLES:
+/* CHUNK: a chunk stays in the first-level cache; a multiple of LANES, so that lanes keep. TABLES:
  * neighbours often share an exponent, and one table would wait for its own store. */
-enum { LANES = 16, CHUNK = 512, TABLES = 4 };
+enum { LANES = 16, CHUNK = 512, TABLES = 2, EXPONENTS = 2048, SPECIAL = EXPONENTS - 1 };
 
 static const uint64_t infinity_bits = UINT64_C(0x7ff0000000000000);
 
+/* Nearly every figure comes from counts of float64's exponent field: a format's smallest normal is a
+ * power of two, so even its subnormals do. */
 typedef struct stats_state {
     double sum[LANES], square[LANES];
-    int64_t least, most; /* ordered keys of the finite values */
-    uint64_t amax;       /* bits */
-    uint64_t nan, nonfinite, zero, below_normal, saturated;
-    uint32_t table[TABLES][FPX_STATS_BINS];
-    uint64_t exponent[FPX_STATS_BINS];
+    double least[LANES], most[LANES]; /* of finite values */
+    uint64_t nan, zero, saturated;
+    uint64_t exponent[TABLES][EXPONENTS];
 } stats_state;
-
-typedef struct stats_limits {
-    uint64_t normal; /* bits of the smallest normal */
-    uint64_t
-        saturated; /* bits of the largest finite value; a pattern no magnitude has where unused */
-} stats_limits;
-
-/* Integers in the order of the numbers, -0 below +0. Its own inverse. */
-static int64_t order_key(int64_t bits)
-{
-    return bits ^ (int64_t)((uint64_t)(bits >> 63) & INT64_MAX);
-}
-
-static int64_t signed_bits(uint64_t u)
-{
-    int64_t s;
-    memcpy(&s, &u, sizeof s);
-    return s;
-}
 
 static double fold(const double lanes[LANES])
 {
@@ -55,115 +36,167 @@ static double fold(const double lanes[LANES])
     return x[0];
 }
 
-static void add_value(stats_state *s, stats_limits limits, double x, size_t lane, uint32_t *table)
+static void add_sums(stats_state *s, const double *x, size_t n)
 {
-    const uint64_t bits = fpx_f64_bits(x);
-    const uint64_t a = bits & INT64_MAX;
-    const uint64_t finite = (uint64_t)0 - (uint64_t)(a < infinity_bits);
-    const int64_t key = order_key(signed_bits(bits));
-    const double value = fpx_bits_f64(bits & finite);
-    int bin = (int)(a >> 52) - 1023 + FPX_STATS_BIN_OF_ONE;
+    size_t i = 0;
 
-    bin = bin < 0 ? 0 : bin;
-    bin = bin > FPX_STATS_BINS - 1 ? FPX_STATS_BINS - 1 : bin;
-    table[bin]++; /* zeros into the first, NaN and Inf into the last: taken out again at the end */
-    s->sum[lane] += value;
-    s->square[lane] += value * value;
-    s->least = (finite != 0) & (key < s->least) ? key : s->least;
-    s->most = (finite != 0) & (key > s->most) ? key : s->most;
-    s->amax = (a & finite) > s->amax ? a : s->amax;
-    s->nonfinite += finite == 0;
-    s->nan += a > infinity_bits;
-    s->zero += a == 0;
-    s->below_normal += a < limits.normal;
-    s->saturated += a == limits.saturated;
-}
-
-static void add_chunk(stats_state *ret_state, stats_limits limits, const double *x, size_t n)
-{
-    stats_state s = *ret_state; /* a local copy: no store can alias it */
-
-    for (size_t i = 0; i < n; i++)
-        add_value(&s, limits, x[i], i % LANES, s.table[i % TABLES]);
-    for (size_t bin = 0; bin < FPX_STATS_BINS; bin++) {
-        for (size_t t = 0; t < TABLES; t++) {
-            s.exponent[bin] += s.table[t][bin];
-            s.table[t][bin] = 0;
+    for (; n - i >= LANES; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) {
+            s->sum[lane] += x[i + lane];
+            s->square[lane] += x[i + lane] * x[i + lane];
         }
     }
-    *ret_state = s;
+    for (size_t lane = 0; i < n; i++, lane++) {
+        s->sum[lane] += x[i];
+        s->square[lane] += x[i] * x[i];
+    }
+}
+
+static void add_extrema(stats_state *s, const double *x, size_t n)
+{
+    size_t i = 0;
+
+    for (; n - i >= LANES; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) {
+            s->least[lane] = x[i + lane] < s->least[lane] ? x[i + lane] : s->least[lane];
+            s->most[lane] = x[i + lane] > s->most[lane] ? x[i + lane] : s->most[lane];
+        }
+    }
+    for (; i < n; i++) {
+        s->least[0] = x[i] < s->least[0] ? x[i] : s->least[0];
+        s->most[0] = x[i] > s->most[0] ? x[i] : s->most[0];
+    }
+}
+
+/* The rare chunk with NaN or Inf: extrema of the others, then +0 in their place. */
+static void take_specials_out(stats_state *s, double *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t a = fpx_f64_bits(x[i]) & INT64_MAX;
+        s->nan += a > infinity_bits;
+        if (a >= infinity_bits)
+            x[i] = 0.0;
+        else
+            add_extrema(s, x + i, 1);
+    }
+}
+
+static uint64_t count_magnitude(const double *x, size_t n, uint64_t magnitude)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += (fpx_f64_bits(x[i]) & INT64_MAX) == magnitude;
+    return count;
+}
+
+static uint64_t with_exponent(const stats_state *s, uint64_t exponent)
+{
+    return s->exponent[0][exponent] + s->exponent[1][exponent];
+}
+
+/* saturated: bits of the magnitude to count, 0 for none. x is used up. */
+static void add_chunk(stats_state *s, uint64_t saturated, double *x, size_t n)
+{
+    const uint64_t zeros = with_exponent(s, 0);
+    const uint64_t specials = with_exponent(s, SPECIAL);
+    const uint64_t tops = with_exponent(s, saturated >> 52);
+
+    for (size_t i = 0; i < n; i++)
+        s->exponent[i % TABLES][fpx_f64_bits(x[i]) >> 52 & SPECIAL]++;
+    if (with_exponent(s, 0) != zeros)
+        s->zero += count_magnitude(x, n, 0);
+    if (saturated != 0 && with_exponent(s, saturated >> 52) != tops)
+        s->saturated += count_magnitude(x, n, saturated);
+    if (with_exponent(s, SPECIAL) != specials)
+        take_specials_out(s, x, n);
+    else
+        add_extrema(s, x, n);
+    add_sums(s, x, n);
 }
 
 /* n codes, at most CHUNK, as float64; the conversion is exact. */
-static fpx_status load_chunk(const fpx_format *format, const void *codes, size_t n, double *x)
+static void load_chunk(const fpx_format *format, const void *codes, size_t n, double *x)
 {
     float narrow[CHUNK];
 
     if (fpx_format_equal(format, &fpx_fp64)) {
         memcpy(x, codes, n * sizeof *x);
-        return FPX_OK;
+    } else if (fpx_decode_f32(format, 1.0f, codes, narrow, n) == FPX_OK) {
+        for (size_t i = 0; i < n; i++)
+            x[i] = (double)narrow[i];
+    } else {
+        fpx_decode_f64(format, 1.0, codes, x, n); /* refuses only invalid formats */
     }
-    if (fpx_decode_f32(format, 1.0f, codes, narrow, n) != FPX_OK)
-        return fpx_decode_f64(format, 1.0, codes, x, n);
-    for (size_t i = 0; i < n; i++)
-        x[i] = (double)narrow[i];
-    return FPX_OK;
 }
 
-static stats_limits limits_of(const fpx_format *f)
+static void count_bins(const stats_state *s, const fpx_format *f, fpx_stats *out)
 {
-    stats_limits limits = { 0, UINT64_MAX };
+    const int is_float = f->cls == FPX_CLASS_FLOAT;
+    const int normal =
+        is_float ? 1 - f->bias + 1023 : 0; /* exponent field of the smallest normal */
 
-    if (f->cls != FPX_CLASS_FLOAT)
-        return limits;
-    limits.normal = fpx_f64_bits(fpx_format_value(f, UINT64_C(1) << f->mbits));
-    if (f->bits < 32)
-        limits.saturated = fpx_f64_bits(fpx_format_max(f));
-    return limits;
-}
-
-static void finish_stats(const stats_state *s, double scale, int is_float, fpx_stats *out)
-{
-    const uint64_t finite = out->count - s->nonfinite;
-
-    out->nan = s->nan;
-    out->inf = s->nonfinite - s->nan;
+    for (int e = 0; e < SPECIAL; e++) {
+        const uint64_t count = with_exponent(s, (uint64_t)e) - (e == 0 ? s->zero : 0);
+        int bin = e - 1023 + FPX_STATS_BIN_OF_ONE;
+        bin = bin < 0 ? 0 : bin;
+        bin = bin > FPX_STATS_BINS - 1 ? FPX_STATS_BINS - 1 : bin;
+        out->exponent[bin] += count;
+        out->subnormal += e < normal ? count : 0;
+    }
     out->zero = s->zero;
-    out->subnormal = is_float ? s->below_normal - s->zero : 0;
+    out->nan = s->nan;
+    out->inf = with_exponent(s, SPECIAL) - s->nan;
     out->saturated = s->saturated;
-    memcpy(out->exponent, s->exponent, sizeof out->exponent);
-    out->exponent[0] -= s->zero;
-    out->exponent[FPX_STATS_BINS - 1] -= s->nonfinite;
-    if (finite == 0)
-        return;
+}
 
-    const double low = fpx_bits_f64((uint64_t)order_key(s->least)) * scale;
-    const double high = fpx_bits_f64((uint64_t)order_key(s->most)) * scale;
-    out->amax = fpx_bits_f64(s->amax) * fabs(scale);
+static void finish_stats(const stats_state *s, double scale, fpx_stats *out)
+{
+    const double finite = (double)(out->count - out->nan - out->inf);
+    double least = s->least[0];
+    double most = s->most[0];
+
+    if (finite == 0.0)
+        return;
+    for (size_t lane = 1; lane < LANES; lane++) {
+        least = s->least[lane] < least ? s->least[lane] : least;
+        most = s->most[lane] > most ? s->most[lane] : most;
+    }
+    /* + 0.0: of the zeros +0, whichever came first. */
+    const double low = least * scale + 0.0;
+    const double high = most * scale + 0.0;
+    out->amax = fabs(low) > fabs(high) ? fabs(low) : fabs(high);
     out->min = low > high ? high : low; /* a negative scale turns them round */
     out->max = low > high ? low : high;
-    out->mean = fold(s->sum) / (double)finite * scale;
-    out->rms = sqrt(fold(s->square) / (double)finite) * fabs(scale);
+    out->mean = fold(s->sum) / finite * scale;
+    out->rms = sqrt(fold(s->square) / finite) * fabs(scale);
 }
 
 fpx_status fpx_stats_codes(const fpx_format *format, double scale, const void *codes, size_t n,
                            fpx_stats *ret_stats)
 {
     double x[CHUNK];
-    stats_state state = { .least = INT64_MAX, .most = INT64_MIN };
+    stats_state state;
     fpx_stats stats = { .count = n };
 
     if (!fpx_format_is_valid(format))
         return FPX_EINVAL;
-    const stats_limits limits = limits_of(format);
+    memset(&state, 0, sizeof state);
+    for (size_t lane = 0; lane < LANES; lane++) {
+        state.least[lane] = (double)INFINITY;
+        state.most[lane] = -(double)INFINITY;
+    }
+    const int saturates = format->cls == FPX_CLASS_FLOAT && format->bits < 32;
+    const uint64_t saturated = saturates ? fpx_f64_bits(fpx_format_max(format)) : 0;
     const size_t bytes = fpx_format_size(format);
     const fpx_fpenv env = fpx_fpenv_enter();
     for (size_t i = 0; i < n; i += CHUNK) {
         const size_t here = n - i < CHUNK ? n - i : CHUNK;
         load_chunk(format, (const unsigned char *)codes + i * bytes, here, x);
-        add_chunk(&state, limits, x, here);
+        add_chunk(&state, saturated, x, here);
     }
-    finish_stats(&state, scale, format->cls == FPX_CLASS_FLOAT, &stats);
+    count_bins(&state, format, &stats);
+    finish_stats(&state, scale, &stats);
     fpx_fpenv_leave(env);
     *ret_stats = stats;
     return FPX_OK;

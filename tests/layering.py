@@ -51,6 +51,7 @@ THIRD_PARTY = [
     (r"xxhash\.h|xxh3\.h", "tracer io"),
     (r"(cyaml/cyaml|yaml)\.h", "io"),
     (r"jansson\.h", "io report cli"),
+    (r"sha2\.h", "io"),  # libmd
     (r"(cblas|openblas_config|lapacke)\.h", "emul"),
     (r"(mpfr|gmp|check)\.h", ""),
     (r"CL/\w+\.h|cuda\w*\.h|mma\.h|nvrtc\.h", "gpu"),

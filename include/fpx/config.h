@@ -29,7 +29,7 @@ typedef struct fpx_model_config {
 /* data: windows of `sequence` tokens that share none, drawn in an order that the seed gives. */
 typedef struct fpx_data_config {
     char *corpus;      /* path, made relative to the experiment file's folder when read */
-    char *sha256;      /* 64 hexadecimal digits, checked; NULL: not checked */
+    char *sha256;      /* 64 lower-case hexadecimal digits, checked; NULL: not checked */
     uint32_t sequence; /* T */
     uint32_t batch;    /* B sequences a step */
     double validation; /* share of the corpus, at its end, kept for evaluation; 0 .. 0.5 */
@@ -52,8 +52,9 @@ typedef struct fpx_experiment {
     fpx_optimizer_config optimizer;
     uint32_t steps;
     uint64_t seed;
-    char *recipe; /* name of a shipped recipe, or a path ending in .yaml */
-    char *text;   /* the file as read, for traces and checkpoints; not part of the schema */
+    char *
+        recipe; /* name of a shipped recipe, or a path ending in .yaml, made relative as corpus is */
+    char *text; /* the file as read, for traces and checkpoints; not part of the schema */
 } fpx_experiment;
 
 /* One rule: where all four patterns match (shell wildcards), the operand is quantized as it says. */
@@ -77,9 +78,11 @@ typedef struct fpx_recipe {
     char *text; /* the file as read */
 } fpx_recipe;
 
-/* Reads and checks a file. FPX_EIO: cannot be read. FPX_EFORMAT: malformed YAML, unknown key, missing
- * key, wrong type or a value out of range; the text names file, line and column where there is one,
- * what is wrong and what would be right. *ret is to be freed by the function below. */
+/* Reads and checks a file: one YAML document of at most 1 MiB, without aliases. Keys are the members'
+ * names; those with a default above and data.sha256 may be absent, an explicit 0 stays 0. FPX_EIO: cannot
+ * be read. FPX_EFORMAT: malformed YAML, unknown, missing or repeated key, wrong type or a value out of
+ * range; the text says file:line:column where there is one, what is wrong and what would be right.
+ * *ret is to be freed by the function below. */
 fpx_status fpx_experiment_read(const char *path, fpx_experiment **ret_experiment, fpx_error *err);
 void fpx_experiment_free(fpx_experiment *experiment); /* NULL is fine */
 

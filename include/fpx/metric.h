@@ -16,7 +16,7 @@ enum { FPX_STATS_BINS = 64, FPX_STATS_BIN_OF_ONE = 40 };
 
 /* Figures of finite values only, in float64; all 0 where there is none. Sums run in 16 lanes: lane i
  * takes the elements congruent to i modulo 16 in order, then halves 8, 4, 2, 1; NaN and Inf count as
- * +0. Squares overflow above 1e154. */
+ * +0. Squares overflow above 1e154. min and max of zeros are +0. */
 typedef struct fpx_stats {
     uint64_t count; /* all elements */
     uint64_t nan, inf, zero;

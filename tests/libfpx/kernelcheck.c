@@ -62,6 +62,17 @@ uint64_t kc_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
+const char *kc_two_levels(const kc_row *row, fpx_cpu_level level)
+{
+    (void)row;
+#ifdef FPX_HAVE_AVX2
+    if (level >= FPX_CPU_AVX2)
+        return "avx2";
+#endif
+    (void)level;
+    return "scalar";
+}
+
 void kc_differ(const kc_row *row, size_t already, const char *format, ...)
 {
     va_list args;

@@ -1,0 +1,129 @@
+/* atomic_file.c - write beside, sync, rename: rename is what POSIX makes atomic, and the sync before it
+ * keeps a crash from leaving a new name with old or no bytes. */
+#include "atomic_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Linux writes at most 0x7ffff000 bytes a call; a round number below that is asked for. */
+static const size_t chunk = (size_t)1 << 30;
+
+static fpx_status refuse(const char *path, const char *doing, fpx_error *err)
+{
+    return fpx_error_set(err, FPX_EIO, "%s: cannot %s: %s", path, doing, strerror(errno));
+}
+
+/* Where the file really lies: renaming over a link would replace the link, renaming over a device the
+ * device. */
+static fpx_status resolve(const char *path, char **ret_path, fpx_error *err)
+{
+    struct stat st;
+    char *real = NULL;
+
+    if (lstat(path, &st) != 0) {
+        if (errno != ENOENT)
+            return refuse(path, "write", err);
+        real = strdup(path);
+        if (real == NULL)
+            return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
+        *ret_path = real;
+        return FPX_OK;
+    }
+    real = realpath(path, NULL);
+    if (real == NULL || stat(real, &st) != 0) {
+        free(real);
+        return refuse(path, "write", err);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        free(real);
+        return fpx_error_set(err, FPX_EIO, "%s: cannot write: it is %s", path,
+                             S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
+    }
+    *ret_path = real;
+    return FPX_OK;
+}
+
+fpx_status io_atomic_open(const char *path, io_atomic_file *ret_file, fpx_error *err)
+{
+    io_atomic_file file = { .fd = -1 };
+    const fpx_status status = resolve(path, &file.path, err);
+
+    if (status != FPX_OK)
+        return status;
+    const size_t room = strlen(file.path) + sizeof ".tmp";
+    file.tmp = malloc(room);
+    if (file.tmp == NULL) {
+        free(file.path);
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
+    }
+    (void)snprintf(file.tmp, room, "%s.tmp", file.path);
+    /* One that a killed run left goes first; O_EXCL then keeps a planted link from being followed. */
+    (void)unlink(file.tmp);
+    file.fd = open(file.tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file.fd < 0) {
+        const fpx_status failed = refuse(file.tmp, "create", err);
+        free(file.tmp);
+        free(file.path);
+        return failed;
+    }
+    *ret_file = file;
+    return FPX_OK;
+}
+
+fpx_status io_atomic_write(const io_atomic_file *file, const void *bytes, size_t count,
+                           fpx_error *err)
+{
+    const char *from = bytes;
+
+    while (count > 0) {
+        const ssize_t n = write(file->fd, from, count < chunk ? count : chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return refuse(file->tmp, "write", err);
+        from += n;
+        count -= (size_t)n;
+    }
+    return FPX_OK;
+}
+
+/* The new name is on disk once its folder is. Not every file system can sync a folder, and the rename is
+ * done by then: no error. */
+static void sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : strdup(path);
+
+    if (folder == NULL)
+        return;
+    if (slash != NULL)
+        folder[slash == path ? 1 : slash - path] = '\0';
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        (void)close(fd);
+    }
+    free(folder);
+}
+
+fpx_status io_atomic_close(io_atomic_file *file, fpx_status status, fpx_error *err)
+{
+    if (status == FPX_OK && fsync(file->fd) != 0)
+        status = refuse(file->tmp, "write", err);
+    if (close(file->fd) != 0 && status == FPX_OK) /* NFS tells of a full disk here */
+        status = refuse(file->tmp, "write", err);
+    if (status == FPX_OK && rename(file->tmp, file->path) != 0)
+        status = refuse(file->path, "replace", err);
+    if (status == FPX_OK)
+        sync_folder(file->path);
+    else
+        (void)unlink(file->tmp);
+    free(file->tmp);
+    free(file->path);
+    return status;
+}

@@ -1,0 +1,260 @@
+/* config_values.c - texts of an experiment to values: a table of keys with their ranges and defaults, and
+ * one strict reader for each kind of value. The locale and the rounding mode of the caller play no part. */
+#include <errno.h>
+#include <fenv.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_load.h"
+#include "yaml_scan.h"
+
+enum kind { KIND_TEXT, KIND_COUNT, KIND_SEED, KIND_REAL, KIND_ACTIVATION, KIND_SHA256 };
+
+/* Which ends of a range belong to it. */
+enum ends { CLOSED, ABOVE_MIN, BELOW_MAX };
+
+typedef struct row {
+    const char *path;
+    size_t from, to; /* offsets: char * in io_experiment_texts, the value in fpx_experiment */
+    enum kind kind;
+    const char *absent; /* the default, where the key may be absent; NULL: the value stays 0 */
+    double min, max;
+    enum ends ends;
+} row;
+
+#define AT(KEY) #KEY, offsetof(io_experiment_texts, KEY), offsetof(fpx_experiment, KEY)
+
+/* The upper ends only keep nonsense out: 2^20 is beyond any model that fits a machine, and sizes are
+ * checked again where they are multiplied. */
+static const row rows[] = {
+    { AT(name), KIND_TEXT, NULL, 0, 0, CLOSED },
+    { AT(model.width), KIND_COUNT, NULL, 2, 1 << 20, CLOSED },
+    { AT(model.layers), KIND_COUNT, NULL, 1, 1 << 16, CLOSED },
+    { AT(model.heads), KIND_COUNT, NULL, 1, 1 << 16, CLOSED },
+    { AT(model.hidden), KIND_COUNT, NULL, 1, 1 << 24, CLOSED },
+    { AT(model.vocabulary), KIND_COUNT, NULL, 256, 1 << 24, CLOSED }, /* a token is any byte */
+    { AT(model.activation), KIND_ACTIVATION, NULL, 0, 0, CLOSED },
+    { AT(model.norm_eps), KIND_REAL, "1e-5", 0, 1, ABOVE_MIN },
+    { AT(model.rope_base), KIND_REAL, "10000", 1, 1e12, ABOVE_MIN },
+    { AT(model.init_std), KIND_REAL, "0.02", 0, 1e6, CLOSED },
+    { AT(data.corpus), KIND_TEXT, NULL, 0, 0, CLOSED },
+    { AT(data.sha256), KIND_SHA256, NULL, 0, 0, CLOSED },
+    { AT(data.sequence), KIND_COUNT, NULL, 1, 1 << 20, CLOSED },
+    { AT(data.batch), KIND_COUNT, NULL, 1, 1 << 20, CLOSED },
+    { AT(data.validation), KIND_REAL, NULL, 0, 0.5, CLOSED },
+    { AT(optimizer.learning_rate), KIND_REAL, NULL, 0, 1e6, CLOSED },
+    { AT(optimizer.final_share), KIND_REAL, "0.1", 0, 1, CLOSED },
+    { AT(optimizer.warmup), KIND_COUNT, NULL, 0, UINT32_MAX, CLOSED },
+    { AT(optimizer.beta1), KIND_REAL, "0.9", 0, 1, BELOW_MAX },
+    { AT(optimizer.beta2), KIND_REAL, "0.95", 0, 1, BELOW_MAX },
+    { AT(optimizer.eps), KIND_REAL, "1e-8", 0, 1, ABOVE_MIN },
+    { AT(optimizer.weight_decay), KIND_REAL, "0.1", 0, 1e6, CLOSED },
+    { AT(optimizer.clip), KIND_REAL, "1", 0, 1e30, CLOSED },
+    { AT(steps), KIND_COUNT, NULL, 1, UINT32_MAX, CLOSED },
+    { AT(seed), KIND_SEED, NULL, 0, 0, CLOSED },
+    { AT(recipe), KIND_TEXT, NULL, 0, 0, CLOSED },
+};
+
+/* Digits only: no sign, no 0x, no leading zero that YAML 1.1 would take for octal. */
+static int read_whole(const char *text, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+
+    if (text[0] == '\0' || (text[0] == '0' && text[1] != '\0'))
+        return 0;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9')
+            return 0;
+        const uint64_t digit = (uint64_t)(*text - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return 0;
+        value = 10 * value + digit;
+    }
+    *ret_value = value;
+    return 1;
+}
+
+/* Decimal only: strtod would also take nan, inf and hexadecimal. What float64 cannot hold is refused. */
+static int read_real(const char *text, double *ret_value)
+{
+    char *end = NULL;
+
+    if (text[strspn(text, "+-.0123456789eE")] != '\0')
+        return 0;
+    errno = 0;
+    const double value = strtod(text, &end);
+    if (end == text || *end != '\0' || errno == ERANGE || !isfinite(value))
+        return 0;
+    *ret_value = value;
+    return 1;
+}
+
+static int in_range(const row *r, double value)
+{
+    return value >= r->min && value <= r->max && !(r->ends == ABOVE_MIN && value == r->min) &&
+           !(r->ends == BELOW_MAX && value == r->max);
+}
+
+static int read_sha256(const char *text, char **ret_text)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+
+    if (strlen(text) != 64 || strspn(text, digits) != 64)
+        return 0;
+    *ret_text = strdup(text);
+    for (char *c = *ret_text; c != NULL && *c != '\0'; c++)
+        *c = (char)(*c >= 'A' && *c <= 'F' ? *c - 'A' + 'a' : *c);
+    return 1;
+}
+
+static int read_activation(const char *text, uint32_t *ret_value)
+{
+    static const char *const names[] = { [FPX_SWIGLU] = "swiglu", [FPX_GELU] = "gelu" };
+
+    for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret_value = i;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* 0 where the text is no value of this row. */
+static int read_value(const row *r, const char *text, void *to)
+{
+    uint64_t whole;
+    double real;
+
+    switch (r->kind) {
+    case KIND_TEXT:
+        *(char **)to = strdup(text);
+        return 1;
+    case KIND_SHA256:
+        return read_sha256(text, to);
+    case KIND_ACTIVATION:
+        return read_activation(text, to);
+    case KIND_SEED:
+        return read_whole(text, to);
+    case KIND_COUNT:
+        if (!read_whole(text, &whole) || !in_range(r, (double)whole))
+            return 0;
+        *(uint32_t *)to = (uint32_t)whole;
+        return 1;
+    case KIND_REAL:
+        if (!read_real(text, &real) || !in_range(r, real))
+            return 0;
+        *(double *)to = real;
+        return 1;
+    }
+    return 0;
+}
+
+static void say_right(const row *r, char *ret_text, size_t room)
+{
+    switch (r->kind) {
+    case KIND_TEXT:
+        (void)snprintf(ret_text, room, "a text");
+        break;
+    case KIND_SHA256:
+        (void)snprintf(ret_text, room, "64 hexadecimal digits");
+        break;
+    case KIND_ACTIVATION:
+        (void)snprintf(ret_text, room, "swiglu or gelu");
+        break;
+    case KIND_SEED:
+        (void)snprintf(ret_text, room, "a whole number from 0 to %" PRIu64, UINT64_MAX);
+        break;
+    case KIND_COUNT:
+        (void)snprintf(ret_text, room, "a whole number from %.0f to %.0f", r->min, r->max);
+        break;
+    case KIND_REAL:
+        (void)snprintf(ret_text, room, "a number %s %g and %s %g",
+                       r->ends == ABOVE_MIN ? "above" : "at least", r->min,
+                       r->ends == BELOW_MAX ? "below" : "at most", r->max);
+        break;
+    }
+}
+
+static fpx_status refuse(const char *label, const char *text, const char *path, const char *what,
+                         fpx_error *err)
+{
+    io_yaml_place key, value;
+
+    if (!io_yaml_find(text, strlen(text), path, 1, &key, &value))
+        return fpx_error_set(err, FPX_EFORMAT, "%s: %s %s", label, path, what);
+    return fpx_error_set(err, FPX_EFORMAT, "%s:%zu:%zu: %s %s", label, value.line, value.column,
+                         path, what);
+}
+
+static fpx_status fill_row(const char *label, const char *text, const row *r, const char *from,
+                           void *to, fpx_error *err)
+{
+    char given[64], right[96], what[sizeof given + sizeof right + 32];
+
+    if (from == NULL)
+        from = r->absent;
+    if (from == NULL)
+        return FPX_OK;
+    if (!read_value(r, from, to)) {
+        io_yaml_quote(from, given, sizeof given);
+        say_right(r, right, sizeof right);
+        (void)snprintf(what, sizeof what, "is '%s', but must be %s", given, right);
+        return refuse(label, text, r->path, what, err);
+    }
+    if ((r->kind == KIND_TEXT || r->kind == KIND_SHA256) && *(char **)to == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", label);
+    return FPX_OK;
+}
+
+static fpx_status fill_rows(const char *label, const char *text, const io_experiment_texts *texts,
+                            fpx_experiment *experiment, fpx_error *err)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const row *r = &rows[i];
+        const char *from = *(char *const *)(const void *)((const char *)texts + r->from);
+        const fpx_status status = fill_row(label, text, r, from, (char *)experiment + r->to, err);
+        if (status != FPX_OK)
+            return status;
+    }
+    return FPX_OK;
+}
+
+/* Rotary embedding turns pairs: every head has an even width. */
+static fpx_status check_heads(const char *label, const char *text, const fpx_model_config *m,
+                              fpx_error *err)
+{
+    char what[128];
+
+    if (m->width % m->heads == 0 && m->width / m->heads % 2 == 0)
+        return FPX_OK;
+    (void)snprintf(what, sizeof what,
+                   "is %" PRIu32 ", but must be an even multiple of heads, %" PRIu32, m->width,
+                   m->heads);
+    return refuse(label, text, "model.width", what, err);
+}
+
+fpx_status io_experiment_fill(const char *label, const char *text, const io_experiment_texts *texts,
+                              fpx_experiment *ret_experiment, fpx_error *err)
+{
+    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    fpx_status status;
+    fenv_t env;
+
+    if (plain == (locale_t)0)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", label);
+    const locale_t callers = uselocale(plain); /* of this thread only */
+    (void)fegetenv(&env);
+    (void)fesetenv(FE_DFL_ENV);
+    status = fill_rows(label, text, texts, ret_experiment, err);
+    (void)fesetenv(&env);
+    (void)uselocale(callers);
+    freelocale(plain);
+    if (status == FPX_OK)
+        status = check_heads(label, text, &ret_experiment->model, err);
+    return status;
+}
