@@ -186,11 +186,18 @@ static fpx_status check_tensor(const shape_check *c, size_t i)
             return op_refuse(c->run, FPX_EINVAL, "%s has no elements", label);
     if (fpx_tensor_bytes(t) == SIZE_MAX)
         return op_refuse(c->run, FPX_EINVAL, "%s is larger than any memory", label);
+    return FPX_OK;
+}
+
+static fpx_status check_layout(const shape_check *c, size_t i)
+{
+    const fpx_tensor *t = c->tensor[i];
+    char label[16];
+
     if (!fpx_tensor_is_dense(t) || (t->packing != FPX_PACK_NONE && t->format.bits < 8))
         return op_refuse(c->run, FPX_EUNSUPPORTED,
-                         "%s is strided or packed; this device takes "
-                         "dense, unpacked tensors",
-                         label);
+                         "%s is strided or packed; this device takes dense, unpacked tensors",
+                         tensor_label(c, i, label));
     return FPX_OK;
 }
 
@@ -324,6 +331,9 @@ fpx_status op_check_shape(const op_run *run)
         for (size_t i = 0; i < c.n; i++)
             if (!fits(&c, i, pass))
                 return refuse_shape(&c, i);
+    for (size_t i = 0; i < c.n; i++)
+        if ((status = check_layout(&c, i)) != FPX_OK)
+            return status;
     const char *wrong = wrong_attr(&c);
     return wrong == NULL ? FPX_OK : op_refuse(run, FPX_EINVAL, "%s", wrong);
 }
