@@ -97,8 +97,9 @@ static void cpu_describe(void *device, char *text, size_t text_size)
 {
     const cpu_device *d = device;
 
-    (void)snprintf(text, text_size, "cpu: kernels %s, %zu threads, engine %s",
+    (void)snprintf(text, text_size, "cpu: kernels %s, %zu thread%s, engine %s",
                    fpx_gemm_kernel_name(d->options.level), fpx_pool_threads(d->pool),
+                   fpx_pool_threads(d->pool) == 1 ? "" : "s",
                    d->options.engine == FPX_ENGINE_REPRO ? "repro" : "openblas");
 }
 

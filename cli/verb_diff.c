@@ -71,13 +71,16 @@ static fpx_status diff_own(const cli_args *a, fpx_trace *x, int *ret_code, fpx_e
     *ret_code = finding.found ? EXIT_FINDING : EXIT_HOLDS;
     if (fpx_trace_layout_of(x)->nmodes == 0)
         *ret_code = EXIT_NO_VERDICT;
-    if (a->option[OPT_HTML]) {
+    if (a->option[OPT_JSON])
+        status =
+            fpx_report_finding_json(a->option[OPT_JSON], fpx_trace_layout_of(x), &finding, err);
+    if (status == FPX_OK && a->option[OPT_HTML]) {
         const fpx_report_input page = { .trace = x,
                                         .trace_name = a->positional[0],
                                         .finding = &finding };
-        return fpx_report_html(a->option[OPT_HTML], &page, err);
+        status = fpx_report_html(a->option[OPT_HTML], &page, err);
     }
-    return FPX_OK;
+    return status;
 }
 
 static int run(const cli_args *a)
@@ -87,9 +90,8 @@ static int run(const cli_args *a)
     int code = EXIT_NO_VERDICT;
     fpx_status status;
 
-    if (a->npositional == 1 &&
-        (a->option[OPT_POLICY] || a->option[OPT_JSON] || a->option[OPT_JUNIT]))
-        return cli_usage("diff", "--policy, --json and --junit need two traces");
+    if (a->npositional == 1 && (a->option[OPT_POLICY] || a->option[OPT_JUNIT]))
+        return cli_usage("diff", "--policy and --junit need two traces");
     status = fpx_trace_open(a->positional[0], &x, &err);
     if (status == FPX_OK && a->npositional == 2)
         status = fpx_trace_open(a->positional[1], &y, &err);

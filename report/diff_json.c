@@ -25,34 +25,92 @@ static json_t *step_or_null(uint64_t step)
     return step == UINT64_MAX ? json_null() : json_integer((json_int_t)step);
 }
 
+static void set_record(json_t *o, uint64_t step, const fpx_trace_record *r)
+{
+    char shape[96];
+
+    wording_shape(&r->desc, shape, sizeof shape);
+    (void)json_object_set_new(o, "step", json_integer((json_int_t)step));
+    (void)json_object_set_new(o, "operation", json_string(r->op));
+    (void)json_object_set_new(o, "kind", json_string(r->kind));
+    (void)json_object_set_new(o, "role", json_string(r->role));
+    (void)json_object_set_new(o, "device", json_string(r->device));
+    (void)json_object_set_new(o, "tensor", json_string(r->tensor));
+    (void)json_object_set_new(o, "shape", json_string(shape));
+}
+
+static void set_element(json_t *o, const fpx_tensor *t, uint64_t element, const uint64_t *index)
+{
+    json_t *list = json_array();
+
+    for (size_t d = 0; d < t->ndim; d++)
+        (void)json_array_append_new(list, json_integer((json_int_t)index[d]));
+    (void)json_object_set_new(o, "element", json_integer((json_int_t)element));
+    (void)json_object_set_new(o, "index", list);
+}
+
+static void set_bits(json_t *o, const char *key, const fpx_format *format, uint64_t code)
+{
+    char text[32];
+
+    wording_code(format, code, text, sizeof text);
+    (void)json_object_set_new(o, key, json_string(text));
+}
+
 static json_t *place(const fpx_place_found *f)
 {
-    json_t *o = json_object(), *index = json_array();
-    char a[32], b[32], shape[96];
+    const fpx_tensor *t = &f->record.desc;
+    json_t *o = json_object();
 
-    wording_shape(&f->record.desc, shape, sizeof shape);
-    (void)json_object_set_new(o, "step", json_integer((json_int_t)f->step));
-    (void)json_object_set_new(o, "operation", json_string(f->record.op));
-    (void)json_object_set_new(o, "kind", json_string(f->record.kind));
-    (void)json_object_set_new(o, "role", json_string(f->record.role));
-    (void)json_object_set_new(o, "device", json_string(f->record.device));
-    (void)json_object_set_new(o, "tensor", json_string(f->record.tensor));
-    (void)json_object_set_new(o, "shape", json_string(shape));
+    set_record(o, f->step, &f->record);
     if (f->has_values) {
-        wording_code(&f->record.desc.format, f->code_a, a, sizeof a);
-        wording_code(&f->record.desc.format, f->code_b, b, sizeof b);
-        for (size_t d = 0; d < f->record.desc.ndim; d++)
-            (void)json_array_append_new(index, json_integer((json_int_t)f->index[d]));
-        (void)json_object_set_new(o, "element", json_integer((json_int_t)f->element));
-        (void)json_object_set(o, "index", index);
+        set_element(o, t, f->element, f->index);
         (void)json_object_set_new(o, "value_a", number(f->value_a));
         (void)json_object_set_new(o, "value_b", number(f->value_b));
-        (void)json_object_set_new(o, "bits_a", json_string(a));
-        (void)json_object_set_new(o, "bits_b", json_string(b));
+        set_bits(o, "bits_a", &t->format, f->code_a);
+        set_bits(o, "bits_b", &t->format, f->code_b);
         (void)json_object_set_new(o, "elements_differing", json_integer((json_int_t)f->differing));
     }
-    json_decref(index);
     return o;
+}
+
+/* Writes and releases root. */
+static fpx_status write_root(const char *path, json_t *root, fpx_error *err)
+{
+    const int to_stdout = strcmp(path, "-") == 0;
+    int failed = root == NULL ||
+                 (to_stdout ? json_dumpf(root, stdout, JSON_INDENT(2)) || fputc('\n', stdout) == EOF
+                            : json_dump_file(root, path, JSON_INDENT(2)));
+
+    json_decref(root);
+    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
+}
+
+fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *layout,
+                                   const fpx_shadow_finding *finding, fpx_error *err)
+{
+    const fpx_figure *f = &finding->figure;
+    json_t *root = json_pack("{s:s, s:b, s:I, s:I}", "schema", "fpx.finding/1", "found",
+                             finding->found, "findings", (json_int_t)finding->findings, "looked_at",
+                             (json_int_t)finding->looked_at);
+
+    if (finding->found) {
+        json_t *first = json_object();
+
+        set_record(first, finding->step, &finding->record);
+        set_element(first, &finding->record.desc, (uint64_t)f->element, finding->index);
+        (void)json_object_set_new(first, "shadow", json_string(layout->modes[finding->mode].name));
+        (void)json_object_set_new(first, "expected", number(f->expected));
+        (void)json_object_set_new(first, "got", number(f->actual));
+        (void)json_object_set_new(first, "ratio_to_bound", number(f->ratio));
+        if (!isnan(f->expected_bits)) {
+            set_bits(first, "bits_expected", &finding->record.desc.format,
+                     (uint64_t)f->expected_bits);
+            set_bits(first, "bits_got", &finding->record.desc.format, (uint64_t)f->actual_bits);
+        }
+        (void)json_object_set_new(root, "first", first);
+    }
+    return write_root(path, root, err);
 }
 
 fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_error *err)
@@ -62,7 +120,6 @@ fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_erro
                   verdicts[diff->verdict], "steps_compared", (json_int_t)diff->steps_compared,
                   "tensors_compared", (json_int_t)diff->records_compared, "steps_a",
                   (json_int_t)diff->steps_a, "steps_b", (json_int_t)diff->steps_b);
-    int failed;
 
     if (diff->verdict == FPX_DIFFERENT || diff->verdict == FPX_OTHER_LAYOUT)
         (void)json_object_set_new(root, "first", place(&diff->first));
@@ -72,12 +129,7 @@ fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_erro
         (void)json_object_set_new(root, "loss_visible_at", step_or_null(diff->loss_visible));
         (void)json_object_set_new(root, "loss_noise", number(diff->loss_noise));
     }
-    failed = strcmp(path, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
-                                    : json_dump_file(root, path, JSON_INDENT(2));
-    if (!failed && strcmp(path, "-") == 0)
-        failed = fputc('\n', stdout) == EOF;
-    json_decref(root);
-    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
+    return write_root(path, root, err);
 }
 
 static void put_escaped(FILE *f, const char *text)

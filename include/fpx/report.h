@@ -39,6 +39,10 @@ void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_fi
  * strings, bit patterns hexadecimal strings. FPX_EIO. */
 fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_error *err);
 
+/* The same of one trace's own finding; schema "fpx.finding/1". */
+fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *layout,
+                                   const fpx_shadow_finding *finding, fpx_error *err);
+
 /* JUnit XML with one test case; failure: its text, or NULL where it passed. FPX_EIO. */
 fpx_status fpx_report_junit(const char *path, const char *suite, const char *name,
                             const char *failure, fpx_error *err);

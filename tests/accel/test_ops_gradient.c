@@ -38,7 +38,8 @@ static double difference(const model *m, double *x, double h)
 }
 
 /* Every element of g, the gradient of the loss with respect to x. */
-static void check_gradient(const model *m, const char *name, const fpx_tensor *x, const fpx_tensor *g)
+static void check_gradient(const model *m, const char *name, const fpx_tensor *x,
+                           const fpx_tensor *g)
 {
     const size_t n = fpx_tensor_count(x);
     double *values = data_of(m->f, x), square = 0.0;
@@ -59,8 +60,8 @@ static void check_gradient(const model *m, const char *name, const fpx_tensor *x
         const double d = (4.0 * narrow - wide) / 3.0;
 
         if (!(fabs(want[i] - d) < 1e-6 * fmax(fabs(want[i]), rms)))
-            ck_abort_msg("%s[%zu] of %zu: gradient %.17g, difference %.17g (rms %g, seed %llu)", name,
-                         i, n, want[i], d, rms, (unsigned long long)seed);
+            ck_abort_msg("%s[%zu] of %zu: gradient %.17g, difference %.17g (rms %g, seed %llu)",
+                         name, i, n, want[i], d, rms, (unsigned long long)seed);
     }
     free(want);
 }
@@ -217,8 +218,8 @@ START_TEST(heads) /* each is the gradient of the other */
     fixture f;
     model m = new_model(&f);
     const fpx_tensor flat = random_tensor(&f, &fpx_fp64, 0, 1, SHAPE(10, 6));
-    const fpx_tensor heads = random_tensor(&f, &fpx_fp64, 0, 1, SHAPE(2, 3, 5, 2));
-    const fpx_tensor x = _i ? flat : heads, y = like(&f, _i ? &heads : &flat), g = like(&f, &x);
+    const fpx_tensor by_head = random_tensor(&f, &fpx_fp64, 0, 1, SHAPE(2, 3, 5, 2));
+    const fpx_tensor x = _i ? flat : by_head, y = like(&f, _i ? &by_head : &flat), g = like(&f, &x);
 
     m.calls[m.ncalls++] =
         CALL(_i ? FPX_OP_SPLIT_HEADS : FPX_OP_MERGE_HEADS, T(x), T(y), .words = { 0 });
