@@ -1,8 +1,4 @@
 /* test_device.c - specs, devices in this process, arenas. Plugins in a host: test_plugin.c. */
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "plugin_suite.h"
 

@@ -1,7 +1,5 @@
 /* test_plugin.c - plugins in a host process: the good one gives the bits of fpx/gemm.h, the bad ones
  * become findings, and neither leaves a process, a descriptor or a line on standard output behind. */
-#define _GNU_SOURCE
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <time.h>

@@ -1,6 +1,5 @@
 /* test_plugin_gemm.c - a plugin that multiplies matrices, by adopted memory and by staging: the bits of
  * the `cpu` device, for fp32 and for every narrower format, scaled and not. */
-#define _GNU_SOURCE
 #include <fpx/convert.h>
 
 #include "plugin_suite.h"
