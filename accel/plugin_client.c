@@ -335,7 +335,9 @@ static fpx_status launch(fpx_plugin *plugin, const char *path, char *text, size_
     }
     if (memory >= 0)
         close(memory);
-    if (status == FPX_OK && exchange(plugin, FPX_WIRE_HELLO) != FPX_OK)
+    /* The plugin's limit may be short; this is the time an exec takes on a loaded machine. */
+    if (status == FPX_OK &&
+        exchange_within(plugin, FPX_WIRE_HELLO, DEFAULT_LIMIT_S * NS_PER_S) != FPX_OK)
         status = fpx_error_set(&err, FPX_EIO, "'%.300s' is not a plugin host of this version: %s",
                                host, plugin->fate);
     if (status != FPX_OK)

@@ -9,8 +9,8 @@ enum {
     ALIGN = 64,   /* a cache line, and any vector */
     A_ROWS = 120, /* rows of packed A in use: 120 KiB of float32, in most second-level caches */
     B_BUDGET = 1 << 20, /* bytes of packed B before k is cut: measured best, 1 to 8 MiB */
-    PARALLEL_MIN =
-        128 * 128 * 32, /* multiplications below which waking threads costs more than it saves */
+    /* multiplications below which waking threads costs more than it saves */
+    PARALLEL_MIN = 128 * 128 * 32
 };
 
 /* How k is cut: `leaves` of `leaf`, each of `per_leaf` blocks, all but a leaf's last of KC. */

@@ -1,6 +1,5 @@
 /* gemm_bound.c - Higham's bound on a sum of k products, computed so that the rounding of the computation
  * itself cannot make it too small. */
-#include <float.h>
 #include <math.h>
 
 #include <fpx/cpu.h>
@@ -19,11 +18,10 @@ double fpx_gemm_bound(size_t k, double unit, double row_norm, double column_norm
 
     if (slope < 0.5) {
         const double gamma = slope / (1.0 - slope);
-        /* + DBL_TRUE_MIN: what a product of tiny norms lost to underflow. 2^-49: fewer than eight roundings
-         * here, each 2^-53. */
-        const double norms = row_norm * column_norm + DBL_TRUE_MIN;
 
-        bound = gamma * norms * (1.0 + 0x1p-49) + terms * smallest;
+        /* 2^-49: fewer than eight roundings here, each 2^-53. What this line loses to underflow, less
+         * than two smallest subnormals, is in the two terms above k. */
+        bound = gamma * (row_norm * column_norm) * (1.0 + 0x1p-49) + terms * smallest;
         if (!(bound >= 0.0))
             bound = INFINITY; /* a norm is NaN, or 0 times infinity */
     }

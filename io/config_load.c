@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quote.h"
 #include "yaml_scan.h"
 
 enum { MAX_STEPS = 8 }; /* a path of a schema here has at most 3 steps */
@@ -155,7 +156,7 @@ static void explain(const report *r, cyaml_err_t code, const cyaml_schema_value_
     f->parent = strlen(f->path);
     f->nth = 1;
     f->at_key = 0;
-    io_yaml_quote(subject(r), quoted, sizeof quoted);
+    io_quote(subject(r), quoted, sizeof quoted);
     switch (code) {
     case CYAML_ERR_INVALID_KEY:
         list_keys(schema, keys, sizeof keys);
@@ -184,7 +185,7 @@ static void explain(const report *r, cyaml_err_t code, const cyaml_schema_value_
                        (unsigned)schema->string.max);
         break;
     default:
-        io_yaml_quote(r->message, quoted, sizeof quoted);
+        io_quote(r->message, quoted, sizeof quoted);
         (void)snprintf(f->what, sizeof f->what, "%s: %s %s", where, cyaml_strerror(code), quoted);
         break;
     }

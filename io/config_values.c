@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config_load.h"
+#include "quote.h"
 #include "yaml_scan.h"
 
 enum kind { KIND_TEXT, KIND_COUNT, KIND_SEED, KIND_REAL, KIND_ACTIVATION, KIND_SHA256 };
@@ -201,7 +202,7 @@ static fpx_status fill_row(const char *label, const char *text, const row *r, co
     if (from == NULL)
         return FPX_OK;
     if (!read_value(r, from, to)) {
-        io_yaml_quote(from, given, sizeof given);
+        io_quote(from, given, sizeof given);
         say_right(r, right, sizeof right);
         (void)snprintf(what, sizeof what, "is '%s', but must be %s", given, right);
         return refuse(label, text, r->path, what, err);

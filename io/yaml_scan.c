@@ -209,19 +209,3 @@ int io_yaml_find(const char *text, size_t count, const char *path, unsigned nth,
     *ret_value = s.value;
     return 1;
 }
-
-void io_yaml_quote(const char *text, char *ret_quoted, size_t room)
-{
-    static const char more[] = "...";
-    size_t length = strlen(text);
-    const int cut = length >= room;
-
-    if (cut) {
-        length = room - sizeof more;
-        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80) /* inside a character */
-            length--;
-    }
-    for (size_t i = 0; i < length; i++)
-        ret_quoted[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
-    memcpy(ret_quoted + length, cut ? more : "", cut ? sizeof more : 1);
-}

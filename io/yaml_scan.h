@@ -20,7 +20,4 @@ fpx_status io_yaml_check(const char *label, const char *text, size_t count, fpx_
 int io_yaml_find(const char *text, size_t count, const char *path, unsigned nth,
                  io_yaml_place *ret_key, io_yaml_place *ret_value);
 
-/* Text from a file for a message: control characters become '?', long texts are cut. */
-void io_yaml_quote(const char *text, char *ret_quoted, size_t room);
-
 #endif /* IO_YAML_SCAN_H */

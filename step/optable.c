@@ -30,7 +30,7 @@ static double flops_softmax(const fpx_call *call)
 }
 
 #define OP(label, least, most, outputs)                                                            \
-    .name = (label), .min_in = (least), .max_in = (most), .nout = (outputs), .check = op_check,     \
+    .name = (label), .min_in = (least), .max_in = (most), .nout = (outputs), .check = op_check,    \
     .bound = op_bound, .bound_scratch = op_scratch
 
 static const op_row rows[FPX_OP_KINDS] = {

@@ -1,6 +1,5 @@
 /* plugin_bad.c - a device that misbehaves on demand: the option names the manner ("crash", "hang", ...),
  * build variants (BAD_*) spoil the table itself. */
-#define _GNU_SOURCE
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>

@@ -152,8 +152,11 @@ static int is_readable(const fpx_tensor *t)
         return 0;
     if (t->format.cls != FPX_CLASS_FLOAT || t->format.bits > 32)
         return 0;
+    const fpx_scaling *s = &t->scale[0];
+    if (t->nscales == 1 && !fpx_format_equal(&s->format, &fpx_fp32))
+        return 0;
     for (size_t i = 0; t->nscales == 1 && i < t->ndim; i++)
-        if (t->scale[0].block[i] != 0 || !fpx_format_equal(&t->scale[0].format, &fpx_fp32))
+        if (s->block[i] != 0 && s->block[i] < t->shape[i])
             return 0;
     return 1;
 }

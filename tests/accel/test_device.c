@@ -1,8 +1,4 @@
 /* test_device.c - specs, devices in this process, arenas. Plugins in a host: test_plugin.c. */
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "plugin_suite.h"
 
@@ -247,6 +243,7 @@ static const struct {
     { "", FPX_EINVAL, "no such device" },
     { ",threads=2", FPX_EINVAL, "no such device" },
     { "cpus", FPX_EINVAL, "device 'cpus': open: no such device" },
+    { "cpu,nonsense=1", FPX_EINVAL, "device 'cpu,nonsense=1': open: " },
     { "no-such-plugin.so", FPX_EIO, "No such file" },
     { "./no/such/plugin", FPX_EIO, "'./no/such/plugin': No such file" },
     { "/no/such.so,key=value", FPX_EIO, "'/no/such.so': No such file" },
@@ -261,6 +258,22 @@ START_TEST(bad_specs_are_refused)
                   bad_specs[_i].piece);
     ck_assert_ptr_null(device);
     ck_assert_int_eq(fpx_device_open(bad_specs[_i].spec, &device, NULL), bad_specs[_i].status);
+}
+END_TEST
+
+START_TEST(the_cpu_device_opens)
+{
+    static const char *const specs[] = { "cpu", "cpu,threads=2,level=scalar" };
+    fpx_device *device = NULL;
+    fpx_error err;
+    char text[256] = "";
+
+    if (fpx_device_open(specs[_i], &device, &err) != FPX_OK)
+        ck_abort_msg("%s", err.text);
+    ck_assert_str_eq(fpx_device_name(device), specs[_i]);
+    fpx_device_describe(device, text, sizeof text);
+    ck_assert_str_ne(text, "");
+    fpx_device_close(device);
 }
 END_TEST
 
@@ -302,6 +315,7 @@ int main(void)
     tcase_add_test(tc, malformed_requests_do_not_reach_the_device);
     tcase_add_test(tc, a_table_is_checked);
     tcase_add_loop_test(tc, bad_specs_are_refused, 0, sizeof bad_specs / sizeof bad_specs[0]);
+    tcase_add_loop_test(tc, the_cpu_device_opens, 0, 2);
     tcase_add_test(tc, an_arena_is_zeroed_aligned_and_sealed);
     return run_suite("device", &tc, 1);
 }

@@ -1,7 +1,5 @@
 /* test_plugin.c - plugins in a host process: the good one gives the bits of fpx/gemm.h, the bad ones
  * become findings, and neither leaves a process, a descriptor or a line on standard output behind. */
-#define _GNU_SOURCE
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -193,7 +191,7 @@ START_TEST(the_environment_is_checked)
         { "FPX_DEVICE_TIMEOUT", "", FPX_EINVAL, "FPX_DEVICE_TIMEOUT is ''" },
         { "FPX_PLUGIN_HOST", "/no/such/host", FPX_EIO, "FPX_PLUGIN_HOST is '/no/such/host'" },
         { "FPX_PLUGIN_HOST", "/bin/true", FPX_EIO, "'/bin/true' is not a plugin host" },
-        { "FPX_PLUGIN_HOST", "/tmp", FPX_EIO, "/tmp: cannot be started" },
+        { "FPX_PLUGIN_HOST", "/", FPX_EIO, "/: cannot be started" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

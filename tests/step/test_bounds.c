@@ -432,7 +432,7 @@ static int rounds(void)
     const char *effort = getenv("FPX_TEST_EFFORT");
     const int times = effort == NULL ? 1 : atoi(effort);
 
-    return times > 1 ? 4 * times : 4;
+    return times > 1 ? 2 * times : 2;
 }
 
 static void begin(void)
