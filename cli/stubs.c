@@ -11,7 +11,6 @@ static int nothing(const cli_args *a)
     return cli_usage("", "not there yet");
 }
 
-const cli_verb verb_demo = { "demo", "", "not there yet", "", none, 0, 0, nothing };
 const cli_verb verb_bench = { "bench", "", "not there yet", "", none, 0, 0, nothing };
 
 fpx_status fpx_report_html(const char *path, const fpx_report_input *input, fpx_error *err)

@@ -1,7 +1,10 @@
 /* test_convert_slow.c - all 2^32 float32 into E4M3, E5M2 and E2M1, scalar and AVX2, both overflows.
  * The oracle is a table of thresholds: the smallest float32 that MPFR's own rounding (precision,
  * exponent range, subnormals) sends to each code, found by bisection over the bits; as rounding is
- * monotone, all floats between two thresholds have one code. FPX_TEST_EFFORT=0 takes a 64th. */
+ * monotone, all floats between two thresholds have one code. FPX_TEST_EFFORT=0 takes a 64th. The
+ * committed proof is made by
+ *   { test_convert_slow; sha256sum libfpx/convert.c libfpx/convert_avx2.c libfpx/convert_kernels.h \
+ *     libfpx/format.c libfpx/format_bits.h; } > libfpx/convert-proof.txt */
 #include <math.h>
 #include <mpfr.h>
 #include <stdio.h>
@@ -113,7 +116,7 @@ static size_t sweep(const oracle_format *o, const uint32_t *threshold, uint32_t 
                                  got);
         }
     }
-    printf("%s: %s and scalar, every %s block of %d of 2^32 float32: %zu differences\n",
+    printf("# %s: %s and scalar, every %s block of %d of 2^32 float32: %zu differences\n",
            o->format->name, best->name, step == 1 ? "single" : "64th", BLOCK, bad);
     return bad;
 }
