@@ -1,0 +1,399 @@
+/* test_trace_damage.c - truncated, flipped, overwritten, missing and foreign files: the reader says what
+ * is wrong and where, never crashes, and never takes damaged values for recorded ones. */
+#include <check.h>
+#include <hdf5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trace_fixture.h"
+
+enum { STEPS = 4, FILES = 3 };
+
+static const char *const names[FILES] = { "run.h5", "run.h5.seg/000000.h5",
+                                          "run.h5.seg/000001.h5" };
+static char *folder;
+static char *path;
+static char *file_paths[FILES];
+static uint8_t *contents[FILES];
+static size_t sizes[FILES];
+
+static void write_file(const char *name, const void *data, size_t n)
+{
+    FILE *file = fopen(name, "wb");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(data, 1, n, file), n);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static void restore(void)
+{
+    for (int i = 0; i < FILES; i++)
+        write_file(file_paths[i], contents[i], sizes[i]);
+}
+
+static void setup(void)
+{
+    fpx_trace_writer *writer = NULL;
+
+    folder = fixture_folder();
+    path = fixture_path(folder, names[0]);
+    ck_assert_int_eq(fpx_trace_create(path, fixture_layout(), 3, &writer, NULL), FPX_OK);
+    for (uint64_t step = 0; step < STEPS; step++) {
+        if (step == 3) { /* the fourth in a segment with room for two */
+            ck_assert_int_eq(fpx_trace_close(writer, NULL), FPX_OK);
+            ck_assert_int_eq(fpx_trace_append(path, fixture_layout(), 3, 2, &writer, NULL), FPX_OK);
+        }
+        ck_assert_int_eq(fixture_step(writer, step, NULL), FPX_OK);
+    }
+    ck_assert_int_eq(fpx_trace_close(writer, NULL), FPX_OK);
+    for (int i = 0; i < FILES; i++) {
+        struct stat info;
+        file_paths[i] = fixture_path(folder, names[i]);
+        ck_assert_int_eq(stat(file_paths[i], &info), 0);
+        sizes[i] = (size_t)info.st_size;
+        contents[i] = malloc(sizes[i]);
+        FILE *file = fopen(file_paths[i], "rb");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_uint_eq(fread(contents[i], 1, sizes[i], file), sizes[i]);
+        fclose(file);
+    }
+}
+
+static void teardown(void)
+{
+    for (int i = 0; i < FILES; i++) {
+        free(contents[i]);
+        free(file_paths[i]);
+    }
+    free(path);
+    fixture_remove(folder);
+    ck_assert_int_eq(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL), 0);
+}
+
+static void expect_failure(fpx_status status, const fpx_error *err)
+{
+    if (status != FPX_EIO && status != FPX_EFORMAT && status != FPX_EUNSUPPORTED &&
+        status != FPX_ENUMERIC && status != FPX_ENOMEM)
+        ck_abort_msg("status %d", status);
+    if (err->status != status || strstr(err->text, folder) == NULL)
+        ck_abort_msg("status %d, but the text is: %s", status, err->text);
+}
+
+/* Reads all there is; 1 where everything was read and verified. */
+static int read_all(void)
+{
+    uint8_t codes[FIXTURE_MAX_BYTES];
+    fpx_stats stats[FIXTURE_RECORDS];
+    fpx_trace_figure figures[FIXTURE_RECORDS];
+    fpx_trace *trace = NULL;
+    fpx_error err = { .text = "" };
+    size_t checked = 0;
+    int good = 1;
+    fpx_status status = fpx_trace_open(path, &trace, &err);
+
+    if (status != FPX_OK) {
+        expect_failure(status, &err);
+        ck_assert_ptr_null(trace);
+        return 0;
+    }
+    /* A layout that was read is a whole one. */
+    ck_assert_uint_eq(fpx_trace_layout_of(trace)->nrecords, FIXTURE_RECORDS);
+    for (size_t i = 0; i < fpx_trace_steps(trace); i++) {
+        status = fpx_trace_stats(trace, i, stats, NULL, &err);
+        for (size_t mode = 0; mode < FIXTURE_MODES && status == FPX_OK; mode++)
+            status = fpx_trace_figures(trace, i, mode, figures, &err);
+        for (size_t r = 0; r < FIXTURE_RECORDS && status == FPX_OK; r++) {
+            if (r != 3) /* the one without values */
+                status = fpx_trace_values(trace, i, r, codes, &err);
+        }
+        if (status != FPX_OK) {
+            expect_failure(status, &err);
+            good = 0;
+        }
+    }
+    status = fpx_trace_verify(trace, &checked, &err);
+    if (status != FPX_OK)
+        expect_failure(status, &err);
+    good = good && status == FPX_OK;
+    fpx_trace_free(trace);
+    return good;
+}
+
+/* What verifies must be what was written, as far as digests reach; less of it is possible where the
+ * counter was hit. */
+static void check_survivors(size_t *ret_steps)
+{
+    uint8_t expected[FIXTURE_MAX_BYTES];
+    uint8_t got[FIXTURE_MAX_BYTES];
+    fpx_trace *trace = NULL;
+
+    ck_assert_int_eq(fpx_trace_open(path, &trace, NULL), FPX_OK);
+    const fpx_trace_layout *layout = fpx_trace_layout_of(trace);
+    for (size_t i = 0; i < fpx_trace_steps(trace); i++) {
+        for (size_t r = 0; r < FIXTURE_RECORDS; r++) {
+            if (!layout->records[r].values)
+                continue;
+            ck_assert_int_eq(fpx_trace_values(trace, i, r, got, NULL), FPX_OK);
+            fixture_codes(i, r, expected);
+            if (memcmp(expected, got, fpx_tensor_bytes(&layout->records[r].desc)) != 0)
+                ck_abort_msg("a damaged value of step %zu, record %zu was taken for good", i, r);
+        }
+    }
+    *ret_steps = fpx_trace_steps(trace);
+    fpx_trace_free(trace);
+}
+
+static uint64_t seed_of_run(void)
+{
+    const char *text = getenv("FPX_TEST_SEED");
+    const uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : (uint64_t)time(NULL);
+
+    printf("FPX_TEST_SEED=%llu\n", (unsigned long long)seed);
+    fflush(stdout);
+    return seed;
+}
+
+START_TEST(truncated_files)
+{
+    uint64_t seed = seed_of_run();
+
+    ck_assert_int_eq(read_all(), 1);
+    for (size_t i = 0; i < 150 * fixture_effort(); i++) {
+        const size_t f = (size_t)(fixture_random(&seed) % FILES);
+        /* Every length of the first bytes, then any. */
+        const size_t n = i < 20 ? i : (size_t)(fixture_random(&seed) % sizes[f]);
+
+        ck_assert_int_eq(truncate(file_paths[f], (off_t)n), 0);
+        if (read_all())
+            ck_abort_msg("%s of %zu bytes cut to %zu passed", names[f], sizes[f], n);
+        restore();
+    }
+}
+END_TEST
+
+/* Damages one file in one of four ways. */
+static void damage(uint64_t *seed)
+{
+    const size_t f = (size_t)(fixture_random(seed) % FILES);
+    uint8_t *bytes = malloc(sizes[f]);
+    const uint64_t way = fixture_random(seed) % 4;
+    const size_t at = (size_t)(fixture_random(seed) % sizes[f]);
+    size_t n = 1 + (size_t)(fixture_random(seed) % (way == 0 ? 1 : 64));
+
+    ck_assert_ptr_nonnull(bytes);
+    memcpy(bytes, contents[f], sizes[f]);
+    if (n > sizes[f] - at)
+        n = sizes[f] - at;
+    for (size_t i = at; i < at + n; i++) {
+        const uint64_t r = fixture_random(seed);
+        if (way == 0)
+            bytes[i] ^= (uint8_t)(1u << r % 8);
+        else if (way == 1)
+            bytes[r % sizes[f]] ^= (uint8_t)(1u << (r >> 32) % 8);
+        else
+            bytes[i] = way == 2 ? (uint8_t)r : 0;
+    }
+    write_file(file_paths[f], bytes, sizes[f]);
+    free(bytes);
+}
+
+START_TEST(damaged_bytes)
+{
+    uint64_t seed = seed_of_run();
+    size_t passed = 0;
+    const size_t rounds = 600 * fixture_effort();
+
+    for (size_t i = 0; i < rounds; i++) {
+        size_t steps = 0;
+
+        damage(&seed);
+        if (read_all()) {
+            check_survivors(&steps);
+            passed++;
+        }
+        restore();
+    }
+    printf("%zu of %zu damaged traces verified: bytes outside digests and structure\n", passed,
+           rounds);
+}
+END_TEST
+
+/* Each byte of the structure in turn: HDF5's superblock, the tables, the object headers. */
+START_TEST(every_bit_of_the_master)
+{
+    const size_t stride = fixture_effort() > 1 ? 1 : 7;
+
+    for (size_t bit = 0; bit < 8 * sizes[0]; bit += stride) {
+        contents[0][bit / 8] ^= (uint8_t)(1u << bit % 8);
+        write_file(path, contents[0], sizes[0]);
+        contents[0][bit / 8] ^= (uint8_t)(1u << bit % 8);
+        (void)read_all(); /* read_all itself checks the layout and the texts of errors */
+    }
+    restore();
+    ck_assert_int_eq(read_all(), 1);
+}
+END_TEST
+
+START_TEST(missing_and_foreign_files)
+{
+    fpx_trace *trace = NULL;
+    fpx_error err;
+    char *other = fixture_path(folder, "other.h5");
+
+    ck_assert_int_eq(fpx_trace_open(other, &trace, &err), FPX_EIO);
+    ck_assert_ptr_nonnull(strstr(err.text, "other.h5"));
+    ck_assert_int_eq(fpx_trace_open(folder, &trace, &err), FPX_EIO);
+    write_file(other, "", 0);
+    ck_assert_int_eq(fpx_trace_open(other, &trace, &err), FPX_EFORMAT);
+    write_file(other, "hello, world\n", 13);
+    ck_assert_int_eq(fpx_trace_open(other, &trace, &err), FPX_EFORMAT);
+
+    const hid_t file = H5Fcreate(other, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    ck_assert_int_ge(H5Fclose(file), 0);
+    ck_assert_int_eq(fpx_trace_open(other, &trace, &err), FPX_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "not an fpx trace"));
+
+    ck_assert_int_eq(fpx_trace_open(file_paths[1], &trace, &err), FPX_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "segment"));
+
+    ck_assert_int_eq(remove(file_paths[1]), 0);
+    ck_assert_int_eq(fpx_trace_open(path, &trace, &err), FPX_EIO);
+    ck_assert_ptr_nonnull(strstr(err.text, "000000.h5"));
+    write_file(file_paths[1], contents[2], sizes[2]); /* another segment of the same trace */
+    ck_assert_int_eq(fpx_trace_open(path, &trace, &err), FPX_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "000000.h5"));
+    write_file(file_paths[1], contents[0], sizes[0]); /* a master in place of a segment */
+    ck_assert_int_eq(fpx_trace_open(path, &trace, &err), FPX_EFORMAT);
+    ck_assert_ptr_null(trace);
+    restore();
+    ck_assert_int_eq(mkfifo(other, 0600) == 0 || remove(other) == 0, 1);
+    (void)remove(other);
+    ck_assert_int_eq(mkfifo(other, 0600), 0); /* must not wait for a writer */
+    ck_assert_int_eq(fpx_trace_open(other, &trace, &err), FPX_EIO);
+    free(other);
+}
+END_TEST
+
+/* Opens a segment for writing with plain HDF5 and replaces one dataset by another one. */
+static void replace_dataset(const char *segment, const char *name, hid_t type, int rank,
+                            const hsize_t *dims)
+{
+    const hid_t file = H5Fopen(segment, H5F_ACC_RDWR, H5P_DEFAULT);
+    const hid_t space = H5Screate_simple(rank, dims, NULL);
+
+    ck_assert_int_ge(H5Ldelete(file, name, H5P_DEFAULT), 0);
+    const hid_t dataset =
+        H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    ck_assert_int_ge(dataset, 0);
+    H5Dclose(dataset);
+    H5Sclose(space);
+    H5Fclose(file);
+}
+
+static const struct {
+    const char *name;
+    int rank;
+    hsize_t dims[3];
+} replacements[] = {
+    { "committed", 1, { 2 } },
+    { "steps", 1, { 3 } }, /* never allocated */
+    { "steps", 2, { 3, 1 } },
+    { "stats", 3, { 3, FIXTURE_RECORDS, 11 } },
+    { "digest/record", 3, { 3, FIXTURE_RECORDS, 15 } },
+    { "exponents", 3, { 2, FIXTURE_RECORDS, 64 } },
+    { "figures/free:fp64", 2, { 3, FIXTURE_RECORDS } },
+    { "values/layer.0:x", 3, { 3, 16, 31 } },
+};
+
+START_TEST(datasets_of_another_shape)
+{
+    const hid_t types[] = { H5T_STD_U64LE, H5T_STD_U8LE,  H5T_IEEE_F64LE,
+                            H5T_STD_I64LE, H5T_STD_U32LE, H5T_STD_U64BE };
+
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+        replace_dataset(file_paths[1], replacements[_i].name, types[t], replacements[_i].rank,
+                        replacements[_i].dims);
+        if (read_all())
+            ck_abort_msg("'%s' of another kind (type %zu) passed", replacements[_i].name, t);
+        restore();
+    }
+}
+END_TEST
+
+/* A link to the same dataset in another file: addresses mean nothing there. */
+START_TEST(links_elsewhere_are_refused)
+{
+    const hid_t file = H5Fopen(file_paths[1], H5F_ACC_RDWR, H5P_DEFAULT);
+
+    ck_assert_int_ge(H5Ldelete(file, "values/g", H5P_DEFAULT), 0);
+    ck_assert_int_ge(
+        H5Lcreate_external(file_paths[2], "/values/g", file, "values/g", H5P_DEFAULT, H5P_DEFAULT),
+        0);
+    H5Fclose(file);
+    ck_assert_int_eq(read_all(), 0);
+}
+END_TEST
+
+/* Every mismatch that verify must name, made by hand: values, then each level of the tree. */
+START_TEST(verify_names_what_differs)
+{
+    static const struct {
+        const char *dataset, *text;
+    } cases[] = {
+        { "values/layer.0:y", "'layer.0/y'" }, { "digest/record", "'layer.0/x'" },
+        { "digest/op", "'layer.0/quantize'" }, { "digest/step", "operations'" },
+        { "digest/chain", "chain digest" },
+    };
+    fpx_trace *trace = NULL;
+    fpx_error err;
+    size_t checked = 77;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const hid_t file = H5Fopen(file_paths[1], H5F_ACC_RDONLY, H5P_DEFAULT);
+        const hid_t dataset = H5Dopen2(file, cases[i].dataset, H5P_DEFAULT);
+        const size_t offset = (size_t)H5Dget_offset(dataset);
+        const size_t row = (size_t)(H5Dget_storage_size(dataset) / 3);
+        H5Dclose(dataset);
+        H5Fclose(file);
+
+        contents[1][offset + row] ^= 1; /* in the second step */
+        restore();
+        contents[1][offset + row] ^= 1;
+        ck_assert_int_eq(fpx_trace_open(path, &trace, &err), FPX_OK);
+        ck_assert_int_eq(fpx_trace_verify(trace, &checked, &err), FPX_ENUMERIC);
+        if (strstr(err.text, "step 1:") == NULL || strstr(err.text, cases[i].text) == NULL)
+            ck_abort_msg("'%s' damaged, but: %s", cases[i].dataset, err.text);
+        ck_assert_uint_eq(checked, 77);
+        fpx_trace_free(trace);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("trace_damage");
+    TCase *tc = tcase_create("damage");
+
+    tcase_set_timeout(tc, 900);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, truncated_files);
+    tcase_add_test(tc, damaged_bytes);
+    tcase_add_test(tc, every_bit_of_the_master);
+    tcase_add_test(tc, missing_and_foreign_files);
+    tcase_add_loop_test(tc, datasets_of_another_shape, 0,
+                        sizeof replacements / sizeof *replacements);
+    tcase_add_test(tc, links_elsewhere_are_refused);
+    tcase_add_test(tc, verify_names_what_differs);
+    suite_add_tcase(s, tc);
+
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_ENV);
+    const int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
