@@ -10,7 +10,13 @@
 #include "convert_kernels.h"
 #include "format_bits.h"
 
-enum { LANES = 8, AHEAD = 1024 /* bytes of input prefetched ahead */ };
+enum {
+    LANES = 8,
+    PAIR = 2 * LANES,
+    GROUP = 4 * LANES,
+    /* Bytes of input prefetched ahead: 512 gave 5.4 G elements/s, 4096 6.4, 8192 6.8 (Zen 5, E4M3). */
+    AHEAD = 8192
+};
 
 /* What the loop needs to know of a format, each in all lanes. */
 typedef struct encode_plan {
@@ -86,10 +92,9 @@ static __m256i finish(const encode_plan *p, __m256 source, __m256 x, __m256i mag
     return _mm256_blendv_epi8(code, nan, is_nan);
 }
 
-static __m256i encode8_add(const encode_plan *p, const float *src)
+/* Magnitude codes of |x|, not yet limited; a NaN counts as overflow. */
+static __m256i magnitude_add(const encode_plan *p, __m256 x)
 {
-    const __m256 source = _mm256_loadu_ps(src);
-    const __m256 x = _mm256_mul_ps(source, p->scale);
     const __m256 sign_mask = _mm256_castsi256_ps(_mm256_set1_epi32(INT32_MIN));
     /* Bits of positive floats order as integers do, NaN above all: clamped as integers. */
     const __m256i a =
@@ -101,7 +106,15 @@ static __m256i encode8_add(const encode_plan *p, const float *src)
     const __m256i units = _mm256_sub_epi32(_mm256_castps_si256(sum), addend);
     const __m256i base = _mm256_srl_epi32(_mm256_sub_epi32(e, p->lowest), p->down);
 
-    return finish(p, source, x, _mm256_add_epi32(units, base));
+    return _mm256_add_epi32(units, base);
+}
+
+static __m256i encode8_add(const encode_plan *p, const float *src)
+{
+    const __m256 source = _mm256_loadu_ps(src);
+    const __m256 x = _mm256_mul_ps(source, p->scale);
+
+    return finish(p, source, x, magnitude_add(p, x));
 }
 
 /* Adds half a last place less one, and one more where the kept part is odd. */
@@ -124,13 +137,11 @@ static __m256i encode8_bits(const encode_plan *p, const float *src)
 
 typedef __m256i encode8_fn(const encode_plan *plan, const float *src);
 
-/* 32 codes below 256 from four vectors; packing works in halves of a register, the permutation puts
- * the quarters back in order. */
+/* 32 codes below 256 from four vectors; packing works in halves of a register and leaves groups of four
+ * in the order 0, 2, 4, 6, 1, 3, 5, 7. */
 static __m256i narrow32(__m256i a, __m256i b, __m256i c, __m256i d)
 {
-    const __m256i bytes = _mm256_packus_epi16(_mm256_packus_epi32(a, b), _mm256_packus_epi32(c, d));
-
-    return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    return _mm256_packus_epi16(_mm256_packus_epi32(a, b), _mm256_packus_epi32(c, d));
 }
 
 static __m256i narrow16(__m256i a, __m256i b)
@@ -138,20 +149,51 @@ static __m256i narrow16(__m256i a, __m256i b)
     return _mm256_permute4x64_epi64(_mm256_packus_epi32(a, b), 0xd8);
 }
 
-static inline __attribute__((always_inline)) size_t encode_bytes(encode8_fn *encode8,
-                                                                 const encode_plan *p,
-                                                                 const float *src, uint8_t *dst,
-                                                                 size_t n)
+/* Signs of 32 floats as bytes 0x80 or 0, in narrow32's order: saturating packs keep the sign. */
+static __m256i narrow_signs(__m256 a, __m256 b, __m256 c, __m256 d)
 {
+    const __m256i bytes =
+        _mm256_packs_epi16(_mm256_packs_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)),
+                           _mm256_packs_epi32(_mm256_castps_si256(c), _mm256_castps_si256(d)));
+
+    return _mm256_and_si256(bytes, _mm256_set1_epi8(INT8_MIN));
+}
+
+/* Limits and signs are put on 32 bytes at a time; a group with a NaN, which is rare, takes the way that
+ * looks at every lane. */
+static size_t encode_bytes(const fpx_conversion *c, const encode_plan *p, const float *src,
+                           uint8_t *dst, size_t n)
+{
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m256i limit = _mm256_shuffle_epi8(p->limit, _mm256_setzero_si256());
+    const __m128i to_sign = _mm_cvtsi32_si128(8 - c->format.bits);
     size_t i = 0;
 
-    for (; n - i >= 4 * LANES; i += 4 * LANES) {
-        _mm_prefetch((const char *)(src + i) + AHEAD, _MM_HINT_T0);
-        _mm_prefetch((const char *)(src + i) + AHEAD + 64, _MM_HINT_T0);
-        const __m256i codes =
-            narrow32(encode8(p, src + i), encode8(p, src + i + LANES),
-                     encode8(p, src + i + 2 * LANES), encode8(p, src + i + 3 * LANES));
-        _mm256_storeu_si256((__m256i *)(void *)(dst + i), codes);
+    for (; n - i >= GROUP; i += GROUP) {
+        const float *const at = src + i;
+        const __m256 x0 = _mm256_mul_ps(_mm256_loadu_ps(at), p->scale);
+        const __m256 x1 = _mm256_mul_ps(_mm256_loadu_ps(at + LANES), p->scale);
+        const __m256 x2 = _mm256_mul_ps(_mm256_loadu_ps(at + PAIR), p->scale);
+        const __m256 x3 = _mm256_mul_ps(_mm256_loadu_ps(at + PAIR + LANES), p->scale);
+        /* Unordered: either of the pair is NaN. */
+        const __m256 is_nan =
+            _mm256_or_ps(_mm256_cmp_ps(x0, x1, _CMP_UNORD_Q), _mm256_cmp_ps(x2, x3, _CMP_UNORD_Q));
+        __m256i codes;
+
+        _mm_prefetch((const char *)at + AHEAD, _MM_HINT_T0);
+        _mm_prefetch((const char *)at + AHEAD + 64, _MM_HINT_T0);
+        if (_mm256_movemask_ps(is_nan) != 0) {
+            codes = narrow32(encode8_add(p, at), encode8_add(p, at + LANES),
+                             encode8_add(p, at + PAIR), encode8_add(p, at + PAIR + LANES));
+        } else {
+            const __m256i magnitudes = narrow32(magnitude_add(p, x0), magnitude_add(p, x1),
+                                                magnitude_add(p, x2), magnitude_add(p, x3));
+            /* Of each byte only bit 7 is set: a 16-bit shift moves none into its neighbour. */
+            const __m256i signs = _mm256_srl_epi16(narrow_signs(x0, x1, x2, x3), to_sign);
+            codes = _mm256_or_si256(_mm256_min_epu8(magnitudes, limit), signs);
+        }
+        _mm256_storeu_si256((__m256i *)(void *)(dst + i),
+                            _mm256_permutevar8x32_epi32(codes, order));
     }
     return i;
 }
@@ -163,7 +205,7 @@ static inline __attribute__((always_inline)) size_t encode_shorts(encode8_fn *en
 {
     size_t i = 0;
 
-    for (; n - i >= 2 * LANES; i += 2 * LANES) {
+    for (; n - i >= PAIR; i += PAIR) {
         _mm_prefetch((const char *)(src + i) + AHEAD, _MM_HINT_T0);
         const __m256i codes = narrow16(encode8(p, src + i), encode8(p, src + i + LANES));
         _mm256_storeu_si256((__m256i *)(void *)(dst + i), codes);
@@ -177,7 +219,7 @@ static void encode1(const fpx_conversion *c, float scale, const float *src, void
 
     if (adds_exactly(&c->format)) {
         const encode_plan p = plan_encode(c, scale);
-        done = encode_bytes(encode8_add, &p, src, dst, n);
+        done = encode_bytes(c, &p, src, dst, n);
     }
     fpx_encode_f32_scalar(c, scale, src + done, (uint8_t *)dst + done, n - done);
 }

@@ -91,11 +91,12 @@ fpx_status fpx_cpu_choose(fpx_cpu_level *ret_level, fpx_error *err)
     for (int level = 0; level < FPX_CPU_LEVELS; level++) {
         if (strcmp(word, level_names[level]) != 0)
             continue;
-        if (level > (int)have)
+        if (level > (int)have) {
             return fpx_error_set(err, FPX_EINVAL,
                                  "FPX_CPU=%s: this machine has no more than %s; unset FPX_CPU or "
                                  "lower it",
                                  word, level_names[have]);
+        }
         *ret_level = (fpx_cpu_level)level;
         return FPX_OK;
     }

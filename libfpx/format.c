@@ -6,29 +6,18 @@
 
 #include "format_bits.h"
 
-#define FPX_FLOAT(NAME, BITS, E, M, BIAS, SPECIALS, MAX, NAN_CODE)                                 \
-    {                                                                                              \
-        .name = NAME, .cls = FPX_CLASS_FLOAT, .bits = BITS, .ebits = E, .mbits = M, .bias = BIAS,  \
-        .specials = SPECIALS, .max_code = MAX, .nan_code = NAN_CODE                                \
-    }
-
-const fpx_format fpx_e4m3 = FPX_FLOAT("e4m3", 8, 4, 3, 7, FPX_SPECIALS_NAN_ONLY, 0x7e, 0x7f);
-/* The quiet NaN is 0x7e as in ml_dtypes and CUDA's double path; CUDA's float path writes 0x7f. */
-const fpx_format fpx_e5m2 = FPX_FLOAT("e5m2", 8, 5, 2, 15, FPX_SPECIALS_IEEE, 0x7b, 0x7e);
-const fpx_format fpx_e2m1 = FPX_FLOAT("e2m1", 4, 2, 1, 1, FPX_SPECIALS_NONE, 0x7, 0);
-const fpx_format fpx_bf16 = FPX_FLOAT("bf16", 16, 8, 7, 127, FPX_SPECIALS_IEEE, 0x7f7f, 0x7fc0);
-const fpx_format fpx_fp16 = FPX_FLOAT("fp16", 16, 5, 10, 15, FPX_SPECIALS_IEEE, 0x7bff, 0x7e00);
-const fpx_format fpx_fp32 =
-    FPX_FLOAT("fp32", 32, 8, 23, 127, FPX_SPECIALS_IEEE, 0x7f7fffff, 0x7fc00000);
-const fpx_format fpx_fp64 =
-    FPX_FLOAT("fp64", 64, 11, 52, 1023, FPX_SPECIALS_IEEE, 0x7fefffffffffffff, 0x7ff8000000000000);
-const fpx_format fpx_int32 = {
-    .name = "int32",
-    .cls = FPX_CLASS_INT,
-    .bits = 32,
-    .specials = FPX_SPECIALS_NONE,
-    .max_code = 0x7fffffff,
-};
+/* Name, class, bits, ebits, mbits, bias, specials, reserved, max_code, nan_code. The quiet NaN of e5m2 is
+ * 0x7e as in ml_dtypes and CUDA's double path; CUDA's float path writes 0x7f. */
+/* clang-format off */
+const fpx_format fpx_e4m3 = { "e4m3", FPX_CLASS_FLOAT, 8, 4, 3, 7, FPX_SPECIALS_NAN_ONLY, 0, 0x7e, 0x7f };
+const fpx_format fpx_e5m2 = { "e5m2", FPX_CLASS_FLOAT, 8, 5, 2, 15, FPX_SPECIALS_IEEE, 0, 0x7b, 0x7e };
+const fpx_format fpx_e2m1 = { "e2m1", FPX_CLASS_FLOAT, 4, 2, 1, 1, FPX_SPECIALS_NONE, 0, 0x7, 0 };
+const fpx_format fpx_bf16 = { "bf16", FPX_CLASS_FLOAT, 16, 8, 7, 127, FPX_SPECIALS_IEEE, 0, 0x7f7f, 0x7fc0 };
+const fpx_format fpx_fp16 = { "fp16", FPX_CLASS_FLOAT, 16, 5, 10, 15, FPX_SPECIALS_IEEE, 0, 0x7bff, 0x7e00 };
+const fpx_format fpx_fp32 = { "fp32", FPX_CLASS_FLOAT, 32, 8, 23, 127, FPX_SPECIALS_IEEE, 0, 0x7f7fffff, 0x7fc00000 };
+const fpx_format fpx_fp64 = { "fp64", FPX_CLASS_FLOAT, 64, 11, 52, 1023, FPX_SPECIALS_IEEE, 0, 0x7fefffffffffffff, 0x7ff8000000000000 };
+const fpx_format fpx_int32 = { "int32", FPX_CLASS_INT, 32, 0, 0, 0, FPX_SPECIALS_NONE, 0, 0x7fffffff, 0 };
+/* clang-format on */
 
 static const struct {
     const fpx_format *format;

@@ -25,12 +25,17 @@ typedef struct op_row {
     fpx_status (*attr)(const fpx_call *call, const op_dims *dims, fpx_error *err);
     double flops; /* for each element of in[flops_in] */
     uint8_t flops_in;
+    void (*bound)(const fpx_bound_args *args);
+    size_t (*scratch)(const fpx_call *call); /* NULL: none */
 } op_row;
 
 /* kind < FPX_OP_KINDS. */
 const op_row *op_row_of(uint32_t kind);
 
+/* The public functions of every row. */
 fpx_status op_check(const fpx_call *call, fpx_error *err);
+void op_bound(const fpx_bound_args *args);
+size_t op_scratch(const fpx_call *call);
 
 /* Pattern and attribute checks of single kinds. */
 void op_gemm_patterns(const fpx_call *call, const char **in, const char **out);

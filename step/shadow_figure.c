@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <fpx/metric.h>
+
 typedef struct sums {
     double difference, value, reference, product;
     size_t finite;
@@ -20,58 +22,44 @@ static void finish(const sums *s, fpx_figure *f)
     f->cosine = norms > 0.0 ? s->product / norms : (s->value == s->reference ? 1.0 : 0.0);
 }
 
+/* The first element that fpx_compare_f64 counted: above its bound, or finite on one side only. */
+static size_t first_bad(const double *value, const double *reference, const double *bound, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        fpx_comparison one;
+        const double *b = bound ? bound + i : NULL;
+
+        if (value[i] == reference[i])
+            continue;
+        if (fpx_compare_f64(value + i, reference + i, b, 1, &one) == FPX_OK &&
+            (b ? one.above_bound : one.nonfinite) > 0)
+            return i;
+    }
+    return 0;
+}
+
 void shadow_compare_values(const double *value, const double *reference, const double *bound,
                            size_t n, fpx_figure *ret_figure)
 {
-    fpx_figure f = { .ratio = bound ? 0.0 : (double)NAN,
-                     .expected_bits = (double)NAN,
-                     .actual_bits = (double)NAN };
-    sums s = { 0 };
-    size_t first = n, largest = 0;
-    double worst = -1.0;
+    fpx_comparison c = { 0 };
+    const fpx_status status = fpx_compare_f64(value, reference, bound, n, &c);
+    const uint64_t bad = bound ? c.above_bound : c.nonfinite;
+    size_t at = (size_t)(bound ? c.max_bound_index : c.max_abs_index);
 
-    for (size_t i = 0; i < n; i++) {
-        const double v = value[i], r = reference[i];
-        const double d = fabs(v - r);
-        int bad;
-
-        if (!isfinite(v) || !isfinite(r)) {
-            bad = !(isnan(v) && isnan(r)) && !(v == r);
-            if (bad && bound != NULL && !(bound[i] < (double)INFINITY))
-                bad = 0; /* the bound admits that it knows nothing here */
-        } else {
-            const double ratio = bound == NULL ? d : (d == 0.0 ? 0.0 : d / bound[i]);
-
-            s.difference += d * d;
-            s.value += v * v;
-            s.reference += r * r;
-            s.product += v * r;
-            s.finite++;
-            if (d > f.max_abs)
-                f.max_abs = d;
-            if (ratio > worst) {
-                worst = ratio;
-                largest = i;
-            }
-            bad = bound != NULL && ratio > 1.0;
-        }
-        if (bad) {
-            f.mismatches += 1.0;
-            if (first == n)
-                first = i;
-        }
-    }
-    if (bound != NULL && worst > 0.0)
-        f.ratio = worst;
-    finish(&s, &f);
-    if (n > 0) {
-        const size_t at = first < n ? first : largest;
-
-        f.element = (double)at;
-        f.expected = reference[at];
-        f.actual = value[at];
-    }
-    *ret_figure = f;
+    (void)status; /* has nothing to refuse */
+    if (bad > 0)
+        at = first_bad(value, reference, bound, n);
+    *ret_figure = (fpx_figure){ .max_abs = c.max_abs_error,
+                                .rms = c.rms_error,
+                                .rms_reference = c.rms_reference,
+                                .cosine = c.cosine,
+                                .ratio = bound ? c.max_bound_ratio : (double)NAN,
+                                .mismatches = (double)bad,
+                                .element = (double)at,
+                                .expected = n > 0 ? reference[at] : 0.0,
+                                .actual = n > 0 ? value[at] : 0.0,
+                                .expected_bits = (double)NAN,
+                                .actual_bits = (double)NAN };
 }
 
 uint64_t shadow_code_at(const fpx_format *format, const void *codes, size_t index)

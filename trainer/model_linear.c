@@ -6,8 +6,8 @@
 #include "model_build.h"
 
 /* "x" of fprop and wgrad is the same tensor: where their rules agree, so is the quantized copy. The
- * name holds format, scaling and overflow (".open": beyond the largest finite value to Inf or NaN),
- * so finding the name is finding the copy. */
+ * name holds format, scaling and overflow (left out where usual: below 16 bits scaled and saturating,
+ * else neither), so finding the name is finding the copy. */
 static uint32_t quantized(build *b, const linear *l, fpx_role role, const char *tensor,
                           uint32_t source)
 {
@@ -24,9 +24,12 @@ static uint32_t quantized(build *b, const linear *l, fpx_role role, const char *
     if (b->status != FPX_OK || !rule.quantized)
         return source;
     build_site(l->layer, l->op, site);
+    const int narrow = rule.conversion.format.bits < 16;
+    const int open = rule.conversion.overflow != FPX_SATFINITE;
+
     (void)snprintf(name, sizeof name, "%s/%s.%s%s%s", site, tensor, rule.conversion.format.name,
-                   rule.scaled ? "" : ".cast",
-                   rule.conversion.overflow == FPX_SATFINITE ? "" : ".open");
+                   rule.scaled == narrow ? "" : (rule.scaled ? ".scaled" : ".cast"),
+                   open == !narrow ? "" : (open ? ".open" : ".saturated"));
     if (strlen(name) < FPX_NAME_MAX &&
         (codes = fpx_program_find_tensor(b->program, name)) != FPX_NO_TENSOR)
         return codes;

@@ -17,8 +17,10 @@ typedef struct fpx_device fpx_device;
 /* spec: `cpu[,threads=N][,level=scalar|avx2|avx512][,engine=repro|openblas]`, or
  * `PATH.so[,key=value...]`: the plugin is loaded in a host process of its own (exec'd), so that a crash
  * or hang is a finding and never the end of the tool. A spec with a '/' or ending in .so is a path.
- * FPX_EINVAL: malformed spec; FPX_EIO: no such file; FPX_EUNSUPPORTED: other ABI version;
- * FPX_EDEVICE: the plugin loaded and then crashed, hung or broke the ABI. */
+ * The host is FPX_PLUGIN_HOST of the environment, else `fpx-plugin-host` beside the program.
+ * FPX_EINVAL: malformed spec, unknown option; FPX_EIO: no such file, or it cannot be loaded, or no host;
+ * FPX_EUNSUPPORTED: not a plugin, or of another ABI version; FPX_EDEVICE: the plugin loaded and then
+ * crashed, hung or broke the ABI; else what the device's own `open` returned. */
 fpx_status fpx_device_open(const char *spec, fpx_device **ret_device, fpx_error *err);
 
 /* An in-process device from a table and an already opened context, which fpx_device_close closes
@@ -32,8 +34,9 @@ const char *fpx_device_name(const fpx_device *device); /* the spec it was opened
 void fpx_device_describe(fpx_device *device, char *text, size_t text_size);
 
 /* The ABI's functions, with errors as text that name the device and the call. A host process that
- * died, or did not answer in time (FPX_DEVICE_TIMEOUT seconds in the environment, default 60), gives
- * FPX_EDEVICE, then and ever after. */
+ * died, or did not answer in time (FPX_DEVICE_TIMEOUT seconds in the environment, default 60, read by
+ * open), or any device that returned a status or a handle the ABI does not know, gives FPX_EDEVICE,
+ * then and ever after, with the text of the first time. */
 fpx_status fpx_device_alloc(fpx_device *device, uint64_t bytes, uint32_t *ret_buffer,
                             fpx_error *err);
 

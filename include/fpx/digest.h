@@ -7,7 +7,8 @@
  *     header = "fpx1", format name zero-padded to 16, u64le ndim, u64le shape[ndim]
  * so that chunks can be digested in parallel. An operation's digest is XXH3-128 of its outputs' digests in
  * order; a step's of its operations' digests in order; chain(s) = XXH3-128(chain(s-1) | step(s)), with
- * chain(-1) = 16 zero bytes. Test vectors: tests/tracer/test_digest.c. */
+ * chain(-1) = 16 zero bytes. Test vectors: tests/tracer/test_digest.c,
+ * their independent source: tests/tracer/digest_vectors.py. */
 #ifndef FPX_DIGEST_H
 #define FPX_DIGEST_H
 
@@ -27,7 +28,9 @@ typedef struct fpx_digest {
     uint8_t bytes[16];
 } fpx_digest;
 
-/* Digest of a dense tensor's codes at `codes`. Never fails; allocates nothing. */
+/* Digest of a dense tensor's codes at `codes` (fpx_tensor_bytes of them), as packed as the tensor is:
+ * two codes a byte and one a byte are different digests. Scales do not enter: they are tensors of
+ * their own. Never fails; allocates nothing. */
 fpx_digest fpx_digest_tensor(const fpx_tensor *tensor, const void *codes);
 
 /* Digest of n digests in order (operation, step). */

@@ -19,8 +19,12 @@ typedef struct fpx_bound_args {
     double unit;          /* unit roundoff of the arithmetic judged: 2^-24 for float32 */
     const void *in[FPX_MAX_IN];
     const double *out[FPX_MAX_OUT];
-    double *bound[FPX_MAX_OUT]; /* written: |computed - reference| <= bound, element by element */
-    double *scratch;            /* bound_scratch(call) doubles */
+    /* Written: |computed - reference| <= bound, element by element. Inf where nothing is claimed: an
+     * input that the element depends on is NaN or Inf, something may overflow, an operation has no
+     * reference (SCALE). 0: the same value. Never NaN. QUANTIZE is judged by its decoded values
+     * against x, with in[1] the scale of the call judged. */
+    double *bound[FPX_MAX_OUT];
+    double *scratch; /* bound_scratch(call) doubles */
 } fpx_bound_args;
 
 typedef struct fpx_op_info {
@@ -42,7 +46,7 @@ typedef struct fpx_op_info {
 /* kind < FPX_OP_KINDS; NULL otherwise. */
 const fpx_op_info *fpx_op_info_of(fpx_op_kind kind);
 
-/* "fprop", "dgrad", "wgrad", "optimizer", "comm". */
+/* "fprop", "dgrad", "wgrad", "optimizer", "comm"; NULL otherwise. */
 const char *fpx_role_name(fpx_role role);
 
 #ifdef __cplusplus

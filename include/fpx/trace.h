@@ -57,14 +57,21 @@ typedef struct fpx_trace_writer fpx_trace_writer;
 fpx_status fpx_trace_create(const char *path, const fpx_trace_layout *layout, uint64_t steps_hint,
                             fpx_trace_writer **ret_writer, fpx_error *err);
 
-/* Opens an existing trace to go on at `next_step`, in a new segment. Records must be the same, else
- * FPX_EINVAL. Steps at and after next_step that are already there are compared when they are
- * committed again: other digests give FPX_ENUMERIC (a finding) with text. */
+/* Opens an existing trace to go on at `next_step`, in a new segment. Records and modes must be the
+ * same, and next_step one of the recorded steps or the one after the last (any, where there is none),
+ * else FPX_EINVAL; the trace keeps its own experiment, device and version. Steps at and after next_step
+ * that are already there must all come again: they are compared, not written; other digests give
+ * FPX_ENUMERIC (a finding) with text, and so does every fpx_trace_begin after that. FPX_EIO: also
+ * where another process is writing the trace. */
 fpx_status fpx_trace_append(const char *path, const fpx_trace_layout *layout, uint64_t next_step,
                             uint64_t steps_hint, fpx_trace_writer **ret_writer, fpx_error *err);
 
-/* One step: begin, put each record once in order, figures where there are shadows, commit. After
- * commit returns, the step survives a kill. `codes` are dense; scale decodes them. */
+/* One step: begin, put each record once in order, figures where there are shadows, commit; anything
+ * else is FPX_EINVAL. Step numbers rise. After commit returns, the step survives a kill. `codes` are
+ * dense, packed as the record says; scale decodes them. FPX_EIO: the disk is full, or a file-size limit
+ * (which raises SIGXFSZ first: ignore it to see this status) - the step is not committed, earlier
+ * ones are safe, and begin may be tried again. begin drops a step that was not committed. Figures not put
+ * read as NaN. */
 fpx_status fpx_trace_begin(fpx_trace_writer *writer, uint64_t step, fpx_error *err);
 fpx_status fpx_trace_put(fpx_trace_writer *writer, size_t record, const void *codes, double scale,
                          fpx_error *err);
@@ -77,7 +84,10 @@ fpx_digest fpx_trace_chain(const fpx_trace_writer *writer); /* after the last co
 /* Frees in any case; an error while closing is reported. NULL is fine. */
 fpx_status fpx_trace_close(fpx_trace_writer *writer, fpx_error *err);
 
-/* ---- reading ---- */
+/* ---- reading ---- *
+ * A reader sees the steps that were committed when it was opened, also while a writer goes on. It opens
+ * a segment at a time; one thread at a time may use it. HDF5 itself must be thread-safe (Debian's is)
+ * where several threads use traces at once. */
 typedef struct fpx_trace fpx_trace;
 
 /* FPX_EIO: missing; FPX_EFORMAT: not HDF5, not an fpx trace, truncated, with what and where. */
@@ -85,8 +95,11 @@ fpx_status fpx_trace_open(const char *path, fpx_trace **ret_trace, fpx_error *er
 void fpx_trace_free(fpx_trace *trace); /* NULL is fine */
 
 const fpx_trace_layout *fpx_trace_layout_of(const fpx_trace *trace);
-size_t fpx_trace_steps(const fpx_trace *trace);                   /* committed steps */
-uint64_t fpx_trace_step_at(const fpx_trace *trace, size_t index); /* rising step numbers */
+size_t fpx_trace_segments(const fpx_trace *trace);
+size_t fpx_trace_ops(const fpx_trace *trace);   /* operations: runs of records of one op_index */
+size_t fpx_trace_steps(const fpx_trace *trace); /* committed steps */
+/* Rising step numbers; UINT64_MAX for an index past the end. */
+uint64_t fpx_trace_step_at(const fpx_trace *trace, size_t index);
 
 /* index: 0 .. steps - 1, record: 0 .. nrecords - 1, all others FPX_EINVAL. */
 fpx_status fpx_trace_chain_at(fpx_trace *trace, size_t index, fpx_digest *ret_chain,
@@ -95,15 +108,24 @@ fpx_status fpx_trace_step_digest(fpx_trace *trace, size_t index, fpx_digest *ret
                                  fpx_error *err);
 fpx_status fpx_trace_digests(fpx_trace *trace, size_t index, fpx_digest *ret_digests, /* nrecords */
                              fpx_error *err);
+fpx_status fpx_trace_op_digests(fpx_trace *trace, size_t index,
+                                fpx_digest *ret_digests, /* fpx_trace_ops */
+                                fpx_error *err);
 fpx_status fpx_trace_stats(fpx_trace *trace, size_t index, fpx_stats *ret_stats, /* nrecords */
                            double *ret_scales, /* nrecords or NULL */
                            fpx_error *err);
 fpx_status fpx_trace_figures(fpx_trace *trace, size_t index, size_t mode,
                              fpx_figure *ret_figures, /* nrecords */
                              fpx_error *err);
-/* The codes, fpx_tensor_bytes(desc) of them. FPX_EUNSUPPORTED: this record has no values. */
+/* The codes, fpx_tensor_bytes(desc) of them. FPX_EUNSUPPORTED: this record has no values. A read that
+ * fails midway may leave a part in ret_codes. */
 fpx_status fpx_trace_values(fpx_trace *trace, size_t index, size_t record, void *ret_codes,
                             fpx_error *err);
+
+/* Computes every digest again: of records from their values, of operations, steps and the chain from
+ * what lies below them. *ret_checked: how many records' values were digested. FPX_ENUMERIC (a finding):
+ * names the first step and record or operation that does not fit. */
+fpx_status fpx_trace_verify(fpx_trace *trace, size_t *ret_checked, fpx_error *err);
 
 #ifdef __cplusplus
 }

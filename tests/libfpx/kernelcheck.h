@@ -45,6 +45,9 @@ void kc_buffer_free(kc_buffer *buffer);
 /* A reproducible sequence of 64-bit words (splitmix64), for inputs between the edges. */
 uint64_t kc_random(uint64_t *state);
 
+/* For rows whose area has a scalar and an AVX2 column and no way to ask which runs. */
+const char *kc_two_levels(const kc_row *row, fpx_cpu_level level);
+
 /* Reports one difference; prints the first few of a row only. */
 #ifdef __GNUC__
 __attribute__((format(printf, 3, 4)))

@@ -1,0 +1,10 @@
+/* cpu_device.h - what tests and the doctor may ask the built-in device beyond the device ABI. */
+#ifndef FPX_ACCEL_CPU_DEVICE_H
+#define FPX_ACCEL_CPU_DEVICE_H
+
+#include <stddef.h>
+
+/* How many loops ran on more than one thread since open. device: as the table's open returned it. */
+size_t cpu_device_parallel_runs(const void *device);
+
+#endif /* FPX_ACCEL_CPU_DEVICE_H */

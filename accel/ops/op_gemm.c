@@ -1,0 +1,147 @@
+/* op_gemm.c - matrix products of any formats: codes become exact reals in work space, the product runs in
+ * the order of fpx/gemm.h, and the two decode factors multiply the finished sum once. */
+#include "op_kernels.h"
+
+static int is_real(const fpx_tensor *t)
+{
+    return fpx_format_equal(&t->format, &REAL_FORMAT);
+}
+
+/* One float32 factor for the whole tensor. */
+static int whole_scale(const fpx_tensor *t)
+{
+    const fpx_scaling *s = &t->scale[0];
+
+    if (t->nscales > 1 || !fpx_format_equal(&s->format, &fpx_fp32))
+        return 0;
+    for (size_t axis = 0; axis < t->ndim; axis++)
+        if (s->block[axis] != 0 && s->block[axis] < t->shape[axis])
+            return 0;
+    return 1;
+}
+
+fpx_status OP(op_gemm_accept)(const op_run *run)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        const fpx_tensor *t = &run->call->in[i];
+
+        if (t->nscales > 0 && !whole_scale(t))
+            return op_refuse(run, FPX_EUNSUPPORTED,
+                             "in[%u]: this device takes one fp32 scale for a whole operand", i);
+        if (!is_real(t) && real_decode(&t->format, 1, "", run->work, 0) != FPX_OK)
+            return op_refuse(run, FPX_EUNSUPPORTED, "in[%u]: %.*s cannot be decoded", i,
+                             (int)sizeof t->format.name, t->format.name);
+    }
+    return FPX_OK;
+}
+
+static fpx_gemm_call make_call(const op_run *run)
+{
+    const fpx_call *call = run->call;
+    const fpx_tensor *a = &call->in[0], *d = &call->out[0];
+    const size_t axis = (size_t)d->ndim - 2;
+    fpx_gemm_call g = { .m = (size_t)d->shape[axis],
+                        .n = (size_t)d->shape[axis + 1],
+                        .k = (size_t)a->shape[axis + (call->attr.gemm.trans_a ? 0 : 1)],
+                        .trans_a = (int)call->attr.gemm.trans_a,
+                        .trans_b = (int)call->attr.gemm.trans_b,
+                        .batch = d->ndim == 4 ? (size_t)(d->shape[0] * d->shape[1]) : 1,
+                        .leaf = (size_t)call->attr.gemm.leaf,
+                        .alpha = 1.0f,
+                        .engine = run->engine,
+                        .level = run->level };
+
+    g.lda = g.trans_a ? g.m : g.k;
+    g.ldb = g.trans_b ? g.k : g.n;
+    g.ldd = g.n;
+    g.stride_a = g.m * g.k;
+    g.stride_b = g.k * g.n;
+    g.stride_d = g.m * g.n;
+    return g;
+}
+
+/* Work space: the product's scratch, then the decoded operands. */
+size_t OP(op_gemm_work)(const op_run *run)
+{
+    const fpx_gemm_call g = make_call(run);
+    size_t bytes = op_line(real_gemm_scratch(&g, fpx_pool_threads(run->pool)));
+
+    for (uint32_t i = 0; i < 2; i++)
+        if (!is_real(&run->call->in[i]))
+            bytes = op_plus(
+                bytes, op_line(op_times(fpx_tensor_count(&run->call->in[i]), sizeof(fpx_real))));
+    return bytes;
+}
+
+typedef struct decode_job {
+    const fpx_format *format;
+    const char *codes;
+    fpx_real *to;
+} decode_job;
+
+static void decode_range(void *context, size_t begin, size_t end, size_t worker)
+{
+    const decode_job *j = context;
+    const fpx_status status = real_decode(
+        j->format, 1, j->codes + begin * fpx_format_size(j->format), j->to + begin, end - begin);
+
+    (void)worker;
+    (void)status; /* op_gemm_accept has asked for this format */
+}
+
+static const fpx_real *operand(const op_run *run, uint32_t i, char **work)
+{
+    const fpx_tensor *t = &run->call->in[i];
+    const size_t n = fpx_tensor_count(t);
+    decode_job j = { &t->format, run->in[i], (fpx_real *)(void *)*work };
+
+    if (is_real(t))
+        return run->in[i];
+    fpx_parallel_for(run->pool, n, OP_GRAIN, decode_range, &j);
+    *work += op_line(n * sizeof(fpx_real));
+    return j.to;
+}
+
+#if FPX_REAL_IS_DOUBLE
+typedef struct alpha_job {
+    fpx_real *d;
+    fpx_real alpha;
+} alpha_job;
+
+static void multiply_range(void *context, size_t begin, size_t end, size_t worker)
+{
+    const alpha_job *j = context;
+
+    (void)worker;
+    for (size_t i = begin; i < end; i++)
+        j->d[i] = canonical(j->d[i] * j->alpha + 0);
+}
+#endif
+
+fpx_status OP(op_gemm)(const op_run *run)
+{
+    fpx_gemm_call g = make_call(run);
+    const size_t scratch = op_line(real_gemm_scratch(&g, fpx_pool_threads(run->pool)));
+    char *work = (char *)run->work + scratch;
+    const fpx_real *a = operand(run, 0, &work), *b = operand(run, 1, &work);
+    fpx_real alpha = 1;
+    fpx_status status;
+
+    for (uint32_t i = 0; i < 2; i++)
+        if (run->decode[i] != NULL)
+            alpha *= (fpx_real)*run->decode[i];
+#if !FPX_REAL_IS_DOUBLE
+    g.alpha = alpha;
+#endif
+    status = real_gemm(&g, a, b, run->out[0], run->work, run->pool);
+    if (status != FPX_OK)
+        return op_refuse(run, status, "the matrix product was refused: %s",
+                         fpx_status_text(status));
+#if FPX_REAL_IS_DOUBLE
+    alpha_job j = { run->out[0], alpha };
+    if (alpha != 1)
+        fpx_parallel_for(run->pool, fpx_tensor_count(&run->call->out[0]), OP_GRAIN, multiply_range,
+                         &j);
+#endif
+    return FPX_OK;
+}

@@ -1,0 +1,32 @@
+/* op_table.c - one instance of all operations, by kind. */
+#include "op_kernels.h"
+
+const op_impl OP(op_table)[FPX_OP_KINDS] = {
+    [FPX_OP_EMBED] = { .run = OP(op_embed) },
+    [FPX_OP_EMBED_GRAD] = { .run = OP(op_embed_grad), .work = OP(op_embed_grad_work) },
+    [FPX_OP_RMSNORM] = { .run = OP(op_rmsnorm) },
+    [FPX_OP_RMSNORM_GRAD] = { .run = OP(op_rmsnorm_grad), .work = OP(op_rmsnorm_grad_work) },
+    [FPX_OP_GEMM] = { .run = OP(op_gemm), .work = OP(op_gemm_work), .accept = OP(op_gemm_accept) },
+    [FPX_OP_ROPE] = { .run = OP(op_rope),
+                      .table_bytes = OP(op_rope_table_bytes),
+                      .table_fill = OP(op_rope_table_fill) },
+    [FPX_OP_ROPE_GRAD] = { .run = OP(op_rope_grad),
+                           .table_bytes = OP(op_rope_table_bytes),
+                           .table_fill = OP(op_rope_table_fill) },
+    [FPX_OP_SOFTMAX] = { .run = OP(op_softmax) },
+    [FPX_OP_SOFTMAX_GRAD] = { .run = OP(op_softmax_grad) },
+    [FPX_OP_MERGE_HEADS] = { .run = OP(op_merge_heads) },
+    [FPX_OP_SPLIT_HEADS] = { .run = OP(op_split_heads) },
+    [FPX_OP_SWIGLU] = { .run = OP(op_swiglu) },
+    [FPX_OP_SWIGLU_GRAD] = { .run = OP(op_swiglu_grad) },
+    [FPX_OP_GELU] = { .run = OP(op_gelu) },
+    [FPX_OP_GELU_GRAD] = { .run = OP(op_gelu_grad) },
+    [FPX_OP_ADD] = { .run = OP(op_add) },
+    [FPX_OP_XENT] = { .run = OP(op_xent), .work = OP(op_xent_work) },
+    [FPX_OP_XENT_GRAD] = { .run = OP(op_xent_grad) },
+    [FPX_OP_SCALE] = { .run = OP(op_scale), .work = OP(op_scale_work) },
+    [FPX_OP_QUANTIZE] = { .run = OP(op_quantize), .accept = OP(op_quantize_accept) },
+    [FPX_OP_SUMSQ] = { .run = OP(op_sumsq) },
+    [FPX_OP_CLIP] = { .run = OP(op_clip) },
+    [FPX_OP_ADAMW] = { .run = OP(op_adamw) },
+};

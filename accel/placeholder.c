@@ -1,1 +1,0 @@
-typedef int fpx_accel_placeholder;

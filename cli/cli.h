@@ -1,0 +1,59 @@
+/* cli.h - what every verb is made of: a row with its options, and a function that runs with their
+ * values. Help and parsing come from the same rows. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <fpx/status.h>
+
+/* Exit codes: DESIGN.md. */
+enum { EXIT_HOLDS = 0, EXIT_FINDING = 1, EXIT_NO_VERDICT = 2 };
+enum { CLI_MAX_OPTIONS = 24, CLI_MAX_POSITIONALS = 4 };
+
+typedef struct cli_option {
+    const char *name;  /* "--recipe" */
+    const char *value; /* "NAME" in the help; NULL: a switch */
+    const char *help;
+} cli_option;
+
+typedef struct cli_args {
+    const char *positional[CLI_MAX_POSITIONALS];
+    size_t npositional;
+    const char *option[CLI_MAX_OPTIONS]; /* value, or "" for a switch that is set; NULL: absent */
+} cli_args;
+
+typedef struct cli_verb {
+    const char *name;
+    const char *usage;         /* what follows the name */
+    const char *summary;       /* one line */
+    const char *detail;        /* a paragraph, and an example */
+    const cli_option *options; /* ends with a NULL name */
+    size_t min_positional, max_positional;
+    int (*run)(const cli_args *args);
+} cli_verb;
+
+extern const cli_verb verb_train, verb_trace, verb_diff, verb_golden, verb_report, verb_demo,
+    verb_bench, verb_doctor, verb_formats;
+extern const char cli_version[];
+
+/* Prints "fpx: text" on stderr; returns EXIT_FINDING for FPX_EDEVICE and FPX_ENUMERIC, else
+ * EXIT_NO_VERDICT. */
+int cli_fail(const fpx_error *err);
+/* The same for a message of the command line's own; always EXIT_NO_VERDICT. */
+int cli_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An unsigned number; FPX_EINVAL with text that names the option. */
+fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t max,
+                      uint64_t *ret_number, fpx_error *err);
+
+/* 1 where stdout (or stderr) is a terminal that takes colours: not where NO_COLOR is set. */
+int cli_colour(FILE *stream);
+
+/* Ctrl-C: the first asks for an orderly stop, which this reports; the second ends the process. */
+void cli_catch_interrupt(void);
+int cli_interrupted(void);
+
+#endif /* CLI_CLI_H */

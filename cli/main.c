@@ -1,0 +1,193 @@
+/* main.c - the one binary: finds the verb, parses its options from its table, runs it, maps the exit code. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+const char cli_version[] = FPX_VERSION;
+
+static const cli_verb *const verbs[] = { &verb_train,   &verb_diff,   &verb_golden,
+                                         &verb_trace,   &verb_report, &verb_demo,
+                                         &verb_formats, &verb_bench,  &verb_doctor };
+enum { VERBS = sizeof verbs / sizeof verbs[0] };
+
+/* The code for "no verdict" and "a finding" as other programs expect them. */
+typedef struct exit_style {
+    const char *name;
+    int codes[3];
+} exit_style;
+
+static const exit_style styles[] = { { "fpx", { 0, 1, 2 } },
+                                     { "git", { 0, 1, 125 } },
+                                     { "nagios", { 0, 2, 3 } } };
+
+static void print_tasks(FILE *out)
+{
+    (void)fprintf(
+        out, "fpx %s - is low-precision training arithmetic right, and where did it go wrong?\n\n",
+        cli_version);
+    (void)fputs(
+        "Three tasks, and how to start each:\n"
+        "  did this change alter any bit, and where first?\n"
+        "      fpx golden record experiments/demo.yaml demo.golden --reason \"first recording\"\n"
+        "      fpx golden check experiments/demo.yaml demo.golden\n"
+        "  a loss spiked: which step, operation, tensor, element?\n"
+        "      fpx train experiments/demo.yaml --shadow both --trace run.h5 --values '*'\n"
+        "      fpx report run.h5 -o run.html;  fpx diff run.h5 other.h5\n"
+        "  what arithmetic does a device do, and does it always?\n"
+        "      fpx train experiments/demo.yaml --device ./plugin.so --shadow local:cpu --trace "
+        "dut.h5\n"
+        "      fpx diff dut.h5\n\n"
+        "See it work first:  fpx demo\n\nVerbs (fpx VERB --help):\n",
+        out);
+    for (size_t i = 0; i < VERBS; i++)
+        (void)fprintf(out, "  %-9s %s\n", verbs[i]->name, verbs[i]->summary);
+    (void)fputs(
+        "\nExit codes: 0 holds, 1 a finding, 2 no verdict (--exit-style=git|nagios maps them).\n",
+        out);
+}
+
+static void print_help(const cli_verb *verb)
+{
+    (void)printf("usage: fpx %s %s\n\n%s.\n\n%s\n\nOptions:\n", verb->name, verb->usage,
+                 verb->summary, verb->detail);
+    for (const cli_option *o = verb->options; o->name != NULL; o++) {
+        char left[64];
+
+        (void)snprintf(left, sizeof left, "%s%s%s", o->name, o->value ? " " : "",
+                       o->value ? o->value : "");
+        (void)printf("  %-24s %s\n", left, o->help);
+    }
+    (void)printf("  %-24s %s\n", "--help", "this text");
+}
+
+int cli_usage(const char *verb, const char *format, ...)
+{
+    va_list args;
+
+    (void)fprintf(stderr, "fpx %s: ", verb);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fprintf(stderr, "\n(fpx %s --help says more)\n", verb);
+    return EXIT_NO_VERDICT;
+}
+
+int cli_fail(const fpx_error *err)
+{
+    (void)fprintf(stderr, "fpx: %s\n", err->text);
+    return err->status == FPX_EDEVICE || err->status == FPX_ENUMERIC ? EXIT_FINDING
+                                                                     : EXIT_NO_VERDICT;
+}
+
+/* "--name value", "--name=value" or a switch; everything else is positional, "-" too. */
+static int parse(const cli_verb *verb, int argc, char **argv, cli_args *args)
+{
+    int only_positional = 0;
+
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        size_t k = 0, length = strcspn(word, "=");
+
+        if (word[0] != '-' || word[1] == '\0' || only_positional) {
+            if (args->npositional == verb->max_positional)
+                return cli_usage(verb->name, "unexpected '%s'", word);
+            args->positional[args->npositional++] = word;
+            continue;
+        }
+        if (strcmp(word, "--") == 0) {
+            only_positional = 1;
+            continue;
+        }
+        while (verb->options[k].name != NULL && (strlen(verb->options[k].name) != length ||
+                                                 strncmp(verb->options[k].name, word, length) != 0))
+            k++;
+        if (verb->options[k].name == NULL)
+            return cli_usage(verb->name, "unknown option %.*s", (int)length, word);
+        if (args->option[k] != NULL)
+            return cli_usage(verb->name, "%s is given twice", verb->options[k].name);
+        if (verb->options[k].value == NULL && word[length] == '=')
+            return cli_usage(verb->name, "%s takes no value", verb->options[k].name);
+        if (verb->options[k].value == NULL)
+            args->option[k] = "";
+        else if (word[length] == '=')
+            args->option[k] = word + length + 1;
+        else if (i + 1 < argc)
+            args->option[k] = argv[++i];
+        else
+            return cli_usage(verb->name, "%s needs a value: %s", verb->options[k].name,
+                             verb->options[k].value);
+    }
+    if (args->npositional < verb->min_positional)
+        return cli_usage(verb->name, "too little is given: fpx %s %s", verb->name, verb->usage);
+    return 0;
+}
+
+fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t max,
+                      uint64_t *ret_number, fpx_error *err)
+{
+    char *end = NULL;
+    const int digits = text[0] >= '0' && text[0] <= '9' && strlen(text) < 20;
+    const unsigned long long n = digits ? strtoull(text, &end, 10) : 0;
+
+    if (!digits || *end != '\0' || n < min || n > max)
+        return fpx_error_set(err, FPX_EINVAL, "%s '%s': expected a number from %llu to %llu", name,
+                             text, (unsigned long long)min, (unsigned long long)max);
+    *ret_number = n;
+    return FPX_OK;
+}
+
+static int run_verb(const cli_verb *verb, int argc, char **argv)
+{
+    cli_args args = { 0 };
+    int failed;
+
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_help(verb);
+            return EXIT_HOLDS;
+        }
+    failed = parse(verb, argc, argv, &args);
+    return failed ? failed : verb->run(&args);
+}
+
+/* Results that could not be written are no results: a full disk behind stdout is no verdict. */
+static int flush_output(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    (void)fputs("fpx: cannot write to standard output\n", stderr);
+    return EXIT_NO_VERDICT;
+}
+
+int main(int argc, char **argv)
+{
+    const exit_style *style = &styles[0];
+    int first = 1;
+
+    while (first < argc && strncmp(argv[first], "--exit-style=", 13) == 0) {
+        style = NULL;
+        for (size_t i = 0; i < sizeof styles / sizeof styles[0]; i++)
+            if (strcmp(argv[first] + 13, styles[i].name) == 0)
+                style = &styles[i];
+        if (style == NULL)
+            return cli_usage("", "%s: expected fpx, git or nagios", argv[first]);
+        first++;
+    }
+    if (first == argc || strcmp(argv[first], "--help") == 0 || strcmp(argv[first], "help") == 0) {
+        print_tasks(stdout);
+        return flush_output(EXIT_HOLDS);
+    }
+    if (strcmp(argv[first], "--version") == 0) {
+        (void)printf("fpx %s\n", cli_version);
+        return flush_output(EXIT_HOLDS);
+    }
+    for (size_t i = 0; i < VERBS; i++)
+        if (strcmp(argv[first], verbs[i]->name) == 0)
+            return style
+                ->codes[flush_output(run_verb(verbs[i], argc - first - 1, argv + first + 1))];
+    (void)fprintf(stderr, "fpx: unknown verb '%s'\n\n", argv[first]);
+    print_tasks(stderr);
+    return style->codes[EXIT_NO_VERDICT];
+}

@@ -1,0 +1,243 @@
+/* session.c - opens a run in the order in which its parts need each other, and closes it backwards. */
+#include "session.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <fpx/recipe.h>
+
+#include "cli.h"
+
+session_options session_defaults(const char *experiment)
+{
+    return (session_options){ .experiment = experiment, .steps = UINT64_MAX, .seed = UINT64_MAX };
+}
+
+/* Is the spec the built-in device? Then the shadows' reference may be the same one. */
+static int is_cpu(const char *spec)
+{
+    return strncmp(spec, "cpu", 3) == 0 && (spec[3] == '\0' || spec[3] == ',');
+}
+
+static fpx_status open_devices(session *s, fpx_error *err)
+{
+    const char *spec = s->options.device ? s->options.device : "cpu";
+    fpx_status status;
+
+    if (s->options.injected != NULL) {
+        s->devices[s->ndevices++] = s->options.injected;
+        spec = "cpu";
+    } else if (!is_cpu(spec)) {
+        if ((status = fpx_device_open(spec, &s->own, err)) != FPX_OK)
+            return status;
+        s->devices[s->ndevices++] = s->own;
+        spec = "cpu";
+    }
+    if ((status = fpx_device_open(spec, &s->reference, err)) != FPX_OK)
+        return status;
+    s->devices[s->ndevices++] = s->reference;
+    return FPX_OK;
+}
+
+static fpx_status read_files(session *s, fpx_error *err)
+{
+    const session_options *o = &s->options;
+    fpx_status status = fpx_experiment_read(o->experiment, &s->experiment, err);
+
+    if (status != FPX_OK)
+        return status;
+    if (o->steps != UINT64_MAX)
+        s->experiment->steps = (uint32_t)o->steps;
+    if (o->seed != UINT64_MAX)
+        s->experiment->seed = o->seed;
+    return fpx_recipe_load(o->recipe ? o->recipe : s->experiment->recipe, &s->recipe, err);
+}
+
+static fpx_status open_shadows(session *s, const fpx_shadow_spec *specs, size_t n, fpx_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const fpx_status status = fpx_shadow_new(fpx_trainer_exec(s->trainer), &specs[i],
+                                                 s->reference, &s->shadows[s->nshadows], err);
+        fpx_observer observer;
+
+        if (status != FPX_OK)
+            return status;
+        observer = fpx_shadow_observer(s->shadows[s->nshadows++]);
+        if (fpx_exec_attach(fpx_trainer_exec(s->trainer), &observer) != FPX_OK)
+            return fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    }
+    return FPX_OK;
+}
+
+/* Free shadows have state of their own; it travels in the checkpoint. */
+static size_t extras(const session *s, fpx_checkpoint_extra *ret_extras)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->nshadows; i++)
+        if (fpx_shadow_exec(s->shadows[i]) != NULL)
+            ret_extras[n++] = (fpx_checkpoint_extra){ .prefix = "shadow.free",
+                                                      .exec = fpx_shadow_exec(s->shadows[i]) };
+    return n;
+}
+
+static fpx_status resume(session *s, char ret_chain[64], fpx_error *err)
+{
+    fpx_checkpoint_extra extra[FPX_SHADOW_MAX];
+    const size_t n = extras(s, extra);
+    const fpx_status status =
+        fpx_trainer_load(s->trainer, s->options.checkpoint, extra, n, ret_chain, err);
+
+    for (size_t i = 0; i < s->nshadows && status == FPX_OK; i++)
+        fpx_shadow_restored(s->shadows[i]);
+    return status;
+}
+
+/* A trace that goes on must be the one the checkpoint was saved beside. */
+static fpx_status check_chain(const session *s, const char *saved, fpx_error *err)
+{
+    char now[FPX_DIGEST_TEXT];
+
+    if (s->options.trace == NULL || saved[0] == '\0')
+        return FPX_OK;
+    fpx_digest_text(watch_chain(s->watch), now);
+    if (strcmp(now, saved) == 0)
+        return FPX_OK;
+    return fpx_error_set(
+        err, FPX_EINVAL,
+        "%s: its chain digest at step %llu is %s, the checkpoint was saved beside a "
+        "trace with %s: resume with that trace, or with a new one",
+        s->options.trace, (unsigned long long)s->first_step, now, saved);
+}
+
+static fpx_status open_all(session *s, fpx_error *err)
+{
+    fpx_shadow_spec specs[FPX_SHADOW_MAX];
+    size_t nspecs = 0;
+    unsigned keep = 0;
+    char chain[64] = "";
+    fpx_status status;
+
+    if (s->options.shadow != NULL &&
+        (status = fpx_shadow_parse(s->options.shadow, specs, &nspecs, err)) != FPX_OK)
+        return status;
+    for (size_t i = 0; i < nspecs; i++)
+        keep |= fpx_shadow_keep(&specs[i]);
+    if ((status = read_files(s, err)) != FPX_OK || (status = open_devices(s, err)) != FPX_OK)
+        return status;
+    status =
+        fpx_trainer_new(s->experiment, s->recipe, s->devices, s->ndevices, keep, &s->trainer, err);
+    if (status != FPX_OK || (status = open_shadows(s, specs, nspecs, err)) != FPX_OK)
+        return status;
+    if (s->options.resume && (status = resume(s, chain, err)) != FPX_OK)
+        return status;
+    s->first_step = fpx_trainer_next_step(s->trainer);
+    if ((status = watch_new(s, &s->watch, err)) != FPX_OK)
+        return status;
+    return check_chain(s, chain, err);
+}
+
+fpx_status session_open(const session_options *options, session *ret_session, fpx_error *err)
+{
+    session s = { .options = *options };
+    fpx_status status;
+
+    *ret_session = s;
+    if ((status = open_all(ret_session, err)) != FPX_OK)
+        (void)session_close(ret_session, NULL);
+    return status;
+}
+
+fpx_status session_close(session *s, fpx_error *err)
+{
+    const fpx_status status = watch_free(s->watch, err);
+
+    fpx_trainer_free(s->trainer);
+    for (size_t i = 0; i < s->nshadows; i++)
+        fpx_shadow_free(s->shadows[i]);
+    fpx_device_close(s->own);
+    fpx_device_close(s->reference);
+    fpx_recipe_free(s->recipe);
+    fpx_experiment_free(s->experiment);
+    memset(s, 0, sizeof *s);
+    return status;
+}
+
+fpx_status session_step(session *s, fpx_step_result *ret_result, fpx_error *err)
+{
+    return fpx_trainer_step(s->trainer, ret_result, err);
+}
+
+fpx_status session_save(session *s, fpx_error *err)
+{
+    fpx_checkpoint_extra extra[FPX_SHADOW_MAX];
+    char chain[FPX_DIGEST_TEXT] = "";
+
+    if (s->options.trace != NULL)
+        fpx_digest_text(watch_chain(s->watch), chain);
+    return fpx_trainer_save(s->trainer, s->options.checkpoint, extra, extras(s, extra), chain, err);
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* A line that rewrites itself on a terminal; when piped, only the last one. */
+static void progress(const session *s, const fpx_step_result *r, double since, int last)
+{
+    const double done = (double)(r->step + 1 - s->first_step);
+    const double rate = since > 0.0 ? done / since : 0.0;
+    const double tokens = rate * s->experiment->data.batch * s->experiment->data.sequence;
+    const double left = rate > 0.0 ? (double)(s->experiment->steps - r->step - 1) / rate : 0.0;
+    const int terminal = isatty(fileno(stderr)) == 1;
+
+    if (!terminal && !last)
+        return;
+    (void)fprintf(stderr,
+                  "%sstep %llu/%u  loss %.4f  gradient norm %.3f  %.0f tokens/s  %.0f s left%s",
+                  terminal ? "\r\033[K" : "", (unsigned long long)r->step + 1, s->experiment->steps,
+                  r->loss, r->norm, tokens, left, last ? "\n" : "");
+}
+
+fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
+                       fpx_error *err)
+{
+    const uint64_t all = s->experiment->steps;
+    const double start = seconds();
+    fpx_step_result r = { 0 };
+    double shown = 0.0;
+    uint64_t done = 0;
+
+    while (fpx_trainer_next_step(s->trainer) < all && (max_steps == 0 || done < max_steps)) {
+        fpx_status status = session_step(s, &r, err);
+        const double now = seconds() - start;
+        const uint64_t next = fpx_trainer_next_step(s->trainer);
+        const int last = next == all || ++done == max_steps || cli_interrupted();
+
+        if (status != FPX_OK)
+            return status;
+        if (!quiet && (last || now - shown > 0.2)) {
+            progress(s, &r, now, last);
+            shown = now;
+        }
+        if (s->options.checkpoint != NULL &&
+            (last || (s->options.every > 0 && next % s->options.every == 0)) &&
+            (status = session_save(s, err)) != FPX_OK)
+            return status;
+        *ret_last = r;
+        if (cli_interrupted() && next < all)
+            return fpx_error_set(err, FPX_EINTERRUPTED, "interrupted after step %llu%s%s",
+                                 (unsigned long long)r.step,
+                                 s->options.checkpoint
+                                     ? "; the state is saved, go on with --resume "
+                                     : "; nothing is saved (--checkpoint DIR would have)",
+                                 s->options.checkpoint ? s->options.checkpoint : "");
+    }
+    return FPX_OK;
+}

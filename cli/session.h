@@ -1,0 +1,64 @@
+/* session.h - one training run with everything attached to it: where trainer, devices, shadows, trace and
+ * golden meet. The verbs train, golden and demo differ in what they ask for. */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include <fpx/device.h>
+#include <fpx/golden.h>
+#include <fpx/shadow.h>
+#include <fpx/trace.h>
+#include <fpx/train.h>
+
+typedef struct session_options {
+    const char *experiment; /* path; required */
+    const char *recipe;     /* NULL: the experiment's */
+    const char *device;     /* spec; NULL: cpu */
+    fpx_device *injected;   /* instead of `device`: an opened one, stays the caller's */
+    const char *shadow;     /* NULL: none */
+    const char *trace;      /* path; NULL: none */
+    const char *values;     /* shell pattern of the tensors whose values are traced; NULL: none */
+    const char *checkpoint; /* folder; NULL: none */
+    uint64_t every;         /* steps between checkpoints; 0: only at the end */
+    int resume;             /* start from the folder's newest checkpoint */
+    int golden;             /* collect a golden */
+    uint64_t steps, seed;   /* override the experiment's where not UINT64_MAX */
+} session_options;
+
+typedef struct session {
+    session_options options;
+    fpx_experiment *experiment;
+    fpx_recipe *recipe;
+    fpx_device *devices[2]; /* the asked one (if any), the cpu */
+    fpx_device *own;        /* the asked one, if the session opened it */
+    fpx_device *reference;  /* runs the shadows */
+    size_t ndevices;
+    fpx_trainer *trainer;
+    fpx_shadow *shadows[FPX_SHADOW_MAX];
+    size_t nshadows;
+    struct watch *watch; /* trace and golden: session_watch.c */
+    uint64_t first_step; /* where this run began */
+} session;
+
+/* Options with nothing set. */
+session_options session_defaults(const char *experiment);
+
+fpx_status session_open(const session_options *options, session *ret_session, fpx_error *err);
+fpx_status session_step(session *s, fpx_step_result *ret_result, fpx_error *err);
+
+/* Runs the rest of the experiment, or up to max_steps steps (0: all); stops in order on Ctrl-C with
+ * FPX_EINTERRUPTED. Saves checkpoints as asked. quiet: no progress. */
+fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
+                       fpx_error *err);
+fpx_status session_save(session *s, fpx_error *err);
+
+/* Ends the trace and frees everything; FPX_EIO where the trace could not be finished. */
+fpx_status session_close(session *s, fpx_error *err);
+
+/* ---- session_watch.c ---- */
+typedef struct watch watch;
+fpx_status watch_new(session *s, watch **ret_watch, fpx_error *err);
+fpx_status watch_free(watch *w, fpx_error *err);
+const fpx_golden *watch_golden(const watch *w);
+fpx_digest watch_chain(const watch *w); /* of the trace; zeros without one */
+
+#endif /* CLI_SESSION_H */

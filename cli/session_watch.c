@@ -1,0 +1,212 @@
+/* session_watch.c - the observer that writes the trace and collects the golden: the only place where
+ * programs, shadows and files meet. Attached after the shadows, so that their figures are there. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <fpx/optable.h>
+
+#include "cli.h"
+#include "session.h"
+
+struct watch {
+    session *s;
+    fpx_trace_writer *writer;
+    fpx_trace_record *records;
+    size_t nrecords;
+    size_t *first; /* record of an operation's first output */
+    fpx_golden *golden;
+    fpx_digest *rows;    /* one for each operation, then one for each shadow */
+    fpx_figure *figures; /* [shadow][record], of the step */
+};
+
+static void make_record(const watch *w, const fpx_program *program, size_t op, uint32_t out,
+                        fpx_trace_record *record)
+{
+    const fpx_program_op *o = fpx_program_op_at(program, op);
+    const fpx_program_tensor *t = fpx_program_tensor_at(program, o->out[out]);
+    const char *values = w->s->options.values;
+
+    memset(record, 0, sizeof *record);
+    (void)snprintf(record->tensor, sizeof record->tensor, "%s", t->name);
+    (void)snprintf(record->op, sizeof record->op, "%s", o->name);
+    (void)snprintf(record->kind, sizeof record->kind, "%s",
+                   fpx_op_info_of((fpx_op_kind)o->kind)->name);
+    (void)snprintf(record->role, sizeof record->role, "%s", fpx_role_name((fpx_role)o->role));
+    (void)snprintf(record->device, sizeof record->device, "%s",
+                   fpx_exec_op_device(fpx_trainer_exec(w->s->trainer), (uint32_t)op));
+    record->layer = o->layer;
+    record->op_index = (uint32_t)op;
+    record->desc = t->desc;
+    record->values = values != NULL && fnmatch(values, t->name, 0) == 0;
+}
+
+static fpx_status make_records(watch *w, fpx_error *err)
+{
+    const fpx_program *program = fpx_trainer_model(w->s->trainer)->program;
+    const size_t nops = fpx_program_ops(program);
+
+    w->records = calloc(nops * FPX_MAX_OUT + 1, sizeof *w->records);
+    w->first = calloc(nops + 1, sizeof *w->first);
+    w->rows = calloc(nops + FPX_SHADOW_MAX, sizeof *w->rows);
+    if (w->records == NULL || w->first == NULL || w->rows == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    for (size_t i = 0; i < nops; i++) {
+        w->first[i] = w->nrecords;
+        for (uint32_t o = 0; o < fpx_program_op_at(program, i)->nout; o++)
+            make_record(w, program, i, o, &w->records[w->nrecords++]);
+    }
+    w->figures = calloc(w->nrecords * FPX_SHADOW_MAX, sizeof *w->figures);
+    return w->figures ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "out of memory");
+}
+
+static fpx_status open_trace(watch *w, fpx_error *err)
+{
+    const session *s = w->s;
+    fpx_trace_layout layout = { .records = w->records,
+                                .nrecords = w->nrecords,
+                                .nmodes = s->nshadows,
+                                .experiment = s->experiment->text,
+                                .version = cli_version };
+    char device[512];
+    const uint64_t hint = s->experiment->steps - s->first_step;
+
+    for (size_t m = 0; m < s->nshadows; m++)
+        fpx_shadow_name(fpx_shadow_spec_of(s->shadows[m]), layout.modes[m].name);
+    fpx_device_describe(s->devices[0], device, sizeof device);
+    layout.device = device;
+    if (s->options.resume && access(s->options.trace, F_OK) == 0)
+        return fpx_trace_append(s->options.trace, &layout, s->first_step, hint, &w->writer, err);
+    return fpx_trace_create(s->options.trace, &layout, hint, &w->writer, err);
+}
+
+static fpx_status open_golden(watch *w, fpx_error *err)
+{
+    const fpx_program *program = fpx_trainer_model(w->s->trainer)->program;
+    const size_t nops = fpx_program_ops(program), n = nops + w->s->nshadows;
+    const char **names = calloc(n + 1, sizeof *names);
+    char modes[FPX_SHADOW_MAX][FPX_SHADOW_NAME + 8];
+    fpx_status status = FPX_ENOMEM;
+
+    for (size_t i = 0; names != NULL && i < nops; i++)
+        names[i] = fpx_program_op_at(program, i)->name;
+    for (size_t m = 0; names != NULL && m < w->s->nshadows; m++) {
+        char name[FPX_SHADOW_NAME];
+
+        fpx_shadow_name(fpx_shadow_spec_of(w->s->shadows[m]), name);
+        (void)snprintf(modes[m], sizeof modes[m], "shadow:%s", name);
+        names[nops + m] = modes[m];
+    }
+    if (names != NULL)
+        status = fpx_golden_new(w->s->experiment->name, w->s->recipe->name,
+                                w->s->options.shadow ? w->s->options.shadow : "none", names, n,
+                                &w->golden);
+    free(names);
+    return status == FPX_OK ? FPX_OK : fpx_error_set(err, status, "golden: out of memory");
+}
+
+static fpx_status begin_step(void *context, const fpx_exec *exec, uint64_t step, fpx_error *err)
+{
+    const watch *w = context;
+
+    (void)exec;
+    return w->writer ? fpx_trace_begin(w->writer, step, err) : FPX_OK;
+}
+
+static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *err)
+{
+    watch *w = context;
+    const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
+    fpx_digest digests[FPX_MAX_OUT];
+    fpx_status status = FPX_OK;
+
+    for (uint32_t o = 0; o < op->nout && status == FPX_OK; o++) {
+        const size_t r = w->first[view->op] + o;
+
+        if (w->golden != NULL)
+            digests[o] = fpx_digest_tensor(&w->records[r].desc, view->out[o]);
+        if (w->writer != NULL)
+            status = fpx_trace_put(w->writer, r, view->out[o],
+                                   fpx_exec_scale(view->exec, op->out[o]), err);
+        for (size_t m = 0; m < w->s->nshadows && status == FPX_OK; m++) {
+            const fpx_figure *figure = fpx_shadow_figure(w->s->shadows[m], view->op, o);
+
+            w->figures[m * w->nrecords + r] = *figure;
+            if (w->writer != NULL)
+                status = fpx_trace_put_figure(w->writer, m, r, figure, err);
+        }
+    }
+    if (w->golden != NULL)
+        w->rows[view->op] = fpx_digest_list(digests, op->nout);
+    return status;
+}
+
+static fpx_status end_step(void *context, const fpx_exec *exec, uint64_t step, fpx_error *err)
+{
+    watch *w = context;
+    const size_t nops = fpx_program_ops(fpx_exec_program(exec));
+
+    (void)step;
+    if (w->golden != NULL) {
+        for (size_t m = 0; m < w->s->nshadows; m++)
+            w->rows[nops + m] =
+                fpx_digest_bytes(w->figures + m * w->nrecords, w->nrecords * sizeof *w->figures);
+        if (fpx_golden_add_step(w->golden, w->rows) != FPX_OK)
+            return fpx_error_set(err, FPX_ENOMEM, "golden: out of memory");
+    }
+    return w->writer ? fpx_trace_commit(w->writer, err) : FPX_OK;
+}
+
+fpx_status watch_new(session *s, watch **ret_watch, fpx_error *err)
+{
+    watch *w = calloc(1, sizeof *w);
+    fpx_observer observer = {
+        .context = w, .begin_step = begin_step, .after_op = after_op, .end_step = end_step
+    };
+    fpx_status status;
+
+    if (w == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    *ret_watch = w;
+    w->s = s;
+    if (s->options.trace == NULL && !s->options.golden)
+        return FPX_OK; /* nothing to watch: nothing is attached, nothing is paid */
+    if ((status = make_records(w, err)) != FPX_OK ||
+        (s->options.trace != NULL && (status = open_trace(w, err)) != FPX_OK) ||
+        (s->options.golden && (status = open_golden(w, err)) != FPX_OK))
+        return status;
+    if (fpx_exec_attach(fpx_trainer_exec(s->trainer), &observer) != FPX_OK)
+        return fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    return FPX_OK;
+}
+
+fpx_status watch_free(watch *w, fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+
+    if (w == NULL)
+        return FPX_OK;
+    if (w->writer != NULL)
+        status = fpx_trace_close(w->writer, err);
+    fpx_golden_free(w->golden);
+    free(w->records);
+    free(w->first);
+    free(w->rows);
+    free(w->figures);
+    free(w);
+    return status;
+}
+
+const fpx_golden *watch_golden(const watch *w)
+{
+    return w->golden;
+}
+
+fpx_digest watch_chain(const watch *w)
+{
+    const fpx_digest none = { { 0 } };
+
+    return w->writer ? fpx_trace_chain(w->writer) : none;
+}

@@ -1,0 +1,21 @@
+/* stubs.c - placeholders until the page, the demo and the benchmarks are in; goes when they come. */
+#include <fpx/report.h>
+
+#include "cli.h"
+
+static const cli_option none[] = { { NULL, NULL, NULL } };
+
+static int nothing(const cli_args *a)
+{
+    (void)a;
+    return cli_usage("", "not there yet");
+}
+
+const cli_verb verb_demo = { "demo", "", "not there yet", "", none, 0, 0, nothing };
+const cli_verb verb_bench = { "bench", "", "not there yet", "", none, 0, 0, nothing };
+
+fpx_status fpx_report_html(const char *path, const fpx_report_input *input, fpx_error *err)
+{
+    (void)input;
+    return fpx_error_set(err, FPX_EUNSUPPORTED, "%s: the page is not there yet", path);
+}

@@ -1,0 +1,179 @@
+/* train_table.c - paired comparison of recipes: for each seed the same initial weights and the same data, so
+ * that the difference of two recipes is measured without the spread of the seeds. */
+#include "train_table.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "session.h"
+
+enum { MAX_RECIPES = 8, MAX_SEEDS = 32, SAMPLE = 120 };
+
+typedef struct table {
+    char names[MAX_RECIPES][FPX_NAME_MAX];
+    size_t nrecipes, nseeds;
+    double bits[MAX_RECIPES][MAX_SEEDS];
+    char samples[MAX_RECIPES][SAMPLE + 1]; /* of the first seed */
+} table;
+
+/* Two-sided 95 % quantile of Student's t for 1..31 degrees of freedom (standard tables). */
+static double student(size_t freedom)
+{
+    static const double t[] = { 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306,
+                                2.262,  2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+                                2.110,  2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064,
+                                2.060,  2.056, 2.052, 2.048, 2.045, 2.042, 2.040 };
+
+    return t[freedom - 1 < 31 ? freedom - 1 : 30];
+}
+
+static void mean_and_deviation(const double *x, size_t n, double *ret_mean, double *ret_deviation)
+{
+    double mean = 0.0, square = 0.0;
+
+    for (size_t i = 0; i < n; i++)
+        mean += x[i] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        square += (x[i] - mean) * (x[i] - mean);
+    *ret_mean = mean;
+    *ret_deviation = n > 1 ? sqrt(square / (double)(n - 1)) : 0.0;
+}
+
+/* The paired difference to the first recipe, with its 95 % interval. */
+static void paired(const table *t, size_t recipe, double *ret_mean, double *ret_half)
+{
+    double d[MAX_SEEDS], deviation;
+
+    for (size_t i = 0; i < t->nseeds; i++)
+        d[i] = t->bits[recipe][i] - t->bits[0][i];
+    mean_and_deviation(d, t->nseeds, ret_mean, &deviation);
+    *ret_half = t->nseeds > 1 ? student(t->nseeds - 1) * deviation / sqrt((double)t->nseeds)
+                              : (double)INFINITY;
+}
+
+static fpx_status train_one(const char *experiment, uint64_t steps, table *t, size_t recipe,
+                            size_t seed, fpx_error *err)
+{
+    session_options o = session_defaults(experiment);
+    fpx_step_result last;
+    fpx_status status;
+    session s;
+
+    o.recipe = t->names[recipe];
+    o.seed = seed + 1;
+    o.steps = steps;
+    (void)fprintf(stderr, "%s, seed %zu:\n", t->names[recipe], seed + 1);
+    if ((status = session_open(&o, &s, err)) != FPX_OK)
+        return status;
+    status = session_run(&s, 0, 0, &last, err);
+    if (status == FPX_OK)
+        status = fpx_trainer_evaluate(s.trainer, &t->bits[recipe][seed], err);
+    if (status == FPX_OK && seed == 0)
+        status =
+            fpx_trainer_sample(s.trainer, "And the LORD said ", SAMPLE, t->samples[recipe], err);
+    (void)session_close(&s, NULL);
+    return status;
+}
+
+static void print_table(const table *t)
+{
+    double mean, deviation, half;
+
+    (void)printf("validation, bits per byte (lower is better)\n%-10s", "seed");
+    for (size_t r = 0; r < t->nrecipes; r++)
+        (void)printf(" %10s", t->names[r]);
+    for (size_t i = 0; i < t->nseeds; i++) {
+        (void)printf("\n%-10zu", i + 1);
+        for (size_t r = 0; r < t->nrecipes; r++)
+            (void)printf(" %10.4f", t->bits[r][i]);
+    }
+    (void)printf("\n%-10s", "mean");
+    for (size_t r = 0; r < t->nrecipes; r++) {
+        mean_and_deviation(t->bits[r], t->nseeds, &mean, &deviation);
+        (void)printf(" %10.4f", mean);
+    }
+    (void)printf("\n%-10s", "deviation");
+    for (size_t r = 0; r < t->nrecipes; r++) {
+        mean_and_deviation(t->bits[r], t->nseeds, &mean, &deviation);
+        (void)printf(" %10.4f", deviation);
+    }
+    (void)printf("\n\n");
+    for (size_t r = 1; r < t->nrecipes; r++) {
+        paired(t, r, &mean, &half);
+        (void)printf("%s against %s, paired: %+.4f +- %.4f bits per byte (95 %%): %s\n",
+                     t->names[r], t->names[0], mean, half,
+                     !(half < (double)INFINITY) ? "one seed decides nothing"
+                     : fabs(mean) <= half       ? "no difference seen"
+                     : mean > 0.0               ? "worse"
+                                                : "better");
+    }
+    for (size_t r = 0; r < t->nrecipes; r++)
+        (void)printf("\n%s, seed 1, continues \"And the LORD said \":\n%s\n", t->names[r],
+                     t->samples[r]);
+}
+
+static fpx_status write_json(const char *path, const table *t, fpx_error *err)
+{
+    json_t *root = json_pack("{s:s, s:{}}", "schema", "fpx.compare/1", "bits_per_byte");
+    json_t *recipes = json_object_get(root, "bits_per_byte");
+    int failed;
+
+    for (size_t r = 0; r < t->nrecipes; r++) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < t->nseeds; i++)
+            (void)json_array_append_new(list, json_real(t->bits[r][i]));
+        (void)json_object_set_new(recipes, t->names[r], list);
+    }
+    failed = strcmp(path, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
+                                    : json_dump_file(root, path, JSON_INDENT(2));
+    json_decref(root);
+    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
+}
+
+static fpx_status read_names(const char *recipes, table *t, fpx_error *err)
+{
+    for (const char *at = recipes; *at != '\0';) {
+        const size_t n = strcspn(at, ",");
+
+        if (n == 0 || n >= FPX_NAME_MAX || t->nrecipes == MAX_RECIPES)
+            return fpx_error_set(err, FPX_EINVAL, "--compare '%s': expected 1 to %d recipes",
+                                 recipes, MAX_RECIPES);
+        memcpy(t->names[t->nrecipes], at, n);
+        t->names[t->nrecipes++][n] = '\0';
+        at += n + (at[n] == ',');
+    }
+    return t->nrecipes ? FPX_OK : fpx_error_set(err, FPX_EINVAL, "--compare: no recipe is named");
+}
+
+int train_table(const char *experiment, const char *recipes, const char *seeds, const char *steps,
+                const char *json)
+{
+    table *t = calloc(1, sizeof *t);
+    uint64_t nseeds = 0, nsteps = UINT64_MAX;
+    fpx_error err = { 0 };
+    fpx_status status;
+
+    if (t == NULL)
+        return EXIT_NO_VERDICT;
+    status = read_names(recipes, t, &err);
+    if (status == FPX_OK)
+        status = cli_number("--seeds", seeds, 1, MAX_SEEDS, &nseeds, &err);
+    if (status == FPX_OK && steps != NULL)
+        status = cli_number("--steps", steps, 1, UINT32_MAX, &nsteps, &err);
+    t->nseeds = (size_t)nseeds;
+    cli_catch_interrupt();
+    for (size_t i = 0; i < t->nseeds && status == FPX_OK; i++)
+        for (size_t r = 0; r < t->nrecipes && status == FPX_OK; r++)
+            status = train_one(experiment, nsteps, t, r, i, &err);
+    if (status == FPX_OK)
+        print_table(t);
+    if (status == FPX_OK && json != NULL)
+        status = write_json(json, t, &err);
+    free(t);
+    return status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
+}

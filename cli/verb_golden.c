@@ -1,0 +1,188 @@
+/* verb_golden.c - fpx golden record|check: the bits of a run as a small text under review. */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <fpx/report.h>
+
+#include "cli.h"
+#include "session.h"
+
+enum { OPT_RECIPE, OPT_STEPS, OPT_SHADOW, OPT_DEVICE, OPT_REASON, OPT_JUNIT, OPT_JSON };
+
+static const cli_option options[] = {
+    [OPT_RECIPE] = { "--recipe", "NAME", "instead of the experiment's (check: of the golden's)" },
+    [OPT_STEPS] = { "--steps", "N", "run the first N steps (default 20, or the golden's)" },
+    [OPT_SHADOW] = { "--shadow", "MODE", "record: also the shadows' figures (default none)" },
+    [OPT_DEVICE] = { "--device", "D", "run on this device" },
+    [OPT_REASON] = { "--reason", "TEXT", "record: why an existing golden changes, one line" },
+    [OPT_JUNIT] = { "--junit", "FILE", "check: write JUnit XML" },
+    [OPT_JSON] = { "--json", "FILE", "check: write JSON; - is standard output" },
+    { NULL, NULL, NULL }
+};
+
+enum { DEFAULT_STEPS = 20 };
+
+/* Runs the first steps and leaves the session open: its golden belongs to it. */
+static fpx_status collect(const cli_args *a, const char *recipe, const char *shadow, uint64_t steps,
+                          session *s, fpx_error *err)
+{
+    session_options o = session_defaults(a->positional[1]);
+    fpx_step_result last;
+    fpx_status status;
+
+    o.recipe = recipe;
+    o.shadow = shadow;
+    o.device = a->option[OPT_DEVICE];
+    o.golden = 1;
+    if ((status = session_open(&o, s, err)) != FPX_OK)
+        return status;
+    if (s->experiment->steps < steps)
+        status = fpx_error_set(err, FPX_EINVAL, "%s has %u steps, not %llu", a->positional[1],
+                               s->experiment->steps, (unsigned long long)steps);
+    else
+        status = session_run(s, steps, 1, &last, err);
+    if (status != FPX_OK)
+        (void)session_close(s, NULL);
+    return status;
+}
+
+static fpx_status steps_asked(const cli_args *a, uint64_t otherwise, uint64_t *ret_steps,
+                              fpx_error *err)
+{
+    *ret_steps = otherwise;
+    return a->option[OPT_STEPS]
+               ? cli_number("--steps", a->option[OPT_STEPS], 1, UINT32_MAX, ret_steps, err)
+               : FPX_OK;
+}
+
+static int record(const cli_args *a)
+{
+    const char *path = a->positional[2], *reason = a->option[OPT_REASON];
+    fpx_golden_difference d = { 0 };
+    fpx_golden *old = NULL;
+    fpx_error err = { 0 };
+    uint64_t steps;
+    fpx_status status;
+    session s;
+
+    if (access(path, F_OK) == 0) {
+        if (reason == NULL)
+            return cli_usage("golden", "%s exists: to change it, say why with --reason TEXT", path);
+        if (fpx_golden_read(path, &old, &err) != FPX_OK)
+            return cli_fail(&err);
+    }
+    if ((status = steps_asked(a, DEFAULT_STEPS, &steps, &err)) == FPX_OK)
+        status = collect(a, a->option[OPT_RECIPE], a->option[OPT_SHADOW], steps, &s, &err);
+    if (status == FPX_OK) {
+        if (old != NULL)
+            fpx_golden_compare(old, watch_golden(s.watch), &d);
+        status = fpx_golden_write(path, watch_golden(s.watch), reason ? reason : "first recording",
+                                  &err);
+        (void)session_close(&s, NULL);
+    }
+    if (status == FPX_OK && old != NULL && d.found)
+        (void)printf("%s: changed, first at step %llu in %s\n", path, (unsigned long long)d.step,
+                     d.row);
+    else if (status == FPX_OK)
+        (void)printf("%s: %s, %llu steps\n", path, old ? "same digests as before" : "recorded",
+                     (unsigned long long)steps);
+    fpx_golden_free(old);
+    return status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
+}
+
+static void describe(const char *path, const fpx_golden_difference *d, char *text, size_t room)
+{
+    if (!d->found)
+        (void)snprintf(text, room, "%s holds: %llu steps have the recorded bits", path,
+                       (unsigned long long)d->steps_got);
+    else if (d->other_rows)
+        (void)snprintf(text, room, "%s: the program itself differs, first at %s", path, d->row);
+    else
+        (void)snprintf(text, room,
+                       "%s: first difference at step %llu in %s (%llu rows differ in that step)\n"
+                       "to see the element: fpx train ... --trace new.h5 --values '*' with both "
+                       "versions, then fpx diff",
+                       path, (unsigned long long)d->step, d->row, (unsigned long long)d->rows);
+}
+
+static fpx_status write_results(const cli_args *a, const fpx_golden_difference *d, const char *text,
+                                fpx_error *err)
+{
+    const char *json = a->option[OPT_JSON], *junit = a->option[OPT_JUNIT];
+
+    if (json != NULL) {
+        json_t *root =
+            json_pack("{s:s, s:b, s:I, s:s, s:s}", "schema", "fpx.golden/1", "holds", !d->found,
+                      "step", (json_int_t)d->step, "operation", d->row, "text", text);
+        const int failed = strcmp(json, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
+                                                  : json_dump_file(root, json, JSON_INDENT(2));
+        json_decref(root);
+        if (failed)
+            return fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", json);
+    }
+    return junit ? fpx_report_junit(junit, "fpx.golden", a->positional[2], d->found ? text : NULL,
+                                    err)
+                 : FPX_OK;
+}
+
+static int check(const cli_args *a)
+{
+    const char *path = a->positional[2];
+    fpx_golden_difference d;
+    fpx_golden *expected = NULL;
+    fpx_error err = { 0 };
+    uint64_t steps;
+    char text[1024];
+    fpx_status status;
+    session s;
+
+    if (a->option[OPT_REASON] || a->option[OPT_SHADOW])
+        return cli_usage("golden",
+                         "--reason and --shadow belong to record; check takes the golden's");
+    if (fpx_golden_read(path, &expected, &err) != FPX_OK)
+        return cli_fail(&err);
+    const char *shadow = fpx_golden_header(expected, "shadow");
+    const char *recipe =
+        a->option[OPT_RECIPE] ? a->option[OPT_RECIPE] : fpx_golden_header(expected, "recipe");
+    status = steps_asked(a, fpx_golden_steps(expected), &steps, &err);
+    if (status == FPX_OK && steps > fpx_golden_steps(expected))
+        status = fpx_error_set(&err, FPX_EINVAL, "%s holds %zu steps, not %llu", path,
+                               fpx_golden_steps(expected), (unsigned long long)steps);
+    if (status == FPX_OK)
+        status = collect(a, recipe, strcmp(shadow, "none") == 0 ? NULL : shadow, steps, &s, &err);
+    if (status == FPX_OK) {
+        fpx_golden_compare(expected, watch_golden(s.watch), &d);
+        describe(path, &d, text, sizeof text);
+        (void)printf("%s\n", text);
+        status = write_results(a, &d, text, &err);
+        (void)session_close(&s, NULL);
+    }
+    fpx_golden_free(expected);
+    if (status != FPX_OK)
+        return cli_fail(&err);
+    return d.found ? EXIT_FINDING : EXIT_HOLDS;
+}
+
+static int run(const cli_args *a)
+{
+    if (strcmp(a->positional[0], "record") == 0)
+        return record(a);
+    if (strcmp(a->positional[0], "check") == 0)
+        return check(a);
+    return cli_usage("golden", "'%s': expected record or check", a->positional[0]);
+}
+
+const cli_verb verb_golden = {
+    "golden",
+    "record|check EXPERIMENT FILE [OPTIONS]",
+    "the bits of a run as a small text; check names the first differing operation",
+    "record runs the first steps of EXPERIMENT and writes their digests to FILE; an existing FILE\n"
+    "changes only with --reason. check runs them again and compares.\n"
+    "example: fpx golden check experiments/demo.yaml tests/goldens/demo-fp8.golden --junit fpx.xml",
+    options,
+    3,
+    3,
+    run,
+};

@@ -1,0 +1,175 @@
+/* verb_trace.c - fpx trace ls|show|stats|verify: what a trace holds, in text. */
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fpx/trace.h>
+
+#include "cli.h"
+
+enum { OPT_STEP, OPT_TENSOR };
+
+static const cli_option options[] = {
+    [OPT_STEP] = { "--step", "N", "which step (default: the last)" },
+    [OPT_TENSOR] = { "--tensor", "PATTERN", "only tensors whose names match (shell wildcards)" },
+    { NULL, NULL, NULL }
+};
+
+static void print_shape(const fpx_tensor *t)
+{
+    (void)printf("%s[", t->format.name);
+    for (size_t d = 0; d < t->ndim; d++)
+        (void)printf("%s%" PRIu64, d ? "," : "", t->shape[d]);
+    (void)printf("]");
+}
+
+static int selected(const cli_args *a, const fpx_trace_record *r)
+{
+    return a->option[OPT_TENSOR] == NULL || fnmatch(a->option[OPT_TENSOR], r->tensor, 0) == 0;
+}
+
+static fpx_status list(const cli_args *a, fpx_trace *trace, size_t index, fpx_error *err)
+{
+    const fpx_trace_layout *l = fpx_trace_layout_of(trace);
+    const size_t n = fpx_trace_steps(trace);
+
+    (void)index;
+    (void)err;
+    (void)printf("%zu steps", n);
+    if (n > 0)
+        (void)printf(", %" PRIu64 " to %" PRIu64, fpx_trace_step_at(trace, 0),
+                     fpx_trace_step_at(trace, n - 1));
+    (void)printf("; %zu tensors a step; device: %s; fpx %s\n", l->nrecords, l->device, l->version);
+    for (size_t m = 0; m < l->nmodes; m++)
+        (void)printf("shadow %s\n", l->modes[m].name);
+    for (size_t i = 0; i < l->nrecords; i++) {
+        const fpx_trace_record *r = &l->records[i];
+
+        if (!selected(a, r))
+            continue;
+        (void)printf("%-40s %-40s %-14s %-9s %s", r->tensor, r->op, r->kind, r->role,
+                     r->values ? "values " : "digests ");
+        print_shape(&r->desc);
+        (void)putchar('\n');
+    }
+    return FPX_OK;
+}
+
+static fpx_status stats(const cli_args *a, fpx_trace *trace, size_t index, fpx_error *err)
+{
+    const fpx_trace_layout *l = fpx_trace_layout_of(trace);
+    fpx_stats *s = calloc(l->nrecords + 1, sizeof *s);
+    fpx_status status = s ? fpx_trace_stats(trace, index, s, NULL, err)
+                          : fpx_error_set(err, FPX_ENOMEM, "out of memory");
+
+    if (status == FPX_OK)
+        (void)printf("step %" PRIu64 "\n%-40s %11s %11s %11s %9s %9s %6s %6s\n",
+                     fpx_trace_step_at(trace, index), "tensor", "amax", "rms", "mean", "zero",
+                     "saturated", "NaN", "Inf");
+    for (size_t i = 0; i < l->nrecords && status == FPX_OK; i++)
+        if (selected(a, &l->records[i]))
+            (void)printf("%-40s %11.4g %11.4g %11.4g %9" PRIu64 " %9" PRIu64 " %6" PRIu64
+                         " %6" PRIu64 "\n",
+                         l->records[i].tensor, s[i].amax, s[i].rms, s[i].mean, s[i].zero,
+                         s[i].saturated, s[i].nan, s[i].inf);
+    free(s);
+    return status;
+}
+
+static fpx_status show(const cli_args *a, fpx_trace *trace, size_t index, fpx_error *err)
+{
+    const fpx_trace_layout *l = fpx_trace_layout_of(trace);
+    fpx_digest *d = calloc(l->nrecords + 1, sizeof *d), chain;
+    char text[FPX_DIGEST_TEXT];
+    fpx_status status = d ? fpx_trace_digests(trace, index, d, err)
+                          : fpx_error_set(err, FPX_ENOMEM, "out of memory");
+
+    if (status == FPX_OK)
+        status = fpx_trace_chain_at(trace, index, &chain, err);
+    if (status == FPX_OK) {
+        fpx_digest_text(chain, text);
+        (void)printf("step %" PRIu64 "\n%s chain\n", fpx_trace_step_at(trace, index), text);
+    }
+    for (size_t i = 0; i < l->nrecords && status == FPX_OK; i++) {
+        if (!selected(a, &l->records[i]))
+            continue;
+        fpx_digest_text(d[i], text);
+        (void)printf("%s %s  %s\n", text, l->records[i].tensor, l->records[i].op);
+    }
+    free(d);
+    return status;
+}
+
+static fpx_status verify(const cli_args *a, fpx_trace *trace, size_t index, fpx_error *err)
+{
+    size_t checked = 0;
+    const fpx_status status = fpx_trace_verify(trace, &checked, err);
+
+    (void)a;
+    (void)index;
+    if (status == FPX_OK)
+        (void)printf("whole: %zu steps, %zu digests recomputed\n", fpx_trace_steps(trace), checked);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    fpx_status (*run)(const cli_args *a, fpx_trace *trace, size_t index, fpx_error *err);
+} actions[] = { { "ls", list }, { "show", show }, { "stats", stats }, { "verify", verify } };
+
+static fpx_status find_step(const cli_args *a, fpx_trace *trace, size_t *ret_index, fpx_error *err)
+{
+    const size_t n = fpx_trace_steps(trace);
+    uint64_t step = 0;
+    fpx_status status;
+
+    *ret_index = n ? n - 1 : 0;
+    if (a->option[OPT_STEP] == NULL)
+        return FPX_OK;
+    if ((status = cli_number("--step", a->option[OPT_STEP], 0, UINT64_MAX, &step, err)) != FPX_OK)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        if (fpx_trace_step_at(trace, i) == step) {
+            *ret_index = i;
+            return FPX_OK;
+        }
+    return fpx_error_set(err, FPX_EINVAL, "%s holds no step %" PRIu64, a->positional[1], step);
+}
+
+static int run(const cli_args *a)
+{
+    fpx_error err = { 0 };
+    fpx_trace *trace;
+    size_t index = 0, k = 0;
+    fpx_status status;
+
+    while (k < sizeof actions / sizeof actions[0] && strcmp(actions[k].name, a->positional[0]) != 0)
+        k++;
+    if (k == sizeof actions / sizeof actions[0])
+        return cli_usage("trace", "'%s': expected ls, show, stats or verify", a->positional[0]);
+    if (fpx_trace_open(a->positional[1], &trace, &err) != FPX_OK)
+        return cli_fail(&err);
+    status = find_step(a, trace, &index, &err);
+    if (status == FPX_OK && fpx_trace_steps(trace) == 0 && k != 0)
+        status = fpx_error_set(&err, FPX_EINVAL, "%s holds no committed step", a->positional[1]);
+    if (status == FPX_OK)
+        status = actions[k].run(a, trace, index, &err);
+    fpx_trace_free(trace);
+    return status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
+}
+
+const cli_verb verb_trace = {
+    "trace",
+    "ls|show|stats|verify FILE [OPTIONS]",
+    "what a trace holds: tensors, digests, statistics; whether it is whole",
+    "ls: the tensors. show: digests of a step. stats: statistics of a step. verify: recomputes "
+    "every\n"
+    "digest from the values and the chain from the digests.\n"
+    "example: fpx trace stats run.h5 --step 12 --tensor 'layer.0/*'",
+    options,
+    2,
+    2,
+    run,
+};

@@ -1,0 +1,145 @@
+/* verb_train.c - fpx train: one run, or a table of recipes over seeds. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "session.h"
+#include "train_table.h"
+
+enum {
+    OPT_RECIPE,
+    OPT_DEVICE,
+    OPT_SHADOW,
+    OPT_TRACE,
+    OPT_VALUES,
+    OPT_CHECKPOINT,
+    OPT_EVERY,
+    OPT_RESUME,
+    OPT_STEPS,
+    OPT_SEED,
+    OPT_SAMPLE,
+    OPT_COMPARE,
+    OPT_SEEDS,
+    OPT_JSON
+};
+
+static const cli_option options[] = {
+    [OPT_RECIPE] = { "--recipe", "NAME", "shipped recipe (fp32, bf16, fp8) or FILE.yaml" },
+    [OPT_DEVICE] = { "--device", "D",
+                     "cpu[,threads=N][,level=L][,engine=E] or PLUGIN.so[,KEY=VALUE]" },
+    [OPT_SHADOW] = { "--shadow", "MODE",
+                     "local|operand|free|both[:fp32|:fp64], or local:cpu (equality)" },
+    [OPT_TRACE] = { "--trace", "FILE", "write a trace: statistics and digest of every tensor" },
+    [OPT_VALUES] = { "--values", "PATTERN", "also the values of tensors that match, '*' for all" },
+    [OPT_CHECKPOINT] = { "--checkpoint", "DIR", "save the state there at the end, and on Ctrl-C" },
+    [OPT_EVERY] = { "--every", "N", "and every N steps" },
+    [OPT_RESUME] = { "--resume", "DIR", "go on from the newest checkpoint in DIR, and save there" },
+    [OPT_STEPS] = { "--steps", "N", "instead of the experiment's" },
+    [OPT_SEED] = { "--seed", "N", "instead of the experiment's" },
+    [OPT_SAMPLE] = { "--sample", "TEXT", "let the trained model continue TEXT by 160 bytes" },
+    [OPT_COMPARE] = { "--compare", "R,R,...", "train each recipe with each seed, print a table" },
+    [OPT_SEEDS] = { "--seeds", "N", "with --compare: paired seeds 1..N (default 5)" },
+    [OPT_JSON] = { "--json", "FILE", "results as JSON; - is standard output" },
+    { NULL, NULL, NULL }
+};
+
+static fpx_status numbers(const cli_args *a, session_options *o, fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+
+    if (a->option[OPT_STEPS])
+        status = cli_number("--steps", a->option[OPT_STEPS], 1, UINT32_MAX, &o->steps, err);
+    if (status == FPX_OK && a->option[OPT_SEED])
+        status = cli_number("--seed", a->option[OPT_SEED], 0, UINT64_MAX - 1, &o->seed, err);
+    if (status == FPX_OK && a->option[OPT_EVERY])
+        status = cli_number("--every", a->option[OPT_EVERY], 1, UINT32_MAX, &o->every, err);
+    return status;
+}
+
+static fpx_status write_json(const char *path, const session *s, const fpx_step_result *r,
+                             double bits_per_byte, fpx_error *err)
+{
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f}", "schema", "fpx.train/1", "experiment",
+                  s->experiment->name, "recipe", s->recipe->name, "seed",
+                  (json_int_t)s->experiment->seed, "steps", (json_int_t)(r->step + 1), "loss",
+                  r->loss, "gradient_norm", r->norm, "bits_per_byte", bits_per_byte);
+    int failed = root == NULL;
+
+    if (!failed)
+        failed = strcmp(path, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
+                                        : json_dump_file(root, path, JSON_INDENT(2));
+    json_decref(root);
+    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
+}
+
+static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r, fpx_error *err)
+{
+    double bits = 0.0;
+    fpx_status status = FPX_OK;
+
+    if (s->experiment->data.validation > 0.0) {
+        status = fpx_trainer_evaluate(s->trainer, &bits, err);
+        if (status == FPX_OK)
+            (void)fprintf(stderr, "validation: %.4f bits per byte\n", bits);
+    }
+    if (status == FPX_OK && a->option[OPT_SAMPLE]) {
+        char text[161];
+
+        status = fpx_trainer_sample(s->trainer, a->option[OPT_SAMPLE], sizeof text - 1, text, err);
+        if (status == FPX_OK)
+            (void)printf("%s%s\n", a->option[OPT_SAMPLE], text);
+    }
+    if (status == FPX_OK && a->option[OPT_JSON])
+        status = write_json(a->option[OPT_JSON], s, r, bits, err);
+    return status;
+}
+
+static int run(const cli_args *a)
+{
+    session_options o = session_defaults(a->positional[0]);
+    fpx_step_result last = { 0 };
+    fpx_error err = { 0 }, closing = { 0 };
+    fpx_status status;
+    session s;
+
+    if (a->option[OPT_COMPARE])
+        return train_table(a->positional[0], a->option[OPT_COMPARE],
+                           a->option[OPT_SEEDS] ? a->option[OPT_SEEDS] : "5", a->option[OPT_STEPS],
+                           a->option[OPT_JSON]);
+    if (a->option[OPT_RESUME] && a->option[OPT_CHECKPOINT])
+        return cli_usage("train", "--resume DIR also saves there: leave --checkpoint out");
+    if (a->option[OPT_VALUES] && !a->option[OPT_TRACE])
+        return cli_usage("train", "--values needs --trace FILE");
+    o.recipe = a->option[OPT_RECIPE];
+    o.device = a->option[OPT_DEVICE];
+    o.shadow = a->option[OPT_SHADOW];
+    o.trace = a->option[OPT_TRACE];
+    o.values = a->option[OPT_VALUES];
+    o.resume = a->option[OPT_RESUME] != NULL;
+    o.checkpoint = o.resume ? a->option[OPT_RESUME] : a->option[OPT_CHECKPOINT];
+    if (numbers(a, &o, &err) != FPX_OK || session_open(&o, &s, &err) != FPX_OK)
+        return cli_fail(&err);
+    cli_catch_interrupt();
+    status = session_run(&s, 0, 0, &last, &err);
+    if (status == FPX_OK)
+        status = finish(a, &s, &last, &err);
+    if (session_close(&s, &closing) != FPX_OK && status == FPX_OK)
+        return cli_fail(&closing);
+    return status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
+}
+
+const cli_verb verb_train = {
+    "train",
+    "EXPERIMENT [OPTIONS]",
+    "train a small language model, shadowed and traced as asked",
+    "EXPERIMENT is a YAML file: model, data, optimizer, steps, seed, recipe.\n"
+    "example: fpx train experiments/default.yaml --recipe fp8 --shadow both --trace run.h5\n"
+    "         fpx train experiments/default.yaml --compare fp32,bf16,fp8 --seeds 5",
+    options,
+    1,
+    1,
+    run,
+};

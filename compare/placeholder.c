@@ -1,1 +1,0 @@
-typedef int fpx_compare_placeholder;

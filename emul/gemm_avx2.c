@@ -1,0 +1,216 @@
+/* gemm_avx2.c - AVX2 tiles of 6 rows by two vectors: each lane of an accumulator is one element of D and
+ * walks its own fma chain in rising k, so that vectors change nothing in the order of fpx/gemm.h.
+ * Compiled twice, for float32 and (with GEMM_F64) for float64. */
+#include <stdint.h>
+
+#include "gemm_avx2_dialect.h"
+#include "gemm_kernels.h"
+
+/* 6 x 2 accumulators, two vectors of B and one element of A fill the 16 registers, and 12 chains cover
+ * the latency of two fma units. */
+enum { MR = 6, NV = 2, NR = NV * LANES };
+
+_Static_assert((LANES * ((MR + LANES - 1) / LANES) - MR) * sizeof(real) <= GEMM_PACK_SLACK,
+               "packing writes whole vectors");
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Rows that are contiguous along k become the columns of a panel that is `width` wide. Rows beyond `valid` are
+ * copies of the last. Where width is no multiple of LANES, vectors overlap: the later ones, in
+ * rising k, are right. */
+INLINE void pack_across(real *to, const real *from, size_t ld, size_t valid, size_t k,
+                        const size_t width, const size_t vectors)
+{
+    const real *row[2 * LANES];
+    size_t p = 0;
+
+    for (size_t r = 0; r < vectors * LANES; r++)
+        row[r] = from + (r < valid ? r : valid - 1) * ld;
+    for (; k - p >= LANES; p += LANES) {
+        vec block[2 * LANES];
+
+        UNROLL
+        for (size_t r = 0; r < vectors * LANES; r++)
+            block[r] = v_load(row[r] + p);
+        v_transpose(block);
+        if (vectors == 2)
+            v_transpose(block + LANES);
+        UNROLL
+        for (size_t q = 0; q < LANES; q++) {
+            v_store(to + (p + q) * width, block[q]);
+            if (vectors == 2)
+                v_store(to + (p + q) * width + LANES, block[LANES + q]);
+        }
+    }
+    for (; p < k; p++)
+        for (size_t r = 0; r < width; r++)
+            to[p * width + r] = row[r][p];
+}
+
+/* `panels` panels, `stride` bytes apart, of an operand that is contiguous across k: copies. Memory is read in
+ * its order, several panels in turn. Whole vectors are read: they may reach into the next panel. */
+INLINE void pack_along(real *to, size_t stride, const real *from, size_t ld, size_t panels,
+                       size_t k, const size_t width)
+{
+    for (size_t p = 0; p < k; p++)
+        for (size_t q = 0; q < panels; q++) {
+            real *out = (real *)((char *)to + q * stride) + p * width;
+            const real *in = from + p * ld + q * width;
+
+            v_store(out, v_load(in));
+            if (width > LANES)
+                v_store(out + LANES, v_load(in + LANES));
+        }
+}
+
+/* The last panel, of which `valid` columns exist. */
+INLINE void pack_along_last(real *to, const real *from, size_t ld, size_t valid, size_t k,
+                            const size_t width)
+{
+    const __m256i low = v_first(valid), high = v_first(valid > LANES ? valid - LANES : 0);
+
+    for (size_t p = 0; p < k; p++) {
+        v_store(to + p * width, v_load_some(from + p * ld, low));
+        if (width > LANES)
+            v_store(to + p * width + LANES, v_load_some(from + p * ld + LANES, high));
+    }
+}
+
+/* Panels of `width` of rows [0, count) that are contiguous along k, or across it. */
+INLINE void pack(real *to, size_t stride, const real *from, size_t ld, int across, size_t count,
+                 size_t k, const size_t width)
+{
+    enum { TOGETHER = 4 }; /* panels: more streams of stores than that compete for cache lines */
+    const size_t vectors = width > LANES ? 2 : 1;
+    size_t done = 0;
+
+    for (; !across && count - done >= TOGETHER * width + LANES; done += TOGETHER * width)
+        pack_along((real *)((char *)to + done / width * stride), stride, from + done, ld, TOGETHER,
+                   k, width);
+    for (; done < count; done += width) {
+        real *panel = (real *)((char *)to + done / width * stride);
+        const size_t valid = count - done < width ? count - done : width;
+
+        if (across)
+            pack_across(panel, from + done * ld, ld, valid, k, width, vectors);
+        else
+            pack_along_last(panel, from + done, ld, valid, k, width);
+    }
+}
+
+static void pack_a(void *to, size_t a_stride, const void *a, size_t lda, int trans, size_t rows,
+                   size_t k)
+{
+    pack(to, a_stride, a, lda, !trans, rows, k, MR);
+}
+
+static void pack_b(void *to, const void *b, size_t ldb, int trans, size_t columns, size_t k)
+{
+    pack(to, k * NR * sizeof(real), b, ldb, trans, columns, k, NR);
+}
+
+/* Adds, scales and stores the chains of one tile: c[2 i] and c[2 i + 1] are row i. */
+INLINE void finish(const struct gemm_block *block, vec *c, size_t offset, real *d, size_t columns,
+                   const int rows)
+{
+    for (size_t s = 0; s < block->adds; s++) {
+        const real *earlier = (const real *)(block->add[s] + offset);
+
+        UNROLL
+        for (int t = 0; t < rows * NV; t++)
+            c[t] = v_add(v_load(earlier + t * LANES), c[t]);
+    }
+    if (block->keep != NULL) {
+        real *keep = (real *)(block->keep + offset);
+
+        UNROLL
+        for (int t = 0; t < rows * NV; t++)
+            v_store(keep + t * LANES, c[t]);
+        return;
+    }
+    if (block->scaled) {
+        const vec alpha = v_all((real)block->alpha);
+
+        UNROLL
+        for (int t = 0; t < rows * NV; t++)
+            c[t] = v_add(v_mul(c[t], alpha), v_zero());
+    }
+    if (columns == NR) {
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            v_store(d + (size_t)i * block->ldd, v_canonical(c[NV * i]));
+            v_store(d + (size_t)i * block->ldd + LANES, v_canonical(c[NV * i + 1]));
+        }
+    } else {
+        const __m256i low = v_first(columns);
+        const __m256i high = v_first(columns > LANES ? columns - LANES : 0);
+
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            v_store_some(d + (size_t)i * block->ldd, low, v_canonical(c[NV * i]));
+            v_store_some(d + (size_t)i * block->ldd + LANES, high, v_canonical(c[NV * i + 1]));
+        }
+    }
+}
+
+INLINE void tile_rows(const struct gemm_block *block, const real *a, const real *b, size_t offset,
+                      real *d, size_t columns, const int rows)
+{
+    vec c[MR * NV];
+
+    for (size_t s = 0; s < block->adds; s++)
+        for (size_t line = 0; line < MR * NV * sizeof(vec); line += 64)
+            _mm_prefetch(block->add[s] + offset + line, _MM_HINT_T0);
+    UNROLL
+    for (int t = 0; t < rows * NV; t++)
+        c[t] = v_zero();
+    for (size_t p = block->k; p > 0; p--) {
+        const vec b0 = v_load(b), b1 = v_load(b + LANES);
+
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            const vec x = v_spread(a + i);
+
+            c[NV * i] = v_fma(x, b0, c[NV * i]);
+            c[NV * i + 1] = v_fma(x, b1, c[NV * i + 1]);
+        }
+        a += MR;
+        b += NR;
+    }
+    finish(block, c, offset, d, columns, rows);
+}
+
+static void tile(const struct gemm_block *block, const void *a, const void *b, size_t offset,
+                 void *d, size_t rows, size_t columns)
+{
+    switch (rows) {
+    case 6:
+        tile_rows(block, a, b, offset, d, columns, 6);
+        break;
+    case 5:
+        tile_rows(block, a, b, offset, d, columns, 5);
+        break;
+    case 4:
+        tile_rows(block, a, b, offset, d, columns, 4);
+        break;
+    case 3:
+        tile_rows(block, a, b, offset, d, columns, 3);
+        break;
+    case 2:
+        tile_rows(block, a, b, offset, d, columns, 2);
+        break;
+    default:
+        tile_rows(block, a, b, offset, d, columns, 1);
+        break;
+    }
+}
+
+const struct gemm_kernels KERNELS = {
+    .name = "avx2",
+    .elem = sizeof(real),
+    .mr = MR,
+    .nr = NR,
+    .pack_a = pack_a,
+    .pack_b = pack_b,
+    .tile = tile,
+};

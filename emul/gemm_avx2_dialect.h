@@ -1,0 +1,116 @@
+/* gemm_avx2_dialect.h - the names with which gemm_avx2.c is written once and compiled for float32 and
+ * (with GEMM_F64) for float64. */
+#ifndef FPX_GEMM_AVX2_DIALECT_H
+#define FPX_GEMM_AVX2_DIALECT_H
+
+#include <immintrin.h>
+
+/* Before loops over registers: they must vanish, at any level of optimization. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#ifdef GEMM_F64
+
+typedef double real;
+typedef __m256d vec;
+enum { LANES = 4 };
+#define KERNELS gemm_kernels_avx2_f64
+#define v_zero _mm256_setzero_pd
+#define v_all _mm256_set1_pd
+#define v_spread _mm256_broadcast_sd
+#define v_load _mm256_loadu_pd
+#define v_store _mm256_storeu_pd
+#define v_load_some _mm256_maskload_pd
+#define v_store_some _mm256_maskstore_pd
+#define v_add _mm256_add_pd
+#define v_mul _mm256_mul_pd
+#define v_fma _mm256_fmadd_pd
+
+/* The first `count` lanes; count may exceed LANES. */
+static inline __m256i v_first(size_t count)
+{
+    const __m256i lane = _mm256_set_epi64x(3, 2, 1, 0);
+
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count < 4 ? (long long)count : 4), lane);
+}
+
+/* Every NaN becomes 0x7ff8000000000000. */
+static inline vec v_canonical(vec x)
+{
+    const vec nan = _mm256_castsi256_pd(_mm256_set1_epi64x(0x7ff8000000000000));
+
+    return _mm256_blendv_pd(x, nan, _mm256_cmp_pd(x, x, _CMP_UNORD_Q));
+}
+
+static inline void v_transpose(vec *r)
+{
+    const vec t0 = _mm256_unpacklo_pd(r[0], r[1]), t1 = _mm256_unpackhi_pd(r[0], r[1]);
+    const vec t2 = _mm256_unpacklo_pd(r[2], r[3]), t3 = _mm256_unpackhi_pd(r[2], r[3]);
+
+    r[0] = _mm256_permute2f128_pd(t0, t2, 0x20);
+    r[1] = _mm256_permute2f128_pd(t1, t3, 0x20);
+    r[2] = _mm256_permute2f128_pd(t0, t2, 0x31);
+    r[3] = _mm256_permute2f128_pd(t1, t3, 0x31);
+}
+
+#else
+
+typedef float real;
+typedef __m256 vec;
+enum { LANES = 8 };
+#define KERNELS gemm_kernels_avx2_f32
+#define v_zero _mm256_setzero_ps
+#define v_all _mm256_set1_ps
+#define v_spread _mm256_broadcast_ss
+#define v_load _mm256_loadu_ps
+#define v_store _mm256_storeu_ps
+#define v_load_some _mm256_maskload_ps
+#define v_store_some _mm256_maskstore_ps
+#define v_add _mm256_add_ps
+#define v_mul _mm256_mul_ps
+#define v_fma _mm256_fmadd_ps
+
+static inline __m256i v_first(size_t count)
+{
+    const __m256i lane = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count < 8 ? (int)count : 8), lane);
+}
+
+/* Every NaN becomes 0x7fc00000. */
+static inline vec v_canonical(vec x)
+{
+    const vec nan = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fc00000));
+
+    return _mm256_blendv_ps(x, nan, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
+
+static inline void v_transpose(vec *r)
+{
+    vec t[8], u[8];
+
+    UNROLL
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    UNROLL
+    for (int i = 0; i < 8; i += 4) {
+        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+    }
+}
+
+#endif
+
+#endif /* FPX_GEMM_AVX2_DIALECT_H */

@@ -1,0 +1,83 @@
+/* fpx/diff.h - two traces compared: the first place where they differ; and the findings of one trace. */
+#ifndef FPX_DIFF_H
+#define FPX_DIFF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/status.h>
+#include <fpx/trace.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What counts as a difference. */
+typedef struct fpx_diff_policy {
+    uint64_t ulps; /* 0: any bit; N: more than N codes apart, which needs values in both traces */
+} fpx_diff_policy;
+
+/* "exact" or "ulp:N". FPX_EINVAL with text. */
+fpx_status fpx_diff_policy_parse(const char *text, fpx_diff_policy *ret_policy, fpx_error *err);
+
+typedef enum fpx_verdict {
+    FPX_SAME,         /* every compared digest is equal */
+    FPX_DIFFERENT,    /* the first divergence is below */
+    FPX_OTHER_LAYOUT, /* a record is missing, or has another format or shape: named below */
+    FPX_SHORTER       /* equal as far as both go, but one trace has more steps */
+} fpx_verdict;
+
+/* One element of one tensor of one step, and what two sides have there. */
+typedef struct fpx_place_found {
+    uint64_t step;
+    fpx_trace_record record;      /* of the first trace; of the second where only that has it */
+    int has_values;               /* 0: values were not recorded in both; the rest is unknown */
+    uint64_t element;             /* first differing element, logical index */
+    uint64_t index[FPX_MAX_DIMS]; /* the same as coordinates */
+    uint64_t differing;           /* elements that differ in this tensor at this step */
+    uint64_t code_a, code_b;      /* bit patterns there */
+    double value_a, value_b;      /* decoded, scales included */
+} fpx_place_found;
+
+typedef struct fpx_diff {
+    uint32_t verdict; /* fpx_verdict */
+    uint64_t steps_compared;
+    uint64_t records_compared; /* per step */
+    uint64_t steps_a, steps_b; /* steps in each trace */
+    fpx_place_found first;     /* DIFFERENT, OTHER_LAYOUT */
+    /* DIFFERENT: what became of it. Step numbers; UINT64_MAX: never. */
+    uint64_t records_differing; /* records that differ at the first differing step */
+    uint64_t healed;            /* first later step from which on every digest is equal again */
+    uint64_t loss_bits;         /* first step whose loss has other bits */
+    uint64_t loss_visible;      /* first step whose losses are further apart than `loss_noise` */
+    double loss_noise; /* root mean square change of the first trace's loss from step to step */
+} fpx_diff;
+
+/* FPX_EIO, FPX_EFORMAT from reading; FPX_EUNSUPPORTED: the policy needs values that a trace lacks. */
+fpx_status fpx_diff_traces(fpx_trace *a, fpx_trace *b, const fpx_diff_policy *policy,
+                           fpx_diff *ret_diff, fpx_error *err);
+
+/* The first finding in one trace's own shadows: an equality shadow that disagrees, or an error above
+ * its bound. */
+typedef struct fpx_shadow_finding {
+    int found;
+    uint64_t step;
+    size_t mode; /* of the trace's layout */
+    fpx_trace_record record;
+    fpx_figure figure;
+    uint64_t index[FPX_MAX_DIMS]; /* of the figure's element */
+    uint64_t findings;            /* (step, record, mode) triples with one */
+    uint64_t looked_at;           /* (step, record, mode) triples that could have had one */
+} fpx_shadow_finding;
+
+fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, fpx_error *err);
+
+/* Distance of two codes of a float format in codes, through zero: +0 and -0 are 0 apart, NaN and a
+ * number UINT64_MAX. */
+uint64_t fpx_ulp_distance(const fpx_format *format, uint64_t a, uint64_t b);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FPX_DIFF_H */

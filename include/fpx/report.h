@@ -1,0 +1,54 @@
+/* fpx/report.h - results for people and programs: one self-contained HTML page, JSON, JUnit XML. */
+#ifndef FPX_REPORT_H
+#define FPX_REPORT_H
+
+#include <stddef.h>
+
+#include <fpx/diff.h>
+#include <fpx/status.h>
+#include <fpx/trace.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a page shows. Any pointer but `trace` may be NULL. */
+typedef struct fpx_report_input {
+    fpx_trace *trace;       /* the run */
+    const char *trace_name; /* as the user gave it */
+    fpx_trace *other;       /* compared with it */
+    const char *other_name;
+    const fpx_diff *diff;              /* of trace and other */
+    const fpx_shadow_finding *finding; /* of trace's own shadows */
+    const char *title;
+} fpx_report_input;
+
+/* One file without any reference outside itself: the verdict in a sentence, loss curves of both runs with
+ * the first divergence marked, error by layer and step as a heat map (from the trace's shadow
+ * figures; where there are none, which records differ), what was found and where, the experiment.
+ * Works without JavaScript, prints well, light and dark. Written whole or not at all. FPX_EIO. */
+fpx_status fpx_report_html(const char *path, const fpx_report_input *input, fpx_error *err);
+
+/* Verdict in a few lines of plain text: step, operation, tensor, element, both values and bit patterns,
+ * when the loss shows it. `room` bytes; always terminated. */
+void fpx_report_diff_text(const fpx_diff *diff, char *text, size_t room);
+void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_finding *finding,
+                             char *text, size_t room);
+
+/* The same for programs. Path "-" is standard output. JSON: schema "fpx.diff/1"; NaN and Inf are
+ * strings, bit patterns hexadecimal strings. FPX_EIO. */
+fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_error *err);
+
+/* The same of one trace's own finding; schema "fpx.finding/1". */
+fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *layout,
+                                   const fpx_shadow_finding *finding, fpx_error *err);
+
+/* JUnit XML with one test case; failure: its text, or NULL where it passed. FPX_EIO. */
+fpx_status fpx_report_junit(const char *path, const char *suite, const char *name,
+                            const char *failure, fpx_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FPX_REPORT_H */

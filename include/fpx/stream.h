@@ -1,0 +1,59 @@
+/* fpx/stream.h - counter-based random numbers: a number depends on where it is used, never on who asked
+ * before. The generator is Philox4x32-10 (Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3,
+ * SC 2011).
+ *
+ *   key     = words 0 and 1 of Philox(counter = (seed low, seed high, site low, site high),
+ *                                     key = (0x667078, 0))                     ("fpx" as bytes)
+ *   block b = Philox(counter = (b low, b high, step, micro_batch), key)      four 32-bit words
+ *
+ *   u32 of element i      word i mod 4 of block i / 4
+ *   uniform of element i  words (i mod 2) * 2 (high) and + 1 (low) of block i / 2 as a 64-bit number;
+ *                         its upper 53 bits times 2^-53
+ *   normal of element i   Box and Muller on block i / 2: u and v are the uniforms of its words 0, 1 and
+ *                         2, 3; r = sqrt(-2 log(u + 2^-54)); r cos(2 pi v) where i is even, r sin(2 pi v)
+ *                         where it is odd
+ *
+ * The element is the logical index in the unsharded tensor before any transposition. One site serves one
+ * kind of number: u32 and uniform of the same site share their blocks. */
+#ifndef FPX_STREAM_H
+#define FPX_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where randomness is used; plain data. */
+typedef struct fpx_stream {
+    uint64_t seed; /* of the experiment */
+    uint64_t site; /* which quantizer, parameter or shuffle */
+    uint32_t step;
+    uint32_t micro_batch;
+} fpx_stream;
+
+/* The generator itself: ten rounds. ret_block may be counter. */
+void fpx_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t ret_block[4]);
+
+/* The key of a stream, as above: for kernels that compute blocks themselves. */
+void fpx_stream_key(const fpx_stream *stream, uint32_t ret_key[2]);
+
+/* 32 uniform bits. */
+uint32_t fpx_stream_u32(const fpx_stream *stream, uint64_t element);
+
+/* Uniform in [0, 1), a multiple of 2^-53. */
+double fpx_stream_uniform(const fpx_stream *stream, uint64_t element);
+
+/* Standard normal; the same bits everywhere (fpx/elemfn.h's float64 functions). |x| < 8.66. */
+double fpx_stream_normal(const fpx_stream *stream, uint64_t element);
+
+/* dst[i] = the number of element first + i, each block computed once. n may be 0. */
+void fpx_stream_u32_array(const fpx_stream *stream, uint64_t first, uint32_t *dst, size_t n);
+void fpx_stream_normal_array(const fpx_stream *stream, uint64_t first, double *dst, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FPX_STREAM_H */

@@ -1,0 +1,182 @@
+/* diff_json.c - a verdict as JSON and as JUnit XML. Numbers that JSON cannot hold are strings. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <fpx/report.h>
+
+#include "wording.h"
+
+static const char *const verdicts[] = { "same", "different", "other_layout", "shorter" };
+
+static json_t *number(double x)
+{
+    if (isnan(x))
+        return json_string("NaN");
+    if (isinf(x))
+        return json_string(x > 0.0 ? "Infinity" : "-Infinity");
+    return json_real(x);
+}
+
+static json_t *step_or_null(uint64_t step)
+{
+    return step == UINT64_MAX ? json_null() : json_integer((json_int_t)step);
+}
+
+static void set_record(json_t *o, uint64_t step, const fpx_trace_record *r)
+{
+    char shape[96];
+
+    wording_shape(&r->desc, shape, sizeof shape);
+    (void)json_object_set_new(o, "step", json_integer((json_int_t)step));
+    (void)json_object_set_new(o, "operation", json_string(r->op));
+    (void)json_object_set_new(o, "kind", json_string(r->kind));
+    (void)json_object_set_new(o, "role", json_string(r->role));
+    (void)json_object_set_new(o, "device", json_string(r->device));
+    (void)json_object_set_new(o, "tensor", json_string(r->tensor));
+    (void)json_object_set_new(o, "shape", json_string(shape));
+}
+
+static void set_element(json_t *o, const fpx_tensor *t, uint64_t element, const uint64_t *index)
+{
+    json_t *list = json_array();
+
+    for (size_t d = 0; d < t->ndim; d++)
+        (void)json_array_append_new(list, json_integer((json_int_t)index[d]));
+    (void)json_object_set_new(o, "element", json_integer((json_int_t)element));
+    (void)json_object_set_new(o, "index", list);
+}
+
+static void set_bits(json_t *o, const char *key, const fpx_format *format, uint64_t code)
+{
+    char text[32];
+
+    wording_code(format, code, text, sizeof text);
+    (void)json_object_set_new(o, key, json_string(text));
+}
+
+static json_t *place(const fpx_place_found *f)
+{
+    const fpx_tensor *t = &f->record.desc;
+    json_t *o = json_object();
+
+    set_record(o, f->step, &f->record);
+    if (f->has_values) {
+        set_element(o, t, f->element, f->index);
+        (void)json_object_set_new(o, "value_a", number(f->value_a));
+        (void)json_object_set_new(o, "value_b", number(f->value_b));
+        set_bits(o, "bits_a", &t->format, f->code_a);
+        set_bits(o, "bits_b", &t->format, f->code_b);
+        (void)json_object_set_new(o, "elements_differing", json_integer((json_int_t)f->differing));
+    }
+    return o;
+}
+
+/* Writes and releases root. */
+static fpx_status write_root(const char *path, json_t *root, fpx_error *err)
+{
+    const int to_stdout = strcmp(path, "-") == 0;
+    int failed = root == NULL ||
+                 (to_stdout ? json_dumpf(root, stdout, JSON_INDENT(2)) || fputc('\n', stdout) == EOF
+                            : json_dump_file(root, path, JSON_INDENT(2)));
+
+    json_decref(root);
+    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
+}
+
+fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *layout,
+                                   const fpx_shadow_finding *finding, fpx_error *err)
+{
+    const fpx_figure *f = &finding->figure;
+    json_t *root = json_pack("{s:s, s:b, s:I, s:I}", "schema", "fpx.finding/1", "found",
+                             finding->found, "findings", (json_int_t)finding->findings, "looked_at",
+                             (json_int_t)finding->looked_at);
+
+    if (finding->found) {
+        json_t *first = json_object();
+
+        set_record(first, finding->step, &finding->record);
+        set_element(first, &finding->record.desc, (uint64_t)f->element, finding->index);
+        (void)json_object_set_new(first, "shadow", json_string(layout->modes[finding->mode].name));
+        (void)json_object_set_new(first, "expected", number(f->expected));
+        (void)json_object_set_new(first, "got", number(f->actual));
+        (void)json_object_set_new(first, "ratio_to_bound", number(f->ratio));
+        if (!isnan(f->expected_bits)) {
+            set_bits(first, "bits_expected", &finding->record.desc.format,
+                     (uint64_t)f->expected_bits);
+            set_bits(first, "bits_got", &finding->record.desc.format, (uint64_t)f->actual_bits);
+        }
+        (void)json_object_set_new(root, "first", first);
+    }
+    return write_root(path, root, err);
+}
+
+fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_error *err)
+{
+    json_t *root =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "schema", "fpx.diff/1", "verdict",
+                  verdicts[diff->verdict], "steps_compared", (json_int_t)diff->steps_compared,
+                  "tensors_compared", (json_int_t)diff->records_compared, "steps_a",
+                  (json_int_t)diff->steps_a, "steps_b", (json_int_t)diff->steps_b);
+
+    if (diff->verdict == FPX_DIFFERENT || diff->verdict == FPX_OTHER_LAYOUT)
+        (void)json_object_set_new(root, "first", place(&diff->first));
+    if (diff->verdict == FPX_DIFFERENT) {
+        (void)json_object_set_new(root, "healed_at", step_or_null(diff->healed));
+        (void)json_object_set_new(root, "loss_bits_at", step_or_null(diff->loss_bits));
+        (void)json_object_set_new(root, "loss_visible_at", step_or_null(diff->loss_visible));
+        (void)json_object_set_new(root, "loss_noise", number(diff->loss_noise));
+    }
+    return write_root(path, root, err);
+}
+
+static void put_escaped(FILE *f, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        switch (*text) {
+        case '&':
+            (void)fputs("&amp;", f);
+            break;
+        case '<':
+            (void)fputs("&lt;", f);
+            break;
+        case '>':
+            (void)fputs("&gt;", f);
+            break;
+        case '"':
+            (void)fputs("&quot;", f);
+            break;
+        default:
+            (void)fputc((unsigned char)*text >= 32 || *text == '\n' ? *text : ' ', f);
+        }
+    }
+}
+
+fpx_status fpx_report_junit(const char *path, const char *suite, const char *name,
+                            const char *failure, fpx_error *err)
+{
+    FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
+    int failed;
+
+    if (f == NULL)
+        return fpx_error_set(err, FPX_EIO, "%s: cannot write the JUnit result", path);
+    (void)fprintf(f,
+                  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                  "<testsuites><testsuite name=\"fpx\" tests=\"1\" failures=\"%d\" errors=\"0\">\n"
+                  "<testcase classname=\"%s\" name=\"",
+                  failure != NULL, suite);
+    put_escaped(f, name);
+    (void)fputs("\">", f);
+    if (failure != NULL) {
+        (void)fputs("<failure message=\"the bits differ\">", f);
+        put_escaped(f, failure);
+        (void)fputs("</failure>", f);
+    }
+    (void)fputs("</testcase>\n</testsuite></testsuites>\n", f);
+    failed = fflush(f) != 0 || ferror(f);
+    if (f != stdout)
+        failed = fclose(f) != 0 || failed;
+    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JUnit result", path) : FPX_OK;
+}

@@ -1,0 +1,48 @@
+/* op_bound.c - the way into every bound function, and the bounds of operations that only move numbers. */
+#include "op_bound.h"
+
+#include <math.h>
+
+#include <fpx/cpu.h>
+
+#include "op_row.h"
+
+/* A bound computed under a caller's flush-to-zero or directed rounding would not be one. */
+void op_bound(const fpx_bound_args *args)
+{
+    const fpx_fpenv saved = fpx_fpenv_enter();
+
+    op_row_of(args->call->kind)->bound(args);
+    fpx_fpenv_leave(saved);
+}
+
+size_t op_scratch(const fpx_call *call)
+{
+    const op_row *row = op_row_of(call->kind);
+
+    return row->scratch == NULL ? 0 : row->scratch(call);
+}
+
+static double moved(double x)
+{
+    return isfinite(x) ? 0.0 : HUGE_VAL;
+}
+
+void op_bound_heads(const fpx_bound_args *args)
+{
+    const size_t n = fpx_tensor_count(&args->call->out[0]);
+
+    for (size_t i = 0; i < n; i++)
+        args->bound[0][i] = moved(args->out[0][i]);
+}
+
+void op_bound_embed(const fpx_bound_args *args)
+{
+    op_bound_heads(args);
+}
+
+/* A scale of the reference is always 1: there is nothing to compare with. */
+void op_bound_scale(const fpx_bound_args *args)
+{
+    args->bound[0][0] = args->bound[0][1] = HUGE_VAL;
+}

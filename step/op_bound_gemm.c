@@ -1,0 +1,138 @@
+/* op_bound_gemm.c - bound of a matrix product, by Cauchy and Schwarz from row and column norms, so that
+ * it costs a reading of the operands, not a second product. */
+#include <float.h>
+#include <math.h>
+
+#include <fpx/gemm.h>
+
+#include "op_bound.h"
+#include "op_running.h"
+
+typedef struct product {
+    size_t batch, m, n, k;
+} product;
+
+static product product_of(const fpx_call *call)
+{
+    const fpx_tensor *a = &call->in[0], *d = &call->out[0];
+    const size_t ndim = d->ndim;
+    product p = { .batch = 1, .m = (size_t)d->shape[ndim - 2], .n = (size_t)d->shape[ndim - 1] };
+
+    p.k = (size_t)a->shape[call->attr.gemm.trans_a != 0 ? ndim - 2 : ndim - 1];
+    for (size_t i = 0; i + 2 < ndim; i++)
+        p.batch *= (size_t)d->shape[i];
+    return p;
+}
+
+size_t op_scratch_gemm(const fpx_call *call)
+{
+    const product p = product_of(call);
+
+    return p.m + p.n;
+}
+
+/* Norms of the `count` vectors of length k: vector i starts at i * step and goes by stride. Each is
+ * inflated for its k + 4 roundings, and for squares that underflow. */
+static void norms(const double *x, size_t count, size_t k, size_t step, size_t stride, double *norm)
+{
+    const double inflate = 1.0 + ((double)k + 4.0) * 0x1p-53;
+
+    for (size_t i = 0; i < count; i++)
+        norm[i] = (double)k * DBL_TRUE_MIN;
+    /* In the order of memory. */
+    if (stride == 1) {
+        for (size_t i = 0; i < count; i++)
+            for (size_t j = 0; j < k; j++)
+                norm[i] += x[i * step + j] * x[i * step + j];
+    } else {
+        for (size_t j = 0; j < k; j++)
+            for (size_t i = 0; i < count; i++)
+                norm[i] += x[i + j * stride] * x[i + j * stride];
+    }
+    for (size_t i = 0; i < count; i++)
+        norm[i] = sqrt(norm[i]) * inflate;
+}
+
+/* Smallest subnormal of a format. */
+static double least(const fpx_format *format)
+{
+    return ldexp(1.0, 1 - format->bias - format->mbits);
+}
+
+/* Largest scale that the values x can have been decoded with. */
+static double largest_scale(const fpx_tensor *tensor, const double *x)
+{
+    const size_t n = fpx_tensor_count(tensor);
+    double amax = 0.0;
+
+    if (tensor->nscales == 0)
+        return 1.0;
+    for (size_t i = 0; i < n; i++)
+        amax = fabs(x[i]) > amax ? fabs(x[i]) : amax;
+    return amax / least(&tensor->format);
+}
+
+/* What scaling adds: the product of codes is summed and multiplied by alpha = RN(scale_a * scale_b)
+ * at the end. The roundings are in `terms`; here is what alpha loses where it underflows. Inf where
+ * alpha may overflow, or where the codes' own products may underflow before they are scaled. */
+static double scaling_loss(const fpx_bound_args *args, size_t k)
+{
+    const fpx_tensor *a = &args->call->in[0], *b = &args->call->in[1];
+    const op_unit unit = op_unit_of(args->unit);
+
+    if (a->nscales == 0 && b->nscales == 0)
+        return 0.0;
+    if (least(&a->format) * least(&b->format) < unit.tiny ||
+        !(largest_scale(a, (const double *)args->in[0]) *
+              largest_scale(b, (const double *)args->in[1]) <
+          unit.max))
+        return HUGE_VAL;
+    return unit.tiny * (double)k * fpx_format_max(&a->format) * fpx_format_max(&b->format);
+}
+
+/* fpx_gemm_bound is affine in the product of the norms: bound = slope * norms + floor. */
+typedef struct line {
+    double slope, floor;
+} line;
+
+static line line_of(const fpx_bound_args *args, size_t k)
+{
+    const fpx_call *call = args->call;
+    /* k products in any order take part in k roundings; two more decode the operands, where a
+     * device does that first, and two are in fpx_gemm_bound for alpha. */
+    const size_t terms = k + (call->in[0].nscales + call->in[1].nscales > 0 ? 2 : 0);
+    line l = { fpx_gemm_bound(terms, args->unit, 1.0, 1.0),
+               fpx_gemm_bound(terms, args->unit, 0.0, 0.0) };
+
+    l.slope += fpx_gemm_bound(k, 0x1p-53, 1.0, 1.0); /* the reference's own */
+    l.slope *= 1.0 + 0x1p-40;                        /* a few roundings here */
+    l.floor += fpx_gemm_bound(k, 0x1p-53, 0.0, 0.0) + scaling_loss(args, k);
+    l.floor = l.floor * (1.0 + 0x1p-40) + DBL_TRUE_MIN; /* norms whose product underflows */
+    return l;
+}
+
+void op_bound_gemm(const fpx_bound_args *args)
+{
+    const fpx_call *call = args->call;
+    const product p = product_of(call);
+    const int ta = call->attr.gemm.trans_a != 0, tb = call->attr.gemm.trans_b != 0;
+    const double max = op_unit_of(args->unit).max;
+    const line l = line_of(args, p.k);
+    double *rows = args->scratch, *columns = args->scratch + p.m;
+
+    for (size_t z = 0; z < p.batch; z++) {
+        const double *a = (const double *)args->in[0] + z * p.m * p.k;
+        const double *b = (const double *)args->in[1] + z * p.k * p.n;
+        double *bound = args->bound[0] + z * p.m * p.n;
+
+        norms(a, p.m, p.k, ta ? 1 : p.k, ta ? p.m : 1, rows);
+        norms(b, p.n, p.k, tb ? p.k : 1, tb ? 1 : p.n, columns);
+        for (size_t i = 0; i < p.m; i++)
+            for (size_t j = 0; j < p.n; j++) {
+                const double both = rows[i] * columns[j], e = l.slope * both + l.floor;
+
+                /* The product of the norms bounds every partial sum too. */
+                bound[i * p.n + j] = both + e < max ? e : HUGE_VAL;
+            }
+    }
+}

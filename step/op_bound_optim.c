@@ -1,0 +1,81 @@
+/* op_bound_optim.c - bounds of the gradient norm, of clipping and of AdamW. */
+#include "op_bound.h"
+#include "op_running.h"
+
+/* Accumulated in float64 in every instance, hence that unit; both sides may be off. */
+void op_bound_sumsq(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(0x1p-53);
+    const double *x = (const double *)args->in[0];
+    const size_t n = fpx_tensor_count(&args->call->in[0]);
+    op_sum sum = { 0 };
+
+    for (size_t i = 0; i < n; i++)
+        op_sum_add(&sum, op_mul(k, op_exact(x[i]), op_exact(x[i])));
+    op_value total = op_sum_end(k, &sum, op_row_depth(n));
+    if (args->call->nin > 1)
+        total = op_add(k, total, op_exact(((const double *)args->in[1])[0]));
+    args->bound[0][0] = op_bound_value(total);
+}
+
+/* norm = sqrt(total), factor = min(1, max_norm / norm): in float64, rounded once. */
+void op_bound_clip(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit), inner = op_unit_of(0x1p-53);
+    const double total = ((const double *)args->in[0])[0];
+    const double max_norm = args->call->attr.clip.max_norm;
+    const op_value norm = op_sqrt(inner, op_exact(total));
+    const op_value ratio = op_div(inner, op_exact(max_norm), norm);
+
+    args->bound[1][0] = op_bound_value(op_round(k, norm.v, norm.e, k.tiny));
+    /* The minimum with 1 moves two numbers no further apart; above 1 both are 1. */
+    if (max_norm == 0.0 || total == 0.0 || ratio.v - ratio.e > 1.0)
+        args->bound[0][0] = 0.0;
+    else
+        args->bound[0][0] = op_bound_value(op_round(k, ratio.v, ratio.e, k.tiny));
+}
+
+typedef struct adamw {
+    op_value beta1, beta2, rest1, rest2, eps, decay, factor, rate, correct1, correct2;
+} adamw;
+
+static adamw adamw_of(op_unit k, const fpx_bound_args *args)
+{
+    const double *hyper = (const double *)args->in[5];
+    const double beta1 = args->call->attr.adamw.beta1, beta2 = args->call->attr.adamw.beta2;
+
+    return (adamw){ .beta1 = op_rounded(k, beta1),
+                    .beta2 = op_rounded(k, beta2),
+                    .rest1 = op_rounded(k, 1.0 - beta1),
+                    .rest2 = op_rounded(k, 1.0 - beta2),
+                    .eps = op_rounded(k, args->call->attr.adamw.eps),
+                    .decay = op_rounded(k, args->call->attr.adamw.weight_decay),
+                    .factor = op_exact(((const double *)args->in[4])[0]),
+                    .rate = op_exact(hyper[0]),
+                    .correct1 = op_exact(hyper[1]),
+                    .correct2 = op_exact(hyper[2]) };
+}
+
+/* g = grad factor; m += ...; v += ...; param -= rate (m c1 / (sqrt(v c2) + eps) + decay param) */
+void op_bound_adamw(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const adamw w = adamw_of(k, args);
+    const size_t n = fpx_tensor_count(&args->call->in[0]);
+
+    for (size_t i = 0; i < n; i++) {
+        const op_value param = op_exact(((const double *)args->in[0])[i]);
+        const op_value g = op_mul(k, op_exact(((const double *)args->in[3])[i]), w.factor);
+        const op_value m = op_add(k, op_mul(k, w.beta1, op_exact(((const double *)args->in[1])[i])),
+                                  op_mul(k, w.rest1, g));
+        const op_value v = op_add(k, op_mul(k, w.beta2, op_exact(((const double *)args->in[2])[i])),
+                                  op_mul(k, op_mul(k, w.rest2, g), g));
+        const op_value root = op_add(k, op_sqrt(k, op_mul(k, v, w.correct2)), w.eps);
+        const op_value step = op_div(k, op_mul(k, m, w.correct1), root);
+        const op_value all = op_add(k, step, op_mul(k, w.decay, param));
+
+        args->bound[0][i] = op_bound_value(op_sub(k, param, op_mul(k, w.rate, all)));
+        args->bound[1][i] = op_bound_value(m);
+        args->bound[2][i] = op_bound_value(v);
+    }
+}

@@ -1,0 +1,111 @@
+/* op_bound_xent.c - bounds of the cross entropy, its gradient, and the embedding's gradient. */
+#include "op_bound.h"
+#include "op_running.h"
+
+/* max + log(sum of e^(l - max)), the maximum exact. */
+static op_value log_sum(op_unit k, const double *l, size_t n)
+{
+    op_value top = op_exact(l[0]);
+    op_sum sum = { 0 };
+
+    for (size_t j = 0; j < n; j++) {
+        if (l[j] > top.v)
+            top = op_exact(l[j]);
+        if (!isfinite(l[j])) /* a comparison may pass it by */
+            return (op_value){ l[j], HUGE_VAL };
+    }
+    for (size_t j = 0; j < n; j++)
+        op_sum_add(&sum, op_exp(k, op_sub(k, op_exact(l[j]), top)));
+    return op_add(k, top, op_log(k, op_sum_end(k, &sum, op_row_depth(n))));
+}
+
+/* A negative target is none: its token adds nothing and is not counted. */
+static op_value targets_of(op_unit k, const fpx_bound_args *args)
+{
+    const size_t rows = (size_t)args->call->in[0].shape[0];
+    const int32_t *targets = (const int32_t *)args->in[1];
+    double count = 0.0;
+
+    for (size_t i = 0; i < rows; i++)
+        count += targets[i] >= 0 ? 1.0 : 0.0;
+    return op_rounded(k, count);
+}
+
+/* Mean of lse - logit of the target. Targets beyond the vocabulary are refused by every device. */
+void op_bound_xent(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
+    const int32_t *targets = (const int32_t *)args->in[1];
+    op_sum sum = { 0 };
+
+    for (size_t i = 0; i < rows; i++) {
+        const double *l = (const double *)args->in[0] + i * n;
+        const op_value lse = log_sum(k, l, n);
+
+        args->bound[1][i] = op_bound_value(lse);
+        if (targets[i] >= 0 && (size_t)targets[i] < n)
+            op_sum_add(&sum, op_sub(k, lse, op_exact(l[targets[i]])));
+    }
+    const op_value total = op_sum_end(k, &sum, op_token_depth(rows, args->call->attr.tokens.leaf));
+    args->bound[0][0] = op_bound_value(op_div(k, total, targets_of(k, args)));
+}
+
+/* (e^(l - lse) - [target]) / count; 0 where there is no target */
+void op_bound_xent_grad(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
+    const double *l = (const double *)args->in[0], *lse = (const double *)args->in[2];
+    const int32_t *targets = (const int32_t *)args->in[1];
+    const op_value count = targets_of(k, args);
+
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < n; j++) {
+            op_value p = op_exact(0.0);
+
+            if (targets[i] >= 0)
+                p = op_exp(k, op_sub(k, op_exact(l[i * n + j]), op_exact(lse[i])));
+            if (targets[i] >= 0 && (size_t)targets[i] == j)
+                p = op_sub(k, p, op_exact(1.0));
+            args->bound[0][i * n + j] = targets[i] < 0 ? 0.0 : op_bound_value(op_div(k, p, count));
+        }
+}
+
+/* A double for each row of the table: how often its token occurs. */
+size_t op_scratch_vocabulary(const fpx_call *call)
+{
+    return (size_t)call->out[0].shape[0];
+}
+
+/* A row is the sum of dy over its token's places: `count` terms, in any order. */
+void op_bound_embed_grad(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const size_t tokens = (size_t)args->call->in[1].shape[0];
+    const size_t c = (size_t)args->call->in[1].shape[1];
+    const size_t vocabulary = (size_t)args->call->out[0].shape[0];
+    const int32_t *token = (const int32_t *)args->in[0];
+    double *magnitude = args->bound[0], *count = args->scratch;
+
+    for (size_t i = 0; i < vocabulary; i++)
+        count[i] = 0.0;
+    for (size_t i = 0; i < vocabulary * c; i++)
+        magnitude[i] = 0.0;
+    for (size_t i = 0; i < tokens; i++) {
+        const double *dy = (const double *)args->in[1] + i * c;
+
+        if (token[i] < 0 || (size_t)token[i] >= vocabulary)
+            continue; /* refused by every device */
+        count[token[i]] += 1.0;
+        for (size_t j = 0; j < c; j++)
+            magnitude[(size_t)token[i] * c + j] += fabs(dy[j]);
+    }
+    for (size_t i = 0; i < vocabulary; i++)
+        for (size_t j = 0; j < c; j++) {
+            const op_sum sum = { .v = magnitude[i * c + j], .magnitude = magnitude[i * c + j] };
+            const double depth = count[i] > 1.0 ? count[i] - 1.0 : 0.0;
+
+            args->bound[0][i * c + j] = op_bound_value(op_sum_end(k, &sum, depth));
+        }
+}

@@ -1,0 +1,391 @@
+/* ops_cases.h - one call of every operation kind on random data, of odd sizes, large enough to be split
+ * among threads: what is run on every variant of the device. */
+#ifndef FPX_TESTS_OPS_CASES_H
+#define FPX_TESTS_OPS_CASES_H
+
+#include <fpx/convert.h>
+
+#include "ops_fixture.h"
+
+/* Sequences, positions, heads, head width; tokens = 3 * 151 are no multiple of anything. */
+enum { CB = 3, CT = 151, CH = 3, CD = 14, CC = CH * CD, CF = 83, CV = 131, CM = CB * CT };
+
+typedef struct op_case {
+    const char *name;
+    fpx_op_kind kind;
+    fpx_call (*build)(fixture *f, const fpx_format *real);
+    int moves;      /* only copies bits: a NaN keeps its payload */
+    int one_thread; /* has no loop to split */
+} op_case;
+
+static inline fpx_tensor uniform(fixture *f, const fpx_format *real, double scale, size_t ndim,
+                                 const uint64_t *shape)
+{
+    return random_tensor(f, real, 0.0, scale, ndim, shape);
+}
+
+static inline fpx_call case_embed(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_EMBED);
+
+    add_in(&c, random_ids(f, CM, 0, CV));
+    add_in(&c, uniform(f, real, 1, SHAPE(CV, CC)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CC)));
+    return c;
+}
+
+static inline fpx_call case_embed_grad(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_EMBED_GRAD);
+
+    add_in(&c, random_ids(f, CM, 0, CV));
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CC)));
+    add_out(&c, new_tensor(f, real, SHAPE(CV, CC)));
+    c.attr.tokens.leaf = CT;
+    return c;
+}
+
+static inline fpx_call case_rmsnorm(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_RMSNORM);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CC)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CC)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CC)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM)));
+    c.attr.rmsnorm.eps = 1e-5;
+    c.attr.rmsnorm.leaf = CT;
+    return c;
+}
+
+static inline fpx_call case_rmsnorm_grad(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_RMSNORM_GRAD);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CC)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CC)));
+    add_in(&c, random_tensor(f, real, 0.6, 0.1, SHAPE(CM)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CC)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CC)));
+    add_out(&c, new_tensor(f, real, SHAPE(CC)));
+    c.attr.rmsnorm.eps = 1e-5;
+    c.attr.rmsnorm.leaf = CT;
+    return c;
+}
+
+static inline fpx_call case_gemm(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_GEMM);
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CC)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CC, CF)));
+    c.attr.gemm.trans_a = 1;
+    c.attr.gemm.leaf = CT;
+    return c;
+}
+
+/* Random codes of a format, without NaN, and a decode factor. */
+static inline fpx_tensor codes(fixture *f, const fpx_format *format, float scale, size_t ndim,
+                               const uint64_t *shape)
+{
+    const fpx_conversion conversion = { .format = *format };
+    const fpx_tensor s = new_tensor(f, &fpx_fp32, SHAPE(1));
+    const fpx_tensor x = random_tensor(f, &fpx_fp32, 0, 4, ndim, shape);
+    fpx_tensor t = new_tensor(f, format, ndim, shape);
+
+    ck_assert_int_eq(
+        fpx_encode_f32(&conversion, 1.0f, data_of(f, &x), data_of(f, &t), fpx_tensor_count(&x)),
+        FPX_OK);
+    set(f, &s, 0, (double)scale);
+    t.nscales = 1;
+    t.scale[0].format = fpx_fp32;
+    t.scale[0].place = s.place;
+    return t;
+}
+
+static inline fpx_call case_gemm_codes(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_GEMM);
+
+    add_in(&c, codes(f, &fpx_e4m3, 0.3f, SHAPE(CM, 2 * CC)));
+    add_in(&c, codes(f, &fpx_e5m2, 1.7f, SHAPE(CF, 2 * CC)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    c.attr.gemm.trans_b = 1;
+    return c;
+}
+
+static inline fpx_call case_gemm_batched(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_GEMM);
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CB, CH, CT, CD)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CB, CH, CT, CD)));
+    add_out(&c, new_tensor(f, real, SHAPE(CB, CH, CT, CT)));
+    c.attr.gemm.trans_b = 1;
+    return c;
+}
+
+static inline fpx_call case_rope(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_ROPE);
+
+    add_in(&c, uniform(f, real, 2, SHAPE(CM, 3 * CC)));
+    for (int i = 0; i < 3; i++)
+        add_out(&c, new_tensor(f, real, SHAPE(CB, CH, CT, CD)));
+    c.attr.rope.base = 10000.0;
+    return c;
+}
+
+static inline fpx_call case_rope_grad(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_ROPE_GRAD);
+
+    for (int i = 0; i < 3; i++)
+        add_in(&c, uniform(f, real, 2, SHAPE(CB, CH, CT, CD)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, 3 * CC)));
+    c.attr.rope.base = 10000.0;
+    return c;
+}
+
+static inline fpx_call case_softmax(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SOFTMAX);
+
+    add_in(&c, uniform(f, real, 9, SHAPE(CB, CH, CT, CT)));
+    add_out(&c, new_tensor(f, real, SHAPE(CB, CH, CT, CT)));
+    c.attr.softmax.scale = 0.267;
+    c.attr.softmax.causal = 1;
+    return c;
+}
+
+static inline fpx_call case_softmax_whole(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_softmax(f, real);
+
+    c.attr.softmax.causal = 0;
+    return c;
+}
+
+static inline fpx_call case_softmax_grad(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SOFTMAX_GRAD);
+
+    add_in(&c, random_tensor(f, real, 0.02, 0.02, SHAPE(CB, CH, CT, CT)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CB, CH, CT, CT)));
+    add_out(&c, new_tensor(f, real, SHAPE(CB, CH, CT, CT)));
+    c.attr.softmax.scale = 0.267;
+    c.attr.softmax.causal = 1;
+    return c;
+}
+
+static inline fpx_call case_merge(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_MERGE_HEADS);
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CB, CH, CT, CD)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CC)));
+    return c;
+}
+
+static inline fpx_call case_split(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SPLIT_HEADS);
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CC)));
+    add_out(&c, new_tensor(f, real, SHAPE(CB, CH, CT, CD)));
+    return c;
+}
+
+static inline fpx_call case_swiglu(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SWIGLU);
+
+    add_in(&c, uniform(f, real, 8, SHAPE(CM, 2 * CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_swiglu_grad(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SWIGLU_GRAD);
+
+    add_in(&c, uniform(f, real, 8, SHAPE(CM, 2 * CF)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, 2 * CF)));
+    return c;
+}
+
+static inline fpx_call case_gelu(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_GELU);
+
+    add_in(&c, uniform(f, real, 4, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_gelu_grad(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_GELU_GRAD);
+
+    add_in(&c, uniform(f, real, 4, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_add(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_ADD);
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 1e-3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_xent(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_XENT);
+
+    add_in(&c, uniform(f, real, 5, SHAPE(CM, CV)));
+    add_in(&c, random_ids(f, CM, -7, CV)); /* some are no target */
+    add_out(&c, new_tensor(f, real, SHAPE(1)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM)));
+    c.attr.tokens.leaf = CT;
+    return c;
+}
+
+static inline fpx_call case_xent_grad(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_XENT_GRAD);
+
+    add_in(&c, uniform(f, real, 5, SHAPE(CM, CV)));
+    add_in(&c, random_ids(f, CM, -7, CV));
+    add_in(&c, random_tensor(f, real, 7, 0.5, SHAPE(CM)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CV)));
+    c.attr.tokens.leaf = CT;
+    return c;
+}
+
+static inline fpx_call case_scale(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SCALE);
+
+    add_in(&c, uniform(f, real, 1e-3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(2)));
+    c.attr.scale.target = fpx_e4m3;
+    return c;
+}
+
+static inline fpx_call case_quantize(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_QUANTIZE);
+    const fpx_tensor scale = new_tensor(f, real, SHAPE(2));
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_in(&c, scale);
+    set(f, &scale, 0, 150.3);
+    set(f, &scale, 1, 1.0 / 150.3);
+    add_out(&c, new_tensor(f, &fpx_e4m3, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_cast(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_QUANTIZE);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, &fpx_bf16, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_identity(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_QUANTIZE);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_sumsq(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SUMSQ);
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_in(&c, random_tensor(f, &fpx_fp64, 2, 1, SHAPE(1)));
+    add_out(&c, new_tensor(f, &fpx_fp64, SHAPE(1)));
+    return c;
+}
+
+static inline fpx_call case_clip(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_CLIP);
+
+    add_in(&c, random_tensor(f, &fpx_fp64, 40, 1, SHAPE(1)));
+    add_out(&c, new_tensor(f, real, SHAPE(1)));
+    add_out(&c, new_tensor(f, real, SHAPE(1)));
+    c.attr.clip.max_norm = 1.3;
+    return c;
+}
+
+static inline fpx_call case_adamw(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_ADAMW);
+    const fpx_tensor factor = random_tensor(f, real, 0.5, 0.1, SHAPE(1));
+    const fpx_tensor hyper = new_tensor(f, real, SHAPE(3));
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 0.01, SHAPE(CM, CF)));
+    add_in(&c, random_tensor(f, real, 1e-4, 1e-4, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 0.02, SHAPE(CM, CF)));
+    add_in(&c, factor);
+    add_in(&c, hyper);
+    for (int i = 0; i < 3; i++)
+        add_out(&c, c.in[i]);
+    set(f, &hyper, 0, 3e-4);
+    set(f, &hyper, 1, 1.0 / (1.0 - 0.9 * 0.9));
+    set(f, &hyper, 2, 1.0 / (1.0 - 0.95 * 0.95));
+    c.attr.adamw.beta1 = 0.9;
+    c.attr.adamw.beta2 = 0.95;
+    c.attr.adamw.eps = 1e-8;
+    c.attr.adamw.weight_decay = 0.1;
+    return c;
+}
+
+static const op_case op_cases[] = {
+    { "embed", FPX_OP_EMBED, case_embed, 1, 0 },
+    { "embed_grad", FPX_OP_EMBED_GRAD, case_embed_grad, 0, 0 },
+    { "rmsnorm", FPX_OP_RMSNORM, case_rmsnorm, 0, 0 },
+    { "rmsnorm_grad", FPX_OP_RMSNORM_GRAD, case_rmsnorm_grad, 0, 0 },
+    { "gemm", FPX_OP_GEMM, case_gemm, 0, 0 },
+    { "gemm of codes", FPX_OP_GEMM, case_gemm_codes, 0, 0 },
+    { "batched gemm", FPX_OP_GEMM, case_gemm_batched, 0, 0 },
+    { "rope", FPX_OP_ROPE, case_rope, 1, 0 }, /* v is moved */
+    { "rope_grad", FPX_OP_ROPE_GRAD, case_rope_grad, 1, 0 },
+    { "softmax", FPX_OP_SOFTMAX, case_softmax, 0, 0 },
+    { "whole softmax", FPX_OP_SOFTMAX, case_softmax_whole, 0, 0 },
+    { "softmax_grad", FPX_OP_SOFTMAX_GRAD, case_softmax_grad, 0, 0 },
+    { "merge_heads", FPX_OP_MERGE_HEADS, case_merge, 1, 0 },
+    { "split_heads", FPX_OP_SPLIT_HEADS, case_split, 1, 0 },
+    { "swiglu", FPX_OP_SWIGLU, case_swiglu, 0, 0 },
+    { "swiglu_grad", FPX_OP_SWIGLU_GRAD, case_swiglu_grad, 0, 0 },
+    { "gelu", FPX_OP_GELU, case_gelu, 0, 0 },
+    { "gelu_grad", FPX_OP_GELU_GRAD, case_gelu_grad, 0, 0 },
+    { "add", FPX_OP_ADD, case_add, 0, 0 },
+    { "xent", FPX_OP_XENT, case_xent, 0, 0 },
+    { "xent_grad", FPX_OP_XENT_GRAD, case_xent_grad, 0, 0 },
+    { "scale", FPX_OP_SCALE, case_scale, 0, 0 },
+    { "quantize", FPX_OP_QUANTIZE, case_quantize, 0, 0 },
+    { "cast", FPX_OP_QUANTIZE, case_cast, 0, 0 },
+    { "identity", FPX_OP_QUANTIZE, case_identity, 1, 0 },
+    { "sumsq", FPX_OP_SUMSQ, case_sumsq, 0, 1 },
+    { "clip", FPX_OP_CLIP, case_clip, 0, 1 },
+    { "adamw", FPX_OP_ADAMW, case_adamw, 0, 0 },
+};
+
+enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };
+
+#endif /* FPX_TESTS_OPS_CASES_H */

@@ -1,0 +1,225 @@
+/* test_metric.c - statistics against a plain rewrite of their definitions, comparison figures against
+ * values worked out by hand. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fpx/convert.h>
+#include <fpx/metric.h>
+
+#include "format_bits.h"
+
+static double fold(double *lanes)
+{
+    for (int half = 8; half > 0; half /= 2) {
+        for (int i = 0; i < half; i++)
+            lanes[i] += lanes[i + half];
+    }
+    return lanes[0];
+}
+
+/* The header's definitions, element by element, with frexp instead of bits. */
+static fpx_stats plain(const fpx_format *f, double scale, const unsigned char *codes, size_t n)
+{
+    fpx_stats s = { .count = n };
+    double sum[16] = { 0 };
+    double square[16] = { 0 };
+    const size_t bytes = fpx_format_size(f);
+    uint64_t finite = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t code = 0;
+        memcpy(&code, codes + i * bytes, bytes);
+        const double x = fpx_format_value(f, code);
+        s.nan += isnan(x) != 0;
+        s.inf += isinf(x) != 0;
+        s.zero += x == 0.0;
+        if (!isfinite(x))
+            continue;
+        const int is_float = f->cls == FPX_CLASS_FLOAT;
+        const uint64_t magnitude = code & ((UINT64_C(1) << (f->bits - 1)) - 1);
+        s.saturated += is_float && f->bits < 32 && magnitude == f->max_code;
+        s.subnormal += is_float && magnitude != 0 && magnitude >> f->mbits == 0;
+        s.min = finite == 0 || x < s.min ? x : s.min;
+        s.max = finite == 0 || x > s.max ? x : s.max;
+        finite++;
+        sum[i % 16] += x;
+        square[i % 16] += x * x;
+        if (x != 0.0) {
+            int e = 0;
+            (void)frexp(x, &e);
+            e += 39;
+            s.exponent[e < 0 ? 0 : e > 63 ? 63 : e]++;
+        }
+    }
+    if (finite == 0)
+        return s;
+    s.amax = fmax(fabs(s.min), fabs(s.max)) * scale;
+    s.min *= scale;
+    s.max *= scale;
+    s.mean = fold(sum) / (double)finite * scale;
+    s.rms = sqrt(fold(square) / (double)finite) * scale;
+    return s;
+}
+
+static void expect_stats(const fpx_format *f, double scale, const unsigned char *codes, size_t n)
+{
+    const fpx_stats want = plain(f, scale, codes, n);
+    fpx_stats got;
+
+    memset(&got, 0x33, sizeof got);
+    ck_assert_int_eq(fpx_stats_codes(f, scale, codes, n, &got), FPX_OK);
+    ck_assert_msg(got.count == n && got.nan == want.nan && got.inf == want.inf, "%s", f->name);
+    ck_assert_uint_eq(got.zero, want.zero);
+    ck_assert_uint_eq(got.subnormal, want.subnormal);
+    ck_assert_uint_eq(got.saturated, want.saturated);
+    ck_assert_mem_eq(got.exponent, want.exponent, sizeof got.exponent);
+    const double a[5] = { got.amax, got.min, got.max, got.mean, got.rms };
+    const double b[5] = { want.amax, want.min, want.max, want.mean, want.rms };
+    for (int i = 0; i < 5; i++) {
+        if (fpx_f64_bits(a[i]) != fpx_f64_bits(b[i] + 0.0))
+            ck_abort_msg("%s n %zu figure %d: %a, not %a", f->name, n, i, a[i], b[i]);
+    }
+}
+
+enum { LONGEST = 3000 };
+
+START_TEST(statistics)
+{
+    const fpx_format *const f = fpx_format_at((size_t)_i);
+    static unsigned char codes[8 * (LONGEST + 1)];
+    static const size_t lengths[] = { 0, 1, 15, 16, 17, 511, 512, 513, 1040, LONGEST };
+    uint64_t state = 99;
+
+    /* Random codes (specials of narrow formats among them), then ordinary values only. */
+    for (int kind = 0; kind < 2; kind++) {
+        for (size_t i = 0; i < sizeof codes; i++) {
+            state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+            codes[i] = (unsigned char)(state >> 56);
+        }
+        for (size_t i = 0; i < LONGEST && f->cls == FPX_CLASS_FLOAT; i++) {
+            const fpx_conversion c = { .format = *f, .overflow = FPX_SATFINITE };
+            uint64_t code = 0;
+            const double x = ldexp((double)(int)(i % 97) - 40.0, (int)(i % 5) - 3);
+            fpx_encode_f64(&c, 1.0, &x, &code, 1);
+            if (kind == 1 || i % 7 == 0)
+                memcpy(codes + 1 + i * fpx_format_size(f), &code, fpx_format_size(f));
+        }
+        for (size_t k = 0; k < sizeof lengths / sizeof lengths[0]; k++) {
+            if (kind == 0 && f->bits == 64)
+                continue; /* random exponents: squares overflow */
+            expect_stats(f, 1.0, codes + 1, lengths[k]);
+            expect_stats(f, 0.125, codes + 1, lengths[k]);
+        }
+    }
+}
+END_TEST
+
+START_TEST(named_cases)
+{
+    const float x[8] = { 1.0f, -2.0f, 0.0f, -0.0f, NAN, INFINITY, 0x1p-140f, 0.75f };
+    const double y[3] = { 5e-324, 0x1p900, -0x1p-41 };
+    fpx_stats s;
+    fpx_format broken = fpx_fp32;
+
+    ck_assert_int_eq(fpx_stats_codes(&fpx_fp32, 1.0, x, 8, &s), FPX_OK);
+    ck_assert_uint_eq(s.nan, 1);
+    ck_assert_uint_eq(s.inf, 1);
+    ck_assert_uint_eq(s.zero, 2);
+    ck_assert_uint_eq(s.subnormal, 1);
+    ck_assert_uint_eq(s.exponent[40], 1);
+    ck_assert_uint_eq(s.exponent[41], 1);
+    ck_assert_uint_eq(s.exponent[39], 1);
+    ck_assert_uint_eq(s.exponent[0], 1);
+    ck_assert(s.min == -2.0 && s.max == 1.0 && s.amax == 2.0);
+    ck_assert_int_eq(fpx_stats_codes(&fpx_fp32, -2.0, x, 8, &s), FPX_OK);
+    ck_assert(s.min == -2.0 && s.max == 4.0 && s.amax == 4.0);
+    ck_assert_int_eq(fpx_stats_codes(&fpx_fp64, 1.0, y, 3, &s), FPX_OK);
+    ck_assert_uint_eq(s.subnormal, 1);
+    ck_assert_uint_eq(s.exponent[0], 2);
+    ck_assert_uint_eq(s.exponent[63], 1);
+    ck_assert_int_eq(fpx_stats_codes(&fpx_fp32, 1.0, x + 4, 2, &s), FPX_OK);
+    ck_assert(s.amax == 0.0 && s.min == 0.0 && s.mean == 0.0 && s.rms == 0.0);
+    memset(&s, 0x11, sizeof s);
+    const fpx_stats before = s;
+    broken.ebits = 9;
+    ck_assert_int_eq(fpx_stats_codes(&broken, 1.0, x, 8, &s), FPX_EINVAL);
+    ck_assert_mem_eq(&s, &before, sizeof s);
+}
+END_TEST
+
+START_TEST(comparison_by_hand)
+{
+    const double x[5] = { 1.0, 2.0, 3.5, -4.0, 0.0 };
+    const double r[5] = { 1.0, 2.0, 3.0, -4.0, 0.0 };
+    const double bound[5] = { 0.0, 1.0, 0.25, 1.0, 0.0 };
+    fpx_comparison c;
+
+    ck_assert_int_eq(fpx_compare_f64(x, r, bound, 5, &c), FPX_OK);
+    ck_assert_uint_eq(c.count, 5);
+    ck_assert(c.max_abs_error == 0.5);
+    ck_assert_uint_eq(c.max_abs_index, 2);
+    ck_assert(c.rms_error == sqrt(0.05));
+    ck_assert(c.rms_reference == sqrt(6.0));
+    ck_assert(c.relative_rms_error == sqrt(0.05) / sqrt(6.0));
+    ck_assert(fabs(c.cosine - 31.5 / sqrt(33.25 * 30.0)) < 1e-15);
+    ck_assert(c.max_bound_ratio == 2.0);
+    ck_assert_uint_eq(c.max_bound_index, 2);
+    ck_assert_uint_eq(c.above_bound, 1);
+    ck_assert_uint_eq(c.nonfinite, 0);
+    ck_assert_int_eq(fpx_compare_f64(r, r, NULL, 5, &c), FPX_OK);
+    ck_assert(c.max_abs_error == 0.0 && c.relative_rms_error == 0.0);
+    ck_assert(fabs(c.cosine - 1.0) < 1e-15);
+    ck_assert_int_eq(fpx_compare_f64(NULL, NULL, NULL, 0, &c), FPX_OK);
+    ck_assert(c.cosine == 1.0 && c.rms_error == 0.0);
+}
+END_TEST
+
+START_TEST(comparison_of_specials)
+{
+    const double inf = (double)INFINITY;
+    const double nan = (double)NAN;
+    const double x[6] = { nan, inf, -inf, 1.0, inf, nan };
+    const double r[6] = { nan, inf, -inf, 1.0, -inf, 1.0 };
+    const double bound[6] = { 1.0, 1.0, 1.0, nan, inf, 1.0 };
+    fpx_comparison c;
+
+    fpx_compare_f64(x, r, bound, 4, &c); /* equal specials are equal */
+    ck_assert(c.max_abs_error == 0.0 && c.max_bound_ratio == 0.0);
+    ck_assert_uint_eq(c.nonfinite + c.above_bound, 0);
+    fpx_compare_f64(x, r, bound, 6, &c);
+    ck_assert_uint_eq(c.nonfinite, 2);
+    ck_assert_uint_eq(c.max_abs_index, 4);
+    ck_assert(isinf(c.max_abs_error) && isinf(c.rms_error));
+    ck_assert_uint_eq(c.above_bound, 1);
+    ck_assert_uint_eq(c.max_bound_index, 5);
+    const double off = 1.5;
+    const double one = 1.0;
+    fpx_compare_f64(&off, &one, &nan, 1, &c); /* no bound known: an error is above it */
+    ck_assert(isinf(c.max_bound_ratio));
+    ck_assert_uint_eq(c.above_bound, 1);
+    const double zero = 0.0;
+    fpx_compare_f64(&off, &zero, NULL, 1, &c);
+    ck_assert(isinf(c.relative_rms_error) && c.cosine == 0.0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *const s = suite_create("metric");
+    TCase *const tc = tcase_create("metric");
+
+    tcase_add_loop_test(tc, statistics, 0, 8);
+    tcase_add_test(tc, named_cases);
+    tcase_add_test(tc, comparison_by_hand);
+    tcase_add_test(tc, comparison_of_specials);
+    suite_add_tcase(s, tc);
+
+    SRunner *const sr = srunner_create(s);
+    srunner_run_all(sr, CK_ENV);
+    const int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

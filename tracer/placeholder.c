@@ -1,1 +1,0 @@
-typedef int fpx_tracer_placeholder;

@@ -1,0 +1,34 @@
+/* trace_image.h - an HDF5 file made in memory and saved by plain writes. HDF5 1.10 leaves dangling
+ * identifiers behind when closing a file fails (full disk); here it can fail only for want of memory. */
+#ifndef FPX_TRACE_IMAGE_H
+#define FPX_TRACE_IMAGE_H
+
+#include <hdf5.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/status.h>
+
+/* Only the pages that HDF5 wrote (metadata, small data) take memory: early-allocated datasets are
+ * holes, in memory and in the saved file. */
+typedef struct fpx_image {
+    uint8_t **pages; /* NULL: a hole */
+    size_t npages;
+    uint64_t size; /* bytes, once HDF5 has closed the file */
+} fpx_image;
+
+/* A new HDF5 file kept in *image (all zeros on entry), which must outlive it; negative on failure.
+ * Metadata is of HDF5 1.8's format, whose every structure carries a checksum. */
+hid_t fpx_image_create(fpx_image *image);
+
+/* After H5Fclose: writes the image to `temporary` and renames that to `path`. *ret_fd, if asked for,
+ * is a descriptor for writing to it. FPX_EIO; nothing is left of `temporary` then. */
+fpx_status fpx_image_save(const fpx_image *image, const char *temporary, const char *path,
+                          int *ret_fd, fpx_error *err);
+
+void fpx_image_free(fpx_image *image);
+
+/* Writes all n bytes; 0 or an errno value. */
+int fpx_pwrite(int fd, const void *data, size_t n, uint64_t offset);
+
+#endif /* FPX_TRACE_IMAGE_H */

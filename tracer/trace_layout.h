@@ -1,0 +1,73 @@
+/* trace_layout.h - the layout of a trace: checked, normalized, copied, and as the rows of the
+ * tables that the master file holds. */
+#ifndef FPX_TRACE_LAYOUT_H
+#define FPX_TRACE_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/trace.h>
+
+/* Limits that keep a foreign file from asking for absurd amounts of memory. */
+enum { FPX_LAYOUT_RECORDS = 1 << 20, FPX_LAYOUT_ALIAS = 24 };
+
+/* One row of the master's `formats`. Every byte is written: the rows are digested. */
+typedef struct fpx_format_row {
+    char name[FPX_FORMAT_NAME_MAX];
+    char alias[FPX_LAYOUT_ALIAS]; /* ml_dtypes' or numpy's name */
+    uint32_t cls, bits, ebits, mbits, specials;
+    int32_t bias;
+    uint64_t max_code, nan_code;
+} fpx_format_row;
+
+/* One row of the master's `records`. */
+typedef struct fpx_record_row {
+    char tensor[FPX_TRACE_NAME], op[FPX_TRACE_NAME], kind[24], role[16], device[FPX_TRACE_NAME];
+    char format[FPX_FORMAT_NAME_MAX]; /* of the codes: a row of `formats` */
+    char scale_format[FPX_MAX_SCALES][FPX_FORMAT_NAME_MAX];
+    int32_t layer;
+    uint32_t op_index, values, packing, ndim, nscales;
+    uint32_t scale_layout[FPX_MAX_SCALES];
+    uint64_t shape[FPX_MAX_DIMS];
+    uint64_t scale_block[FPX_MAX_SCALES][FPX_MAX_DIMS];
+} fpx_record_row;
+
+/* The tables, and digests over what they and the texts say. */
+typedef struct fpx_layout_rows {
+    fpx_format_row *formats;
+    size_t nformats;
+    fpx_record_row *records;
+    size_t nrecords;
+    fpx_trace_mode modes[FPX_TRACE_MODES];
+    size_t nmodes;
+    fpx_digest digest; /* of the three tables: what two parts of one trace must have in common */
+} fpx_layout_rows;
+
+/* A checked copy in one block of memory, to be freed with free(). Names are padded with zeros,
+ * descriptors are row-major and without places. FPX_EINVAL with text, FPX_ENOMEM. */
+fpx_status fpx_layout_copy(const fpx_trace_layout *layout, fpx_trace_layout **ret_copy,
+                           fpx_error *err);
+
+/* The rows of a layout that fpx_layout_copy made. FPX_EINVAL: two formats of one name. */
+fpx_status fpx_layout_to_rows(const fpx_trace_layout *layout, fpx_layout_rows *ret_rows,
+                              fpx_error *err);
+
+/* The layout that the rows of a file describe, checked as any other. FPX_EFORMAT, FPX_ENOMEM. */
+fpx_status fpx_layout_from_rows(const fpx_layout_rows *rows, const char *experiment,
+                                const char *device, const char *version,
+                                fpx_trace_layout **ret_layout, fpx_error *err);
+
+fpx_digest fpx_layout_rows_digest(const fpx_layout_rows *rows);
+fpx_digest fpx_layout_text_digest(const fpx_trace_layout *layout);
+void fpx_layout_rows_free(fpx_layout_rows *rows);
+
+/* Says in text how b differs from a (records, modes), or returns 0: they are the same. */
+int fpx_layout_differs(const fpx_trace_layout *a, const fpx_trace_layout *b, char *ret_text,
+                       size_t size);
+
+/* Operations: runs of records of one op_index. */
+size_t fpx_layout_ops(const fpx_trace_layout *layout);
+/* Past the last record of the operation that `record` belongs to. */
+size_t fpx_layout_op_end(const fpx_trace_layout *layout, size_t record);
+
+#endif /* FPX_TRACE_LAYOUT_H */

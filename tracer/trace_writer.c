@@ -1,0 +1,492 @@
+/* trace_writer.c - steps into segments. Values go to the file as they are put; everything else is
+ * gathered in one buffer and written at commit, the counter last. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "trace_layout.h"
+#include "trace_master.h"
+#include "trace_segment.h"
+
+/* A segment is a unit of loss by damage and of opening time: 128 MiB, but never more steps than are
+ * expected; without a hint 64, doubling with each segment. */
+enum { SEGMENT_BYTES = 128 << 20, SEGMENT_STEPS = 64, SEGMENT_DOUBLINGS = 14 };
+
+struct fpx_trace_writer {
+    char *path;
+    int lock; /* the folder of segments, locked: one writer at a time */
+    fpx_trace_layout *layout;
+    fpx_digest layout_digest;
+    fpx_schema schema;
+    fpx_segment segment;
+    uint64_t segments; /* named by the master */
+    uint64_t left;     /* steps expected; 0: unknown */
+
+    uint8_t *row;        /* one step of the narrow columns */
+    uint8_t *unpacked;   /* one record of 4-bit codes, one a byte; NULL: no such record */
+    fpx_digest *digests; /* nrecords, then nops: in one list each */
+    int in_step;
+    uint64_t step;
+    size_t next; /* record */
+
+    int has_last;
+    uint64_t last; /* the last step committed here or found */
+    fpx_digest chain;
+
+    fpx_trace *earlier; /* steps recorded before: compared, not written; NULL once past them */
+    size_t earlier_index;
+    int diverged;
+    fpx_error finding; /* what the comparison said */
+};
+
+static uint8_t *row_of(const fpx_trace_writer *w, size_t column)
+{
+    return w->row + w->schema.columns[column].start;
+}
+
+/* ---- making ---- */
+static fpx_status allocate(fpx_trace_writer *w, fpx_error *err)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < w->layout->nrecords; i++) {
+        const fpx_tensor *desc = &w->layout->records[i].desc;
+        if (desc->packing == FPX_PACK_DENSE && fpx_tensor_count(desc) > most)
+            most = fpx_tensor_count(desc);
+    }
+    w->row = calloc(1, w->schema.narrow_row);
+    w->digests = calloc(w->layout->nrecords + w->schema.nops, sizeof *w->digests);
+    if (most > 0)
+        w->unpacked = malloc(most);
+    if (w->row == NULL || w->digests == NULL || (most > 0 && w->unpacked == NULL))
+        return fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a step", w->path);
+    return FPX_OK;
+}
+
+static fpx_status lock_folder(fpx_trace_writer *w, fpx_error *err)
+{
+    char *folder = fpx_segment_path(w->path, "");
+    fpx_status status = FPX_OK;
+
+    if (folder == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a file name", w->path);
+    w->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (w->lock < 0)
+        status = fpx_error_set(err, FPX_EIO, "%s: cannot be opened: %s", folder, strerror(errno));
+    /* Where a file system has no locks, nothing is said: the lock only guards against a mistake. */
+    else if (flock(w->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        status = fpx_error_set(err, FPX_EIO, "%s: another process is writing this trace", w->path);
+    free(folder);
+    return status;
+}
+
+static fpx_status make_writer(const char *path, const fpx_trace_layout *layout, uint64_t steps_hint,
+                              fpx_trace_writer **ret_writer, fpx_error *err)
+{
+    fpx_trace_writer *w = calloc(1, sizeof *w);
+    fpx_layout_rows rows;
+
+    if (w == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a trace", path);
+    w->lock = -1;
+    w->segment = FPX_NO_SEGMENT;
+    w->left = steps_hint;
+    w->path = strdup(path);
+    fpx_status status = w->path == NULL
+                            ? fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a trace", path)
+                            : fpx_layout_copy(layout, &w->layout, err);
+    if (status == FPX_OK)
+        status = fpx_layout_to_rows(w->layout, &rows, err);
+    if (status == FPX_OK) {
+        w->layout_digest = rows.digest;
+        fpx_layout_rows_free(&rows);
+        status = fpx_schema_make(w->layout, &w->schema, err);
+    }
+    if (status == FPX_OK)
+        status = allocate(w, err);
+    if (status != FPX_OK) {
+        fpx_trace_close(w, NULL);
+        return status;
+    }
+    *ret_writer = w;
+    return FPX_OK;
+}
+
+/* The folder is the claim to the name: mkdir lets one caller through. */
+static fpx_status claim(const char *path, fpx_error *err)
+{
+    struct stat info;
+    char *folder = fpx_segment_path(path, "");
+    fpx_status status = FPX_OK;
+
+    if (folder == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a file name", path);
+    if (lstat(path, &info) == 0) {
+        status = fpx_error_set(err, FPX_EIO,
+                               "%s exists; a trace is never overwritten: remove it and %s, or "
+                               "choose another name",
+                               path, folder);
+    } else {
+        (void)rmdir(folder); /* an empty one is left of an interrupted start */
+        if (mkdir(folder, 0777) != 0)
+            status =
+                fpx_error_set(err, FPX_EIO, "%s: cannot be made: %s%s", folder, strerror(errno),
+                              errno == EEXIST ? " (of a trace that was removed?)" : "");
+    }
+    free(folder);
+    return status;
+}
+
+fpx_status fpx_trace_create(const char *path, const fpx_trace_layout *layout, uint64_t steps_hint,
+                            fpx_trace_writer **ret_writer, fpx_error *err)
+{
+    fpx_trace_writer *w = NULL;
+    fpx_status status = make_writer(path, layout, steps_hint, &w, err);
+
+    if (status != FPX_OK)
+        return status;
+    status = claim(path, err);
+    if (status == FPX_OK) {
+        status = lock_folder(w, err);
+        if (status == FPX_OK)
+            status = fpx_master_write(path, w->layout, 0, err);
+        if (status != FPX_OK) {
+            char *folder = fpx_segment_path(path, "");
+            if (folder != NULL)
+                (void)rmdir(folder); /* empty: only this call made it */
+            free(folder);
+        }
+    }
+    if (status != FPX_OK) {
+        fpx_trace_close(w, NULL);
+        return status;
+    }
+    *ret_writer = w;
+    return FPX_OK;
+}
+
+/* ---- going on with a trace ---- */
+/* Finds next_step among the steps recorded, and the chain before it. */
+static fpx_status find_place(fpx_trace_writer *w, uint64_t next_step, fpx_error *err)
+{
+    const size_t steps = fpx_trace_steps(w->earlier);
+    size_t index = steps;
+
+    if (steps == 0)
+        return FPX_OK;
+    const uint64_t first = fpx_trace_step_at(w->earlier, 0);
+    const uint64_t last = fpx_trace_step_at(w->earlier, steps - 1);
+    if (next_step < first || (next_step > last && next_step - last > 1))
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s holds steps %llu to %llu: going on at step %llu would leave a gap",
+                             w->path, (unsigned long long)first, (unsigned long long)last,
+                             (unsigned long long)next_step);
+    while (index > 0 && fpx_trace_step_at(w->earlier, index - 1) >= next_step)
+        index--;
+    w->earlier_index = index;
+    if (index == 0)
+        return FPX_OK;
+    w->has_last = 1;
+    w->last = fpx_trace_step_at(w->earlier, index - 1);
+    return fpx_trace_chain_at(w->earlier, index - 1, &w->chain, err);
+}
+
+/* The trace's own texts stay: its layout replaces the caller's once they agree. */
+static fpx_status adopt(fpx_trace_writer *w, fpx_error *err)
+{
+    char text[512];
+    const fpx_trace_layout *there = fpx_trace_layout_of(w->earlier);
+    fpx_trace_layout *copy = NULL;
+
+    if (fpx_layout_differs(there, w->layout, text, sizeof text))
+        return fpx_error_set(err, FPX_EINVAL, "%s cannot be continued: %s", w->path, text);
+    const fpx_status status = fpx_layout_copy(there, &copy, err);
+    if (status == FPX_OK) {
+        free(w->layout);
+        w->layout = copy;
+        w->schema.layout = copy;
+    }
+    return status;
+}
+
+fpx_status fpx_trace_append(const char *path, const fpx_trace_layout *layout, uint64_t next_step,
+                            uint64_t steps_hint, fpx_trace_writer **ret_writer, fpx_error *err)
+{
+    fpx_trace_writer *w = NULL;
+    fpx_status status = make_writer(path, layout, steps_hint, &w, err);
+
+    if (status != FPX_OK)
+        return status;
+    status = fpx_trace_open(path, &w->earlier, err); /* first: its messages say most */
+    if (status == FPX_OK)
+        status = lock_folder(w, err);
+    if (status == FPX_OK) { /* again: another writer may just have ended */
+        fpx_trace_free(w->earlier);
+        w->earlier = NULL;
+        status = fpx_trace_open(path, &w->earlier, err);
+    }
+    if (status == FPX_OK)
+        status = adopt(w, err);
+    if (status == FPX_OK)
+        status = find_place(w, next_step, err);
+    if (status != FPX_OK) {
+        fpx_trace_close(w, NULL);
+        return status;
+    }
+    w->segments = fpx_trace_segments(w->earlier);
+    *ret_writer = w;
+    return FPX_OK;
+}
+
+/* ---- steps ---- */
+static uint64_t segment_capacity(const fpx_trace_writer *w)
+{
+    const uint64_t fit = SEGMENT_BYTES / (w->schema.step_size > 0 ? w->schema.step_size : 1);
+    const uint64_t doublings =
+        w->segments < SEGMENT_DOUBLINGS ? w->segments : (uint64_t)SEGMENT_DOUBLINGS;
+    const uint64_t want = w->left > 0 ? w->left : (uint64_t)SEGMENT_STEPS << doublings;
+
+    if (fit == 0)
+        return 1;
+    return fit < want ? fit : want;
+}
+
+static fpx_status next_segment(fpx_trace_writer *w, fpx_error *err)
+{
+    fpx_segment fresh = FPX_NO_SEGMENT;
+    fpx_status status = fpx_segment_close(&w->segment, err); /* a full disk may show only here */
+
+    if (status == FPX_OK && w->segments >= FPX_TRACE_MAX_SEGMENTS)
+        status = fpx_error_set(err, FPX_EUNSUPPORTED, "%s: too many segments", w->path);
+    if (status == FPX_OK)
+        status = fpx_segment_create(w->path, w->segments, &w->schema, w->layout_digest, w->chain,
+                                    segment_capacity(w), &fresh, err);
+    if (status != FPX_OK)
+        return status;
+    status = fpx_master_write(w->path, w->layout, w->segments + 1, err);
+    if (status != FPX_OK) {
+        fpx_segment_close(&fresh, NULL); /* unnamed: the next attempt replaces it */
+        return status;
+    }
+    w->segment = fresh;
+    w->segments++;
+    return FPX_OK;
+}
+
+/* While steps recorded before are compared, each must come again. */
+static fpx_status check_earlier(const fpx_trace_writer *w, uint64_t step, fpx_error *err)
+{
+    const uint64_t expected = fpx_trace_step_at(w->earlier, w->earlier_index);
+
+    if (step != expected)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s: step %llu was begun where the recorded step %llu comes again",
+                             w->path, (unsigned long long)step, (unsigned long long)expected);
+    return FPX_OK;
+}
+
+/* Figures that are not put stay NaN: "no such shadow here". */
+static void clear_figures(fpx_trace_writer *w)
+{
+    for (size_t mode = 0; mode < w->layout->nmodes; mode++) {
+        double *figures = (double *)(void *)row_of(w, FPX_COLUMN_FIGURES + mode);
+        for (size_t i = 0; i < w->layout->nrecords * FPX_FIGURE_COLUMNS; i++)
+            figures[i] = (double)NAN;
+    }
+}
+
+fpx_status fpx_trace_begin(fpx_trace_writer *w, uint64_t step, fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+
+    w->in_step = 0;
+    if (w->diverged)
+        return fpx_error_set(err, FPX_ENUMERIC, "%s", w->finding.text);
+    if (w->has_last && step <= w->last)
+        return fpx_error_set(err, FPX_EINVAL, "%s: step %llu does not follow step %llu", w->path,
+                             (unsigned long long)step, (unsigned long long)w->last);
+    if (w->earlier != NULL && w->earlier_index >= fpx_trace_steps(w->earlier)) {
+        fpx_trace_free(w->earlier);
+        w->earlier = NULL;
+    }
+    if (w->earlier != NULL)
+        status = check_earlier(w, step, err);
+    else if (w->segment.fd < 0 || w->segment.committed == w->segment.capacity)
+        status = next_segment(w, err);
+    if (status != FPX_OK)
+        return status;
+    clear_figures(w);
+    w->in_step = 1;
+    w->step = step;
+    w->next = 0;
+    return FPX_OK;
+}
+
+static const void *unpack(const fpx_trace_writer *w, const fpx_tensor *desc, const void *codes)
+{
+    const uint8_t *packed = codes;
+    const size_t n = fpx_tensor_count(desc);
+
+    if (desc->packing != FPX_PACK_DENSE)
+        return codes;
+    for (size_t i = 0; i < n; i++)
+        w->unpacked[i] = (uint8_t)((packed[i / 2] >> (4 * (i % 2))) & 15);
+    return w->unpacked;
+}
+
+fpx_status fpx_trace_put(fpx_trace_writer *w, size_t record, const void *codes, double scale,
+                         fpx_error *err)
+{
+    fpx_stats stats;
+
+    if (!w->in_step || record != w->next || record >= w->layout->nrecords)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s: record %zu was put where record %zu of %zu is due", w->path,
+                             record, w->in_step ? w->next : 0, w->layout->nrecords);
+    const fpx_tensor *desc = &w->layout->records[record].desc;
+    const fpx_status status = fpx_stats_codes(&desc->format, scale, unpack(w, desc, codes),
+                                              fpx_tensor_count(desc), &stats);
+    if (status != FPX_OK)
+        return fpx_error_set(err, status, "%s: no statistics of '%s': %s", w->path,
+                             w->layout->records[record].tensor, fpx_status_text(status));
+    double *row = (double *)(void *)row_of(w, FPX_COLUMN_STATS);
+    uint32_t *exponents = (uint32_t *)(void *)row_of(w, FPX_COLUMN_EXPONENTS);
+    fpx_stats_to_row(&stats, scale, row + record * FPX_STATS_COLUMNS,
+                     exponents + record * FPX_STATS_BINS);
+    w->digests[record] = fpx_digest_tensor(desc, codes);
+
+    const size_t column = w->schema.value_column[record];
+    if (column != FPX_NO_COLUMN && w->earlier == NULL) {
+        const fpx_status written = fpx_segment_put(&w->segment, &w->schema, column, codes, err);
+        if (written != FPX_OK) {
+            w->in_step = 0;
+            return written;
+        }
+    }
+    w->next++;
+    return FPX_OK;
+}
+
+fpx_status fpx_trace_put_figure(fpx_trace_writer *w, size_t mode, size_t record,
+                                const fpx_figure *figure, fpx_error *err)
+{
+    if (!w->in_step || mode >= w->layout->nmodes || record >= w->layout->nrecords)
+        return fpx_error_set(err, FPX_EINVAL, "%s: a figure of mode %zu, record %zu: %s", w->path,
+                             mode, record, w->in_step ? "there is none such" : "no step is begun");
+    double *figures = (double *)(void *)row_of(w, FPX_COLUMN_FIGURES + mode);
+    fpx_figure_to_row(figure, figures + record * FPX_FIGURE_COLUMNS);
+    return FPX_OK;
+}
+
+/* The tree above the record digests. */
+static fpx_digest step_digest(const fpx_trace_writer *w, fpx_digest *ops)
+{
+    size_t nops = 0;
+
+    for (size_t from = 0, to; from < w->layout->nrecords; from = to) {
+        to = fpx_layout_op_end(w->layout, from);
+        ops[nops++] = fpx_digest_list(w->digests + from, to - from);
+    }
+    return fpx_digest_list(ops, nops);
+}
+
+/* A step that came again: equal, or a finding that names the first record that differs. */
+static fpx_status compare_earlier(fpx_trace_writer *w, fpx_digest digest, fpx_error *err)
+{
+    fpx_digest recorded;
+    fpx_status status = fpx_trace_step_digest(w->earlier, w->earlier_index, &recorded, err);
+
+    if (status != FPX_OK || fpx_digest_equal(digest, recorded))
+        return status;
+    fpx_digest *there = malloc(w->layout->nrecords * sizeof *there);
+    if (there == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: no memory for digests", w->path);
+    status = fpx_trace_digests(w->earlier, w->earlier_index, there, err);
+    size_t first = 0;
+    if (status == FPX_OK) {
+        while (first < w->layout->nrecords && fpx_digest_equal(there[first], w->digests[first]))
+            first++;
+    }
+    free(there);
+    if (status != FPX_OK)
+        return status;
+    w->diverged = 1;
+    if (first == w->layout->nrecords)
+        fpx_error_set(&w->finding, FPX_ENUMERIC,
+                      "%s: step %llu came again with the same records, but its recorded digest "
+                      "differs: the file is damaged",
+                      w->path, (unsigned long long)w->step);
+    else
+        fpx_error_set(&w->finding, FPX_ENUMERIC,
+                      "%s: step %llu came again with other bits, first in '%s', written by '%s'",
+                      w->path, (unsigned long long)w->step, w->layout->records[first].tensor,
+                      w->layout->records[first].op);
+    return fpx_error_set(err, FPX_ENUMERIC, "%s", w->finding.text);
+}
+
+static fpx_status write_step(fpx_trace_writer *w, fpx_digest step, fpx_digest chain, fpx_error *err)
+{
+    const size_t nrecords = w->layout->nrecords;
+    fpx_status status = FPX_OK;
+
+    memcpy(row_of(w, FPX_COLUMN_STEPS), &w->step, sizeof w->step);
+    memcpy(row_of(w, FPX_COLUMN_RECORD_DIGEST), w->digests, nrecords * sizeof *w->digests);
+    memcpy(row_of(w, FPX_COLUMN_OP_DIGEST), w->digests + nrecords,
+           w->schema.nops * sizeof *w->digests);
+    memcpy(row_of(w, FPX_COLUMN_STEP_DIGEST), &step, sizeof step);
+    memcpy(row_of(w, FPX_COLUMN_CHAIN), &chain, sizeof chain);
+    for (size_t i = 0; i < w->schema.nnarrow && status == FPX_OK; i++)
+        status = fpx_segment_put(&w->segment, &w->schema, i, row_of(w, i), err);
+    return status == FPX_OK ? fpx_segment_commit(&w->segment, err) : status;
+}
+
+fpx_status fpx_trace_commit(fpx_trace_writer *w, fpx_error *err)
+{
+    if (!w->in_step || w->next != w->layout->nrecords)
+        return fpx_error_set(err, FPX_EINVAL, "%s: commit after %zu of %zu records", w->path,
+                             w->in_step ? w->next : 0, w->layout->nrecords);
+    const fpx_digest step = step_digest(w, w->digests + w->layout->nrecords);
+    const fpx_digest chain = fpx_digest_chain(w->chain, step);
+    const fpx_status status =
+        w->earlier != NULL ? compare_earlier(w, step, err) : write_step(w, step, chain, err);
+
+    w->in_step = 0;
+    if (status != FPX_OK)
+        return status;
+    if (w->earlier != NULL)
+        w->earlier_index++;
+    if (w->left > 0)
+        w->left--;
+    w->has_last = 1;
+    w->last = w->step;
+    w->chain = chain;
+    return FPX_OK;
+}
+
+fpx_digest fpx_trace_chain(const fpx_trace_writer *writer)
+{
+    return writer->chain;
+}
+
+fpx_status fpx_trace_close(fpx_trace_writer *w, fpx_error *err)
+{
+    if (w == NULL)
+        return FPX_OK;
+    const fpx_status status = fpx_segment_close(&w->segment, err);
+    if (w->lock >= 0)
+        close(w->lock); /* and with it the lock */
+    fpx_trace_free(w->earlier);
+    fpx_schema_free(&w->schema);
+    free(w->layout);
+    free(w->path);
+    free(w->row);
+    free(w->unpacked);
+    free(w->digests);
+    free(w);
+    return status;
+}

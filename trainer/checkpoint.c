@@ -1,0 +1,220 @@
+/* checkpoint.c - all state that a step reads, in one safetensors file, written whole or not at all. The
+ * file says what it is a checkpoint of, so that a wrong one is refused before anything changes. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <fpx/file.h>
+#include <fpx/safetensors.h>
+
+#include "trainer_state.h"
+
+static int is_state(const fpx_program_tensor *t)
+{
+    return t->cls == FPX_TENSOR_PARAM || t->cls == FPX_TENSOR_STATE;
+}
+
+static size_t count_state(const fpx_exec *exec)
+{
+    const fpx_program *program = fpx_exec_program(exec);
+    size_t n = 0;
+
+    for (size_t i = 0; i < fpx_program_tensors(program); i++)
+        n += (size_t)is_state(fpx_program_tensor_at(program, i));
+    return n;
+}
+
+/* What must be equal for a checkpoint to fit: the experiment's text and the recipe's, and what the
+ * command line can override. */
+static void identity(const fpx_trainer *t, char experiment[65], char recipe[65], char run[64])
+{
+    (void)snprintf(run, 64, "steps=%u seed=%llu", t->experiment->steps,
+                   (unsigned long long)t->experiment->seed);
+    fpx_sha256_text(t->experiment->text, strlen(t->experiment->text), experiment);
+    fpx_sha256_text(t->recipe->text, strlen(t->recipe->text), recipe);
+}
+
+enum { STORED_NAME = 2 * FPX_NAME_MAX };
+
+static void stored_name(const char *prefix, const char *name, char out[STORED_NAME])
+{
+    (void)snprintf(out, STORED_NAME, "%s%s%s", prefix, prefix[0] ? "/" : "", name);
+}
+
+static size_t add_entries(const char *prefix, const fpx_exec *exec, fpx_st_entry *entries,
+                          char (*names)[STORED_NAME])
+{
+    const fpx_program *program = fpx_exec_program(exec);
+    size_t n = 0;
+
+    for (size_t i = 0; i < fpx_program_tensors(program); i++) {
+        const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
+
+        if (!is_state(t))
+            continue;
+        stored_name(prefix, t->name, names[n]);
+        entries[n] = (fpx_st_entry){ .name = names[n],
+                                     .desc = t->desc,
+                                     .data = fpx_exec_data(exec, (uint32_t)i) };
+        n++;
+    }
+    return n;
+}
+
+static fpx_status make_folder(const char *dir, fpx_error *err)
+{
+    if (mkdir(dir, 0777) != 0 && errno != EEXIST)
+        return fpx_error_set(err, FPX_EIO, "%s: cannot make the folder: %s", dir, strerror(errno));
+    return FPX_OK;
+}
+
+fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
+                            const fpx_checkpoint_extra *extras, size_t nextras, const char *chain,
+                            fpx_error *err)
+{
+    const fpx_trainer *t = trainer;
+    size_t room = count_state(t->exec), n = 0;
+    char experiment[65], recipe[65], run[64], step[24], path[4096];
+    fpx_status status;
+
+    for (size_t i = 0; i < nextras; i++)
+        room += count_state(extras[i].exec);
+    fpx_st_entry *entries = calloc(room + 1, sizeof *entries);
+    char(*names)[STORED_NAME] = calloc(room + 1, sizeof *names);
+
+    if (entries == NULL || names == NULL) {
+        status = fpx_error_set(err, FPX_ENOMEM, "checkpoint: out of memory");
+    } else if ((status = make_folder(dir, err)) == FPX_OK) {
+        n = add_entries("", t->exec, entries, names);
+        for (size_t i = 0; i < nextras; i++)
+            n += add_entries(extras[i].prefix, extras[i].exec, entries + n, names + n);
+        identity(t, experiment, recipe, run);
+        (void)snprintf(step, sizeof step, "%llu", (unsigned long long)t->next_step);
+        (void)snprintf(path, sizeof path, "%s/step-%06llu.safetensors", dir,
+                       (unsigned long long)t->next_step);
+        const fpx_st_pair pairs[] = { { "fpx.step", step },
+                                      { "fpx.experiment", experiment },
+                                      { "fpx.recipe", recipe },
+                                      { "fpx.run", run },
+                                      { "fpx.chain", chain } };
+        status = fpx_st_write(path, entries, n, pairs, sizeof pairs / sizeof pairs[0], err);
+    }
+    free(entries);
+    free(names);
+    return status;
+}
+
+/* The highest step among the files of the folder; unfinished .tmp files do not count. */
+static fpx_status newest(const char *dir, char path[4096], fpx_error *err)
+{
+    DIR *d = opendir(dir);
+    unsigned long long best = 0;
+    int found = 0;
+
+    if (d == NULL)
+        return fpx_error_set(err, FPX_EIO, "%s: cannot open the folder of checkpoints: %s", dir,
+                             strerror(errno));
+    for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+        unsigned long long step = 0;
+        int end = 0;
+
+        if (sscanf(e->d_name, "step-%llu.safetensors%n", &step, &end) == 1 && end > 0 &&
+            e->d_name[end] == '\0' && (!found || step >= best)) {
+            best = step;
+            found = 1;
+            (void)snprintf(path, 4096, "%s/%s", dir, e->d_name);
+        }
+    }
+    (void)closedir(d);
+    if (!found)
+        return fpx_error_set(err, FPX_EIO, "%s: holds no checkpoint (step-*.safetensors)", dir);
+    return FPX_OK;
+}
+
+/* Looks at every tensor of one executor; copies only in the second pass, so that an error changes
+ * nothing. */
+static fpx_status load_state(const fpx_st_file *file, const char *path, const char *prefix,
+                             fpx_exec *exec, int copy, fpx_error *err)
+{
+    const fpx_program *program = fpx_exec_program(exec);
+
+    for (size_t i = 0; i < fpx_program_tensors(program); i++) {
+        const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
+        const fpx_st_entry *entry;
+        char name[STORED_NAME];
+
+        if (!is_state(t))
+            continue;
+        stored_name(prefix, t->name, name);
+        entry = fpx_st_find(file, name);
+        if (entry == NULL || !fpx_tensor_same_kind(&entry->desc, &t->desc))
+            return fpx_error_set(err, FPX_EINVAL, "%s: %s %s", path, name,
+                                 entry == NULL
+                                     ? "is missing: a checkpoint of another model, or made "
+                                       "without this shadow"
+                                     : "has another format or shape");
+        if (copy)
+            memcpy(fpx_exec_data(exec, (uint32_t)i), entry->data, fpx_tensor_bytes(&t->desc));
+    }
+    return FPX_OK;
+}
+
+static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, const char *path,
+                                 uint64_t *ret_step, fpx_error *err)
+{
+    const char *step = fpx_st_metadata(file, "fpx.step"),
+               *of = fpx_st_metadata(file, "fpx.experiment");
+    const char *with = fpx_st_metadata(file, "fpx.recipe"), *as = fpx_st_metadata(file, "fpx.run");
+    char experiment[65], recipe[65], run[64], *end = NULL;
+    unsigned long long value;
+
+    if (step == NULL || of == NULL || with == NULL || as == NULL)
+        return fpx_error_set(err, FPX_EFORMAT, "%s: not a checkpoint of fpx train", path);
+    identity(t, experiment, recipe, run);
+    if (strcmp(of, experiment) != 0 || strcmp(with, recipe) != 0)
+        return fpx_error_set(
+            err, FPX_EINVAL,
+            "%s: was made with another %s; resume with the same text, or train into "
+            "another folder",
+            path, strcmp(of, experiment) != 0 ? "experiment file" : "recipe");
+    if (strcmp(as, run) != 0)
+        return fpx_error_set(err, FPX_EINVAL, "%s: was made with %s, this run has %s", path, as,
+                             run);
+    value = strtoull(step, &end, 10);
+    if (end == step || *end != '\0' || value > t->experiment->steps)
+        return fpx_error_set(err, FPX_EFORMAT, "%s: step '%s' makes no sense", path, step);
+    *ret_step = value;
+    return FPX_OK;
+}
+
+fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
+                            const fpx_checkpoint_extra *extras, size_t nextras, char ret_chain[64],
+                            fpx_error *err)
+{
+    fpx_st_file *file = NULL;
+    uint64_t step = 0;
+    char path[4096];
+    const char *chain;
+    fpx_status status = newest(dir, path, err);
+
+    if (status == FPX_OK)
+        status = fpx_st_open(path, &file, err);
+    if (status != FPX_OK)
+        return status;
+    status = check_identity(trainer, file, path, &step, err);
+    for (int copy = 0; copy < 2 && status == FPX_OK; copy++) {
+        status = load_state(file, path, "", trainer->exec, copy, err);
+        for (size_t i = 0; i < nextras && status == FPX_OK; i++)
+            status = load_state(file, path, extras[i].prefix, extras[i].exec, copy, err);
+    }
+    if (status == FPX_OK) {
+        trainer->next_step = step;
+        chain = fpx_st_metadata(file, "fpx.chain");
+        (void)snprintf(ret_chain, 64, "%s", chain ? chain : "");
+    }
+    fpx_st_close(file);
+    return status;
+}

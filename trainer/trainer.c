@@ -1,0 +1,186 @@
+/* trainer.c - owns a training program, its executor and its data; a step is: write the inputs, run the
+ * program, read loss and norm. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fpx/cpu.h>
+#include <fpx/stream.h>
+
+#include "sites.h"
+#include "trainer_state.h"
+
+/* Normal with the experiment's deviation; what is added to the residual stream is divided by
+ * sqrt(2 layers) (GPT-2); gains start at 1. */
+static void initialise(fpx_trainer *t)
+{
+    const fpx_program *program = t->model->program;
+    const fpx_model_config *c = &t->experiment->model;
+    uint64_t site = SITE_INIT;
+
+    for (size_t i = 0; i < fpx_program_tensors(program); i++) {
+        const fpx_program_tensor *p = fpx_program_tensor_at(program, i);
+        const int gain = p->desc.ndim < 2;
+        const int residual = strstr(p->name, "attn.out/") || strstr(p->name, "mlp.down/");
+        const double std = c->init_std / (residual ? sqrt(2.0 * c->layers) : 1.0);
+        const fpx_stream stream = { .seed = t->experiment->seed, .site = site };
+        float *data = fpx_exec_data(t->exec, (uint32_t)i);
+
+        if (p->cls != FPX_TENSOR_PARAM)
+            continue;
+        for (size_t k = 0; k < fpx_tensor_count(&p->desc); k++)
+            data[k] = gain ? 1.0f : (float)(std * fpx_stream_normal(&stream, k));
+        site++;
+    }
+}
+
+static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevices, unsigned keep,
+                        fpx_error *err)
+{
+    const fpx_experiment *e = t->experiment;
+    fpx_status status;
+    fpx_fpenv env;
+
+    if ((status = fpx_corpus_new(e, &t->corpus, err)) != FPX_OK)
+        return status;
+    if (e->steps > fpx_corpus_train_steps(t->corpus))
+        return fpx_error_set(
+            err, FPX_EINVAL,
+            "%s: %u steps of %u x %u bytes would repeat tokens; the corpus gives %zu "
+            "steps: lower steps, batch or sequence, or take a larger corpus",
+            e->name, e->steps, e->data.batch, e->data.sequence, fpx_corpus_train_steps(t->corpus));
+    if ((status = fpx_model_build(e, t->recipe, 1, 0, 0, &t->model, err)) != FPX_OK ||
+        (status = fpx_exec_new(t->model->program, devices, ndevices, keep, &t->exec, err)) !=
+            FPX_OK)
+        return status;
+    env = fpx_fpenv_enter();
+    initialise(t);
+    fpx_fpenv_leave(env);
+    return FPX_OK;
+}
+
+fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *recipe,
+                           fpx_device *const *devices, size_t ndevices, unsigned keep,
+                           fpx_trainer **ret_trainer, fpx_error *err)
+{
+    fpx_trainer *t = calloc(1, sizeof *t);
+    fpx_status status;
+
+    if (t == NULL || (t->devices = calloc(ndevices + 1, sizeof(fpx_device *))) == NULL) {
+        free(t);
+        return fpx_error_set(err, FPX_ENOMEM, "trainer: out of memory");
+    }
+    t->experiment = experiment;
+    t->recipe = recipe;
+    t->ndevices = ndevices;
+    for (size_t i = 0; i < ndevices; i++)
+        t->devices[i] = devices[i];
+    if ((status = build(t, devices, ndevices, keep, err)) != FPX_OK) {
+        fpx_trainer_free(t);
+        return status;
+    }
+    *ret_trainer = t;
+    return FPX_OK;
+}
+
+void fpx_trainer_free(fpx_trainer *trainer)
+{
+    if (trainer == NULL)
+        return;
+    fpx_exec_free(trainer->exec);
+    fpx_model_free(trainer->model);
+    fpx_exec_free(trainer->eval_exec);
+    fpx_model_free(trainer->eval_model);
+    fpx_corpus_free(trainer->corpus);
+    free(trainer->devices);
+    free(trainer);
+}
+
+const fpx_model *fpx_trainer_model(const fpx_trainer *trainer)
+{
+    return trainer->model;
+}
+
+fpx_exec *fpx_trainer_exec(fpx_trainer *trainer)
+{
+    return trainer->exec;
+}
+
+uint64_t fpx_trainer_next_step(const fpx_trainer *trainer)
+{
+    return trainer->next_step;
+}
+
+/* b^n by squaring in float64: exact order of operations, so the same bits everywhere. */
+static double power(double b, uint64_t n)
+{
+    double r = 1.0;
+
+    for (; n > 0; n >>= 1, b *= b)
+        if (n & 1)
+            r *= b;
+    return r;
+}
+
+static void write_hyper(fpx_trainer *t, double rate)
+{
+    const fpx_optimizer_config *o = &t->experiment->optimizer;
+    const uint64_t n = t->next_step + 1;
+    float *hyper = fpx_exec_data(t->exec, t->model->hyper);
+
+    hyper[0] = (float)rate;
+    hyper[1] = (float)(1.0 / (1.0 - power(o->beta1, n)));
+    hyper[2] = (float)(1.0 / (1.0 - power(o->beta2, n)));
+}
+
+/* The loss and the norm are read when their operations have run: their memory may be used again. */
+static fpx_status read_results(void *context, const fpx_op_view *view, fpx_error *err)
+{
+    fpx_trainer *t = context;
+    const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
+
+    (void)err;
+    for (uint32_t o = 0; o < op->nout; o++) {
+        if (op->out[o] == t->model->loss)
+            memcpy(&t->loss, view->out[o], sizeof t->loss);
+        if (op->out[o] == t->model->norm)
+            memcpy(&t->norm, view->out[o], sizeof t->norm);
+    }
+    return FPX_OK;
+}
+
+fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, fpx_error *err)
+{
+    fpx_trainer *t = trainer;
+    const uint64_t step = t->next_step;
+    fpx_status status;
+    fpx_fpenv env;
+    double rate;
+
+    if (step >= t->experiment->steps)
+        return fpx_error_set(err, FPX_EINVAL, "%s: all %u steps are done", t->experiment->name,
+                             t->experiment->steps);
+    env = fpx_fpenv_enter();
+    if (!t->reading) {
+        const fpx_observer o = { .context = t, .after_op = read_results };
+
+        if (fpx_exec_attach(t->exec, &o) != FPX_OK) {
+            fpx_fpenv_leave(env);
+            return fpx_error_set(err, FPX_ENOMEM, "trainer: out of memory");
+        }
+        t->reading = 1;
+    }
+    rate = fpx_learning_rate(t->experiment, step);
+    fpx_corpus_train(t->corpus, step, fpx_exec_data(t->exec, t->model->tokens),
+                     fpx_exec_data(t->exec, t->model->targets));
+    write_hyper(t, rate);
+    status = fpx_exec_step(t->exec, step, err);
+    fpx_fpenv_leave(env);
+    if (status != FPX_OK)
+        return status;
+    t->next_step = step + 1;
+    *ret_result = (fpx_step_result){
+        .step = step, .loss = (double)t->loss, .norm = (double)t->norm, .learning_rate = rate
+    };
+    return FPX_OK;
+}

@@ -1,0 +1,22 @@
+/* trainer_state.h - what a trainer owns: shared by trainer.c, evaluate.c and checkpoint.c. */
+#ifndef TRAINER_STATE_H
+#define TRAINER_STATE_H
+
+#include <fpx/train.h>
+
+struct fpx_trainer {
+    const fpx_experiment *experiment;
+    const fpx_recipe *recipe;
+    fpx_device **devices;
+    size_t ndevices;
+    fpx_corpus *corpus;
+    fpx_model *model;
+    fpx_exec *exec;
+    fpx_model *eval_model; /* forward pass only, made when first needed */
+    fpx_exec *eval_exec;
+    uint64_t next_step;
+    int reading; /* the observer that fills loss and norm is attached */
+    float loss, norm;
+};
+
+#endif /* TRAINER_STATE_H */
