@@ -12,7 +12,7 @@
 
 #include "cli.h"
 #include "demo_fault.h"
-#include "scratch.h"
+#include "demo_scratch.h"
 #include "session.h"
 
 enum { OPT_SEED, OPT_KEEP, OPT_PAGE };

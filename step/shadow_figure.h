@@ -15,7 +15,4 @@ void shadow_compare_values(const double *value, const double *reference, const d
 void shadow_compare_codes(const fpx_format *format, double scale, const void *code,
                           const void *reference, size_t n, fpx_figure *ret_figure);
 
-/* One code as an integer. */
-uint64_t shadow_code_at(const fpx_format *format, const void *codes, size_t index);
-
 #endif /* STEP_SHADOW_FIGURE_H */

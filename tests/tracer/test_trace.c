@@ -412,7 +412,7 @@ START_TEST(steps_follow_the_rules)
 {
     uint8_t codes[FIXTURE_MAX_BYTES] = { 0 };
     fpx_trace_writer *writer = create(8);
-    const fpx_trace_figure figure = fixture_figure(0, 0, 0);
+    const fpx_figure figure = fixture_figure(0, 0, 0);
     fpx_error err;
 
     ck_assert_int_eq(fpx_trace_put(writer, 0, codes, 1.0, &err), FPX_EINVAL);
@@ -442,7 +442,7 @@ START_TEST(readers_check_their_arguments)
     uint8_t codes[FIXTURE_MAX_BYTES];
     fpx_digest digests[FIXTURE_RECORDS];
     fpx_stats stats[FIXTURE_RECORDS];
-    fpx_trace_figure figures[FIXTURE_RECORDS];
+    fpx_figure figures[FIXTURE_RECORDS];
     fpx_trace_writer *writer = create(2);
     fpx_error err;
 
@@ -562,7 +562,7 @@ START_TEST(no_modes_and_empty_texts_are_fine)
     uint8_t codes[FIXTURE_MAX_BYTES];
     const fpx_trace_layout layout = { .records = fixture_layout()->records, .nrecords = 1 };
     fpx_trace_writer *writer = NULL;
-    fpx_trace_figure figure;
+    fpx_figure figure;
     fpx_error err;
 
     ck_assert_int_eq(fpx_trace_create(path, &layout, 0, &writer, &err), FPX_OK);

@@ -89,7 +89,7 @@ static int read_all(void)
 {
     uint8_t codes[FIXTURE_MAX_BYTES];
     fpx_stats stats[FIXTURE_RECORDS];
-    fpx_trace_figure figures[FIXTURE_RECORDS];
+    fpx_figure figures[FIXTURE_RECORDS];
     fpx_trace *trace = NULL;
     fpx_error err = { .text = "" };
     size_t checked = 0;

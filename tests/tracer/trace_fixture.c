@@ -104,13 +104,13 @@ double fixture_scale(uint64_t step, size_t record)
     return record % 3 == 0 ? 0.25 * (double)(step + 1) : 1.0;
 }
 
-fpx_trace_figure fixture_figure(uint64_t step, size_t mode, size_t record)
+fpx_figure fixture_figure(uint64_t step, size_t mode, size_t record)
 {
-    const fpx_trace_figure figure = { .max_abs = (double)step,
-                                      .rms = (double)mode,
-                                      .ratio = (double)record,
-                                      .expected_bits = 0x1p53 - 1,
-                                      .actual_bits = -0.0 };
+    const fpx_figure figure = { .max_abs = (double)step,
+                                .rms = (double)mode,
+                                .ratio = (double)record,
+                                .expected_bits = 0x1p53 - 1,
+                                .actual_bits = -0.0 };
 
     return figure;
 }
@@ -124,7 +124,7 @@ fpx_status fixture_step(fpx_trace_writer *writer, uint64_t step, fpx_error *err)
         fixture_codes(step, i, codes);
         status = fpx_trace_put(writer, i, codes, fixture_scale(step, i), err);
         if (i % 2 == 0 && status == FPX_OK) {
-            const fpx_trace_figure figure = fixture_figure(step, 1, i);
+            const fpx_figure figure = fixture_figure(step, 1, i);
             status = fpx_trace_put_figure(writer, 1, i, &figure, err);
         }
     }
@@ -196,14 +196,14 @@ static void check_stats(fpx_trace *trace, size_t index, uint64_t step)
 
 static void check_figures(fpx_trace *trace, size_t index, uint64_t step)
 {
-    fpx_trace_figure figures[FIXTURE_RECORDS];
+    fpx_figure figures[FIXTURE_RECORDS];
     fpx_error err;
 
     for (size_t mode = 0; mode < FIXTURE_MODES; mode++) {
         if (fpx_trace_figures(trace, index, mode, figures, &err) != FPX_OK)
             ck_abort_msg("%s", err.text);
         for (size_t i = 0; i < FIXTURE_RECORDS; i++) {
-            const fpx_trace_figure expected = fixture_figure(step, mode, i);
+            const fpx_figure expected = fixture_figure(step, mode, i);
             const int put = mode == 1 && i % 2 == 0;
             if (put ? memcmp(&expected, &figures[i], sizeof expected) != 0
                     : figures[i].ratio == figures[i].ratio)

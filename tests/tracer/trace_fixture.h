@@ -16,7 +16,7 @@ const fpx_trace_layout *fixture_layout(void);
 /* The codes of one record at one step, fpx_tensor_bytes of them, all patterns of the format. */
 void fixture_codes(uint64_t step, size_t record, uint8_t *ret_codes);
 double fixture_scale(uint64_t step, size_t record);
-fpx_trace_figure fixture_figure(uint64_t step, size_t mode, size_t record);
+fpx_figure fixture_figure(uint64_t step, size_t mode, size_t record);
 
 /* Begins, puts and commits one step as above; the first status that is not FPX_OK. */
 fpx_status fixture_step(fpx_trace_writer *writer, uint64_t step, fpx_error *err);

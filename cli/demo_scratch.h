@@ -1,6 +1,6 @@
-/* scratch.h - a temporary folder that goes away whole, and programs run with their output in a file. */
-#ifndef CLI_SCRATCH_H
-#define CLI_SCRATCH_H
+/* demo_scratch.h - a temporary folder that goes away whole, and programs run with their output in a file. */
+#ifndef CLI_DEMO_SCRATCH_H
+#define CLI_DEMO_SCRATCH_H
 
 #include <stdint.h>
 
@@ -17,4 +17,4 @@ void scratch_remove(const char *path); /* with everything in it */
  * file `output`. Returns its exit code, or -1. */
 int scratch_run(const char *const *argv, const char *output);
 
-#endif /* CLI_SCRATCH_H */
+#endif /* CLI_DEMO_SCRATCH_H */

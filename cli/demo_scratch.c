@@ -1,5 +1,5 @@
-/* scratch.c - folders and processes for the demo. */
-#include "scratch.h"
+/* demo_scratch.c - folders and processes for the demo. */
+#include "demo_scratch.h"
 
 #include <dirent.h>
 #include <errno.h>
