@@ -156,18 +156,22 @@ END_TEST
 /* Numbers do not depend on the caller's rounding mode or decimal point. */
 START_TEST(numbers_mean_the_same_everywhere)
 {
-    const int round = fegetround();
-    fpx_experiment *e = NULL;
-
+    static const int modes[] = { FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO };
     const char *german = setlocale(LC_ALL, "de_DE.UTF-8");
-    ck_assert_int_eq(fesetround(FE_UPWARD), 0);
-    const fpx_status status = read_experiment(good, strlen(good), &e);
-    ck_assert_int_eq(fegetround(), FE_UPWARD);
-    ck_assert_int_eq(fesetround(round), 0);
+
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        fpx_experiment *e = NULL;
+
+        ck_assert_int_eq(fesetround(modes[i]), 0);
+        const fpx_status status = read_experiment(good, strlen(good), &e);
+        ck_assert_int_eq(fegetround(), modes[i]);
+        ck_assert_int_eq(fesetround(FE_TONEAREST), 0);
+        ck_assert_msg(status == FPX_OK, "%s", err.text);
+        ck_assert(e->optimizer.learning_rate == 0.003 && e->optimizer.beta1 == 0.8);
+        ck_assert(e->optimizer.beta2 == 0.99 && e->data.validation == 0.1);
+        fpx_experiment_free(e);
+    }
     (void)setlocale(LC_ALL, "C");
-    ck_assert_msg(status == FPX_OK, "%s", err.text);
-    ck_assert(e->optimizer.learning_rate == 0.003 && e->data.validation == 0.1);
-    fpx_experiment_free(e);
     printf("decimal comma: %s\n", german != NULL ? "tried" : "no such locale here");
 }
 END_TEST
