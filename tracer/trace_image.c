@@ -176,21 +176,21 @@ static const H5FD_class_t image_class = {
 hid_t fpx_image_create(fpx_image *image)
 {
     const image_access info = { image };
-    const hid_t driver = H5FDregister(&image_class);
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     const hid_t create = H5Pcreate(H5P_FILE_CREATE);
     hid_t file = H5I_INVALID_HID;
 
+    image->driver = H5FDregister(&image_class);
     /* Rows of 8-byte numbers, and the counter that commits them, must not straddle. Metadata in
      * blocks keeps the pages between large datasets few. */
-    if (driver >= 0 && access >= 0 && create >= 0 && H5Pset_obj_track_times(create, 0) >= 0 &&
-        H5Pset_driver(access, driver, &info) >= 0 && H5Pset_alignment(access, 8, 8) >= 0 &&
+    if (image->driver >= 0 && access >= 0 && create >= 0 &&
+        H5Pset_obj_track_times(create, 0) >= 0 &&
+        H5Pset_driver(access, image->driver, &info) >= 0 && H5Pset_alignment(access, 8, 8) >= 0 &&
         H5Pset_meta_block_size(access, METADATA_BLOCK) >= 0 &&
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0)
         file = H5Fcreate("fpx image", H5F_ACC_TRUNC, create, access);
     H5Pclose(create);
     H5Pclose(access);
-    H5FDunregister(driver); /* the open file keeps its own reference */
     return file;
 }
 
@@ -199,7 +199,9 @@ void fpx_image_free(fpx_image *image)
     for (size_t page = 0; page < image->npages; page++)
         free(image->pages[page]);
     free(image->pages);
-    *image = (fpx_image){ NULL, 0, 0 };
+    if (image->driver >= 0)
+        H5FDunregister(image->driver);
+    *image = FPX_NO_IMAGE;
 }
 
 static int write_pages(const fpx_image *image, int fd)

@@ -17,9 +17,12 @@ typedef struct fpx_image {
     uint8_t **pages; /* NULL: a hole */
     size_t npages;
     uint64_t size; /* bytes, once HDF5 has closed the file */
+    hid_t driver;  /* must outlive the file: HDF5 calls it while it drops its last reference */
 } fpx_image;
 
-/* A new HDF5 file kept in *image (all zeros on entry), which must outlive it; negative on failure.
+#define FPX_NO_IMAGE ((fpx_image){ .pages = NULL, .driver = H5I_INVALID_HID })
+
+/* A new HDF5 file kept in *image (FPX_NO_IMAGE on entry), which must outlive it; negative on failure.
  * Metadata is of HDF5 1.8's format, whose every structure carries a checksum. */
 hid_t fpx_image_create(fpx_image *image);
 
@@ -29,6 +32,7 @@ hid_t fpx_image_create(fpx_image *image);
 fpx_status fpx_image_save(const fpx_image *image, fpx_extent *holes, size_t nholes,
                           const char *temporary, const char *path, int *ret_fd, fpx_error *err);
 
+/* Only after H5Fclose. FPX_NO_IMAGE is fine. */
 void fpx_image_free(fpx_image *image);
 
 #endif /* FPX_TRACE_IMAGE_H */

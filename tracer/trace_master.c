@@ -228,7 +228,7 @@ static fpx_status save(const fpx_image *image, const char *path, fpx_error *err)
 fpx_status fpx_master_write(const char *path, const fpx_trace_layout *layout, uint64_t segments,
                             fpx_error *err)
 {
-    fpx_image image = { NULL, 0, 0 };
+    fpx_image image = FPX_NO_IMAGE;
     fpx_layout_rows rows;
     fpx_status status = fpx_layout_to_rows(layout, &rows, err);
 

@@ -151,7 +151,7 @@ static fpx_status make_file(const char *temporary, uint64_t index, const fpx_sch
                             fpx_digest layout_digest, fpx_digest chain_before, fpx_segment *segment,
                             fpx_error *err)
 {
-    fpx_image image = { NULL, 0, 0 };
+    fpx_image image = FPX_NO_IMAGE;
     fpx_status status = FPX_OK;
     const fpx_h5_muted muted = fpx_h5_mute();
     const hid_t file = fpx_image_create(&image);
