@@ -220,16 +220,6 @@ fpx_status fpx_layout_copy(const fpx_trace_layout *layout, fpx_trace_layout **re
     return FPX_OK;
 }
 
-fpx_digest fpx_layout_text_digest(const fpx_trace_layout *layout)
-{
-    const char *texts[3] = { layout->experiment, layout->device, layout->version };
-    fpx_digest digests[3];
-
-    for (int i = 0; i < 3; i++)
-        digests[i] = fpx_digest_bytes(texts[i], strlen(texts[i]));
-    return fpx_digest_list(digests, 3);
-}
-
 int fpx_layout_differs(const fpx_trace_layout *a, const fpx_trace_layout *b, char *ret_text,
                        size_t size)
 {
