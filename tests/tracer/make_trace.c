@@ -51,7 +51,7 @@ static fpx_status put_step(fpx_trace_writer *writer, const fpx_trace_layout *lay
     fpx_status status = fpx_trace_begin(writer, step, err);
 
     for (size_t i = 0; i < layout->nrecords && status == FPX_OK; i++) {
-        const fpx_trace_figure figure = { .max_abs = (double)(step + i), .ratio = 0.5 };
+        const fpx_figure figure = { .max_abs = (double)(step + i), .ratio = 0.5 };
         fill(step, i, &layout->records[i].desc, codes);
         status = fpx_trace_put(writer, i, codes, 0.5, err);
         if (status == FPX_OK)
