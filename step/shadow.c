@@ -74,12 +74,9 @@ unsigned fpx_shadow_keep(const fpx_shadow_spec *spec)
     return FPX_KEEP_INPUTS | (spec->mode == FPX_SHADOW_OPERAND ? FPX_KEEP_UNQUANTIZED : 0u);
 }
 
-/* Any codes to float64 (integers too), times the scale that decodes them. */
 static void to_double(const fpx_tensor *desc, double scale, const void *codes, double *out)
 {
-    const fpx_status status =
-        fpx_decode_f64(&desc->format, scale, codes, out, fpx_tensor_count(desc));
-    (void)status; /* fails only for formats above 64 bits, which do not exist */
+    shadow_decode(&desc->format, scale, codes, out, fpx_tensor_count(desc));
 }
 
 /* Writes a tensor of the watched program into the shadow's tensor of the same index. */
