@@ -74,12 +74,9 @@ unsigned fpx_shadow_keep(const fpx_shadow_spec *spec)
     return FPX_KEEP_INPUTS | (spec->mode == FPX_SHADOW_OPERAND ? FPX_KEEP_UNQUANTIZED : 0u);
 }
 
-/* Any codes to float64 (integers too), times the scale that decodes them. */
 static void to_double(const fpx_tensor *desc, double scale, const void *codes, double *out)
 {
-    const fpx_status status =
-        fpx_decode_f64(&desc->format, scale, codes, out, fpx_tensor_count(desc));
-    (void)status; /* fails only for formats above 64 bits, which do not exist */
+    shadow_decode(&desc->format, scale, codes, out, fpx_tensor_count(desc));
 }
 
 /* Writes a tensor of the watched program into the shadow's tensor of the same index. */
@@ -149,6 +146,15 @@ static void take_inputs(const fpx_shadow *sh, const fpx_op_view *view, const fpx
     }
 }
 
+/* Whether the shadow's tensor of an input still is what take_inputs has decoded. */
+static int holds_input(const fpx_shadow *sh, const fpx_program_op *op, uint32_t i)
+{
+    const fpx_program_tensor *t = fpx_program_tensor_at(fpx_exec_program(sh->exec), op->in[i]);
+    const int in_place = fpx_op_info_of((fpx_op_kind)op->kind)->in_place >> i & 1;
+
+    return !in_place && fpx_format_equal(&t->desc.format, &fpx_fp64) && t->cls != FPX_TENSOR_SCALE;
+}
+
 /* The bound needs every input exactly: also the scales that the widened program leaves out. */
 static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op)
 {
@@ -164,7 +170,9 @@ static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fp
         const fpx_program_tensor *t = fpx_program_tensor_at(view->program, op->in[i]);
 
         args.in[i] = view->in[i];
-        if (t->desc.format.cls == FPX_CLASS_FLOAT) {
+        if (holds_input(sh, op, i)) {
+            args.in[i] = fpx_exec_data(sh->exec, op->in[i]);
+        } else if (t->desc.format.cls == FPX_CLASS_FLOAT) {
             to_double(&t->desc, fpx_exec_scale(view->exec, op->in[i]), view->in[i], sh->input[i]);
             args.in[i] = sh->input[i];
         }
