@@ -29,7 +29,8 @@ static double spacing(const fpx_format *format, double magnitude)
 
     memcpy(&bits, &magnitude, sizeof bits);
     exponent = (int)(bits >> (DBL_MANT_DIG - 1)) - (DBL_MAX_EXP - 1); /* of float64's subnormals: */
-    return power_of_two((exponent > least ? exponent : least) - format->mbits); /* below any least */
+    return power_of_two((exponent > least ? exponent : least) -
+                        format->mbits); /* below any least */
 }
 
 /* What is the same for every element. */
