@@ -1,6 +1,4 @@
-/* stubs.c - placeholders until the page, the demo and the benchmarks are in; goes when they come. */
-#include <fpx/report.h>
-
+/* stubs.c - placeholders until the demo and the benchmarks are in; goes when they come. */
 #include "cli.h"
 
 static const cli_option none[] = { { NULL, NULL, NULL } };
@@ -12,9 +10,3 @@ static int nothing(const cli_args *a)
 }
 
 const cli_verb verb_bench = { "bench", "", "not there yet", "", none, 0, 0, nothing };
-
-fpx_status fpx_report_html(const char *path, const fpx_report_input *input, fpx_error *err)
-{
-    (void)input;
-    return fpx_error_set(err, FPX_EUNSUPPORTED, "%s: the page is not there yet", path);
-}
