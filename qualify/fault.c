@@ -23,6 +23,15 @@ const char *fpx_fault_name(fpx_fault_kind kind)
     return kind < FPX_FAULT_KINDS ? names[kind] : "unknown";
 }
 
+/* The ABI asks for it; what to wrap does not fit into options. */
+static fpx_status faulty_open(const char *options, void **ret_device, char *text, size_t text_size)
+{
+    (void)options;
+    (void)ret_device;
+    (void)snprintf(text, text_size, "a fault injector is made by fpx_fault_device");
+    return FPX_EUNSUPPORTED;
+}
+
 static void faulty_close(void *device)
 {
     faulty *f = device;
@@ -181,6 +190,7 @@ static fpx_status faulty_run(void *device, const fpx_call *call, char *text, siz
 static const fpx_accel faulty_table = { .struct_size = sizeof(fpx_accel),
                                         .version = FPX_ACCEL_VERSION,
                                         .name = "faulty",
+                                        .open = faulty_open,
                                         .close = faulty_close,
                                         .describe = faulty_describe,
                                         .alloc = faulty_alloc,
