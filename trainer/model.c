@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/cpu.h>
+
 #include "model_build.h"
 
 typedef struct norm {
@@ -344,8 +346,9 @@ static fpx_status build_all(build *b, const fpx_experiment *e, const shape *s, i
     return b->status;
 }
 
-fpx_status fpx_model_build(const fpx_experiment *experiment, const fpx_recipe *recipe, int training,
-                           uint32_t batch, uint32_t sequence, fpx_model **ret_model, fpx_error *err)
+static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe *recipe,
+                              int training, uint32_t batch, uint32_t sequence,
+                              fpx_model **ret_model, fpx_error *err)
 {
     const fpx_model_config *c = &experiment->model;
     shape s = { .b = batch ? batch : experiment->data.batch,
@@ -392,6 +395,18 @@ fpx_status fpx_model_build(const fpx_experiment *experiment, const fpx_recipe *r
     }
     *ret_model = m;
     return FPX_OK;
+}
+
+/* Attributes are computed here (1 / sqrt D): in the library's rounding mode, like all numbers. */
+fpx_status fpx_model_build(const fpx_experiment *experiment, const fpx_recipe *recipe, int training,
+                           uint32_t batch, uint32_t sequence, fpx_model **ret_model, fpx_error *err)
+{
+    const fpx_fpenv env = fpx_fpenv_enter();
+    const fpx_status status =
+        build_model(experiment, recipe, training, batch, sequence, ret_model, err);
+
+    fpx_fpenv_leave(env);
+    return status;
 }
 
 void fpx_model_free(fpx_model *model)
