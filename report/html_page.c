@@ -102,7 +102,8 @@ static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx
         html_put_number(f, s->figure.ratio);
         (void)fputs(" times its bound", f);
     } else {
-        (void)fprintf(f, ": %.0f elements disagree with the shadow ", s->figure.mismatches);
+        (void)fprintf(f, ": %.0f element%s with the shadow ", s->figure.mismatches,
+                      s->figure.mismatches > 1.0 ? "s disagree" : " disagrees");
         put_code(f, layout->modes[s->mode].name);
     }
 }
