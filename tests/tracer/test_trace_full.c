@@ -127,6 +127,7 @@ START_TEST(a_full_disk)
     ck_assert_int_eq(fixture_step(writer, step, &err), FPX_OK);
     ck_assert_int_eq(fpx_trace_close(writer, &err), FPX_OK);
     ck_assert_uint_eq(fixture_check(full_path, 0), step + 1);
+    ck_assert_int_eq(umount(disk), 0); /* also: no descriptor was left open */
     free(ballast);
     free(full_path);
     free(disk);
