@@ -11,7 +11,7 @@
 
 /* CHUNK: a chunk stays in the first-level cache; a multiple of LANES, so that lanes keep. TABLES:
  * neighbours often share an exponent, and one table would wait for its own store. */
-enum { LANES = 16, CHUNK = 512, TABLES = 2, EXPONENTS = 2048, SPECIAL = EXPONENTS - 1 };
+enum { LANES = 16, CHUNK = 512, TABLES = 4, EXPONENTS = 2048, SPECIAL = EXPONENTS - 1 };
 
 static const uint64_t infinity_bits = UINT64_C(0x7ff0000000000000);
 
@@ -92,7 +92,11 @@ static uint64_t count_magnitude(const double *x, size_t n, uint64_t magnitude)
 
 static uint64_t with_exponent(const stats_state *s, uint64_t exponent)
 {
-    return s->exponent[0][exponent] + s->exponent[1][exponent];
+    uint64_t count = 0;
+
+    for (size_t t = 0; t < TABLES; t++)
+        count += s->exponent[t][exponent];
+    return count;
 }
 
 /* saturated: bits of the magnitude to count, 0 for none. x is used up. */
@@ -102,8 +106,12 @@ static void add_chunk(stats_state *s, uint64_t saturated, double *x, size_t n)
     const uint64_t specials = with_exponent(s, SPECIAL);
     const uint64_t tops = with_exponent(s, saturated >> 52);
 
-    for (size_t i = 0; i < n; i++)
-        s->exponent[i % TABLES][fpx_f64_bits(x[i]) >> 52 & SPECIAL]++;
+    size_t i = 0;
+    for (; n - i >= TABLES; i += TABLES)
+        for (size_t t = 0; t < TABLES; t++)
+            s->exponent[t][fpx_f64_bits(x[i + t]) >> 52 & SPECIAL]++;
+    for (; i < n; i++)
+        s->exponent[0][fpx_f64_bits(x[i]) >> 52 & SPECIAL]++;
     if (with_exponent(s, 0) != zeros)
         s->zero += count_magnitude(x, n, 0);
     if (saturated != 0 && with_exponent(s, saturated >> 52) != tops)
