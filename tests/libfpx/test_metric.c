@@ -268,7 +268,7 @@ START_TEST(comparison_of_long_arrays)
         const uint64_t pick = state >> 20 & 1023;
         r[i] = value;
         x[i] = pick % 3 == 0 ? value : value * (1.0 + 0x1p-30 * (double)(pick % 8));
-        bound[i] = bounds[pick % 4 == 0 ? pick / 4 % 6 : 1];
+        bound[i] = bounds[(state >> 50 & 7) == 0 ? (state >> 53) % 6 : 1];
         if (_i >= 7 && pick == 5) /* seldom enough to leave chunks without */
             x[i] = odd[state >> 40 & 7];
         if (_i >= 14 && pick == 6)
