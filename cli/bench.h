@@ -74,6 +74,6 @@ fpx_status bench_runs_new(const bench_model *model, const bench_run *rows, size_
                           size_t threads, bench_runs **ret_runs, fpx_error *err);
 void bench_runs_free(bench_runs *runs);                 /* NULL is fine */
 bench_job bench_runs_job(bench_runs *runs, size_t row); /* a step of that run */
-double bench_runs_flops(const bench_runs *runs);        /* of a step's matrix products */
+double bench_runs_flops(const bench_runs *runs); /* a step's products, causal attention half */
 
 #endif /* CLI_BENCH_H */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <fpx/convert.h>
+#include <fpx/cpu.h>
 #include <fpx/optable.h>
 #include <fpx/shadow.h>
 
@@ -233,11 +234,14 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
     const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
     fpx_status status;
 
+    const fpx_fpenv env = fpx_fpenv_enter(); /* bounds and figures are numbers too */
+
     if (sh->spec.mode != FPX_SHADOW_FREE)
         take_inputs(sh, view, op);
     status = fpx_exec_op(sh->exec, view->step, view->op, err);
     if (status == FPX_OK)
         compare_outputs(sh, view, op);
+    fpx_fpenv_leave(env);
     return status;
 }
 
@@ -365,18 +369,32 @@ const fpx_shadow_spec *fpx_shadow_spec_of(const fpx_shadow *shadow)
     return &shadow->spec;
 }
 
+/* Whether the shadow's program computes something else than the watched one in this operation: it does
+ * where an input has a scale (it multiplies the product in one, the operand in the other) or where the
+ * output is narrower. */
+static int differs(const fpx_program *program, const fpx_program_op *op)
+{
+    int scaled = op->kind == FPX_OP_QUANTIZE;
+
+    for (uint32_t i = 0; i < op->nin; i++)
+        scaled |= fpx_program_tensor_at(program, op->in[i])->scale != FPX_NO_TENSOR;
+    return scaled;
+}
+
 int fpx_shadow_informs(const fpx_shadow *shadow, uint32_t op)
 {
-    const fpx_program_op *o = fpx_program_op_at(fpx_exec_program(shadow->watched), op);
+    const fpx_program *program = fpx_exec_program(shadow->watched);
     const int same_device =
         strcmp(fpx_exec_op_device(shadow->watched, op), fpx_exec_op_device(shadow->exec, op)) == 0;
 
+    if (shadow->spec.mode == FPX_SHADOW_EQUAL)
+        return !same_device;
+    if (fpx_program_op_at(program, op)->kind == FPX_OP_SCALE)
+        return 0; /* a widened program has no scales to compare with */
     if (!same_device || shadow->spec.mode == FPX_SHADOW_FREE ||
         shadow->spec.mode == FPX_SHADOW_OPERAND)
         return 1;
-    return shadow->spec.mode != FPX_SHADOW_EQUAL && shadow->spec.format.bits == 64
-               ? 1
-               : o->kind == FPX_OP_QUANTIZE;
+    return shadow->spec.format.bits == 64 || differs(program, fpx_program_op_at(program, op));
 }
 
 fpx_exec *fpx_shadow_exec(fpx_shadow *shadow)

@@ -60,7 +60,8 @@ const fpx_figure *fpx_shadow_figure(const fpx_shadow *shadow, uint32_t op, uint3
 
 const fpx_shadow_spec *fpx_shadow_spec_of(const fpx_shadow *shadow);
 
-/* Where the shadow can say nothing about an output: the same arithmetic on the same device. */
+/* 0 where the shadow can say nothing about an operation: the same arithmetic on the same device, or a
+ * scale, which a higher precision does not have. */
 int fpx_shadow_informs(const fpx_shadow *shadow, uint32_t op);
 
 /* free mode: the shadow's own executor, whose PARAM and STATE tensors belong into a checkpoint; mark them
