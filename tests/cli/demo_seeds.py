@@ -35,7 +35,8 @@ with tempfile.TemporaryDirectory() as folder:
             train = run("train", "experiments/demo.yaml", "--seed", str(seed), "--trace", trace,
                         "--shadow", shadow)
             own = run("diff", trace)
-            if train.returncode != 0 or own.returncode != 0:
+            # The same arithmetic on the same device is no information, and is said to be none.
+            if train.returncode != 0 or own.returncode != (2 if shadow == "local:cpu" else 0):
                 failures.append(f"clean run, seed {seed}, {shadow}: {own.stdout}{train.stderr}")
         diff = run("diff", *traces)
         if diff.returncode != 0:
