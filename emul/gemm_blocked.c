@@ -106,7 +106,8 @@ static struct plan make_plan(const struct gemm_kernels *kernels, const fpx_gemm_
 
     const size_t b_panel = kernels->nr * depth * kernels->elem;
     const size_t b_block = times(plan.column_panels, b_panel);
-    plan.chunk = smaller(plan.cut.blocks, B_BUDGET / b_block + 1);
+    const size_t fitting = b_block > 0 ? B_BUDGET / b_block : 0; /* never 0: no extent is */
+    plan.chunk = smaller(plan.cut.blocks, fitting + 1);
     plan.b_bytes = aligned(times(plan.chunk, b_block));
 
     const size_t tile = kernels->mr * kernels->nr * kernels->elem;
