@@ -98,7 +98,7 @@ void demo_fault_draw(const fpx_program *program, uint64_t steps, uint64_t seed, 
         sites = pick(program, kind, 0, NULL);
     }
     f.heals = kinds[kind].heals;
-    (void)pick(program, kind, fpx_stream_u32(&stream, 1) % sites, &s);
+    (void)pick(program, kind, sites > 0 ? fpx_stream_u32(&stream, 1) % sites : 0, &s);
     const fpx_program_tensor *t = tensor_of(&s);
     f.fault.kind = kinds[kind].kind;
     f.fault.out = s.out;

@@ -230,14 +230,14 @@ static void multiply_block(const struct product *w, size_t index, size_t row, si
 /* Where cell `index` of `count` begins among `panels`. */
 static size_t cell_begin(size_t index, size_t count, size_t panels)
 {
-    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a grid has at least one cell */
     return index * (panels / count) + smaller(index, panels % count);
 }
 
 static void multiply_cell(const struct product *w, size_t cell, size_t worker)
 {
     const struct plan *plan = w->plan;
-    const size_t gr = cell / w->grid_columns, gc = cell % w->grid_columns;
+    const size_t gr = cell / w->grid_columns; /* NOLINT(clang-analyzer-core.DivideZero): >= 1 */
+    const size_t gc = cell % w->grid_columns;
     const size_t row_end = cell_begin(gr + 1, w->grid_rows, plan->row_panels);
     const size_t column = cell_begin(gc, w->grid_columns, plan->column_panels);
     const size_t column_end = cell_begin(gc + 1, w->grid_columns, plan->column_panels);
