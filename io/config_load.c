@@ -143,7 +143,7 @@ typedef struct finding {
     size_t parent; /* length of the path of what surely exists */
     unsigned nth;
     int at_key;
-    char what[640];
+    char what[896]; /* a path, a quoted word, a list of keys, and the words between them */
 } finding;
 
 static void explain(const report *r, cyaml_err_t code, const cyaml_schema_value_t *root, finding *f)
