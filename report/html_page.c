@@ -88,6 +88,12 @@ static void put_diff_verdict(FILE *f, const fpx_diff *d)
     }
 }
 
+/* The trace that the finding is about names its shadows. */
+static const fpx_trace_layout *finding_layout(const html_data *data)
+{
+    return data->in->finding_of ? fpx_trace_layout_of(data->in->finding_of) : data->layout;
+}
+
 static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx_shadow_finding *s)
 {
     put_code(f, s->record.op);
@@ -96,7 +102,8 @@ static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx
         html_put_number(f, s->figure.ratio);
         (void)fputs(" times its bound", f);
     } else {
-        (void)fprintf(f, ": %.0f elements disagree with the shadow ", s->figure.mismatches);
+        (void)fprintf(f, ": %.0f element%s with the shadow ", s->figure.mismatches,
+                      s->figure.mismatches > 1.0 ? "s disagree" : " disagrees");
         put_code(f, layout->modes[s->mode].name);
     }
 }
@@ -134,14 +141,16 @@ void html_put_verdict(FILE *f, const html_data *data)
         put_diff_verdict(f, in->diff);
         if (in->finding != NULL && in->finding->found) {
             (void)fprintf(f,
-                          "<p class=\"more\">A\xe2\x80\x99s own shadows found something too: step "
+                          "<p class=\"more\">%s own shadows, without the other run, found: step "
                           "%" PRIu64 ", ",
+                          in->finding_of != NULL && in->finding_of == in->other ? "B\xe2\x80\x99s"
+                                                                                : "A\xe2\x80\x99s",
                           in->finding->step);
-            put_finding_words(f, data->layout, in->finding);
+            put_finding_words(f, finding_layout(data), in->finding);
             (void)fputs(".</p>", f);
         }
     } else if (in->finding != NULL) {
-        put_finding_verdict(f, data->layout, in->finding);
+        put_finding_verdict(f, finding_layout(data), in->finding);
     } else {
         open_verdict(f, UNDECIDED);
         (void)fputs("One run as it was recorded; it was compared with nothing.</p>", f);
@@ -337,5 +346,5 @@ void html_put_places(FILE *f, const html_data *data)
     if (in->diff != NULL && in->diff->verdict == FPX_DIFFERENT)
         put_diff_place(f, in->diff);
     if (in->finding != NULL && in->finding->found)
-        put_finding_place(f, data->layout, in->finding);
+        put_finding_place(f, finding_layout(data), in->finding);
 }

@@ -27,6 +27,7 @@ typedef struct kc_row {
 extern const kc_row kc_rows_convert[];
 extern const kc_row kc_rows_elemfn[];
 extern const kc_row kc_rows_reduce[];
+extern const kc_row kc_rows_gemm[];
 
 enum { KC_LONGEST = 67, KC_CANARY = 64 };
 
