@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/opshape.h>
 #include <fpx/optable.h>
 #include <fpx/program.h>
 
@@ -122,11 +123,11 @@ static fpx_status check_inputs(const fpx_program *program, const fpx_program_op 
 }
 
 static fpx_status check_outputs(const fpx_program *program, const fpx_program_op *op,
-                                const fpx_op_info *info, fpx_error *err)
+                                const fpx_op_shape *shape, fpx_error *err)
 {
     for (uint32_t i = 0; i < op->nout; i++) {
         const fpx_program_tensor *t;
-        const int in_place = (info->in_place >> i) & 1;
+        const int in_place = (shape->in_place >> i) & 1;
 
         if (op->out[i] >= program->ntensors)
             return fpx_error_set(err, FPX_EINVAL, "%s: output %u does not exist", op->name, i);
@@ -165,22 +166,23 @@ static void make_call(const fpx_program *program, const fpx_program_op *op, size
 fpx_status fpx_program_add_op(fpx_program *program, const fpx_program_op *op, uint32_t *ret_index,
                               fpx_error *err)
 {
-    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)op->kind);
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)op->kind);
     fpx_call call;
     fpx_status status;
 
     if (!name_is_good(op->name) || fpx_program_find_op(program, op->name) != FPX_NO_TENSOR)
         return fpx_error_set(err, FPX_EINVAL, "operation '%.63s': the name is empty or taken",
                              op->name);
-    if (info == NULL || op->nin < info->min_in || op->nin > info->max_in || op->nout != info->nout)
+    if (shape == NULL || op->nin < shape->min_in || op->nin > shape->max_in ||
+        op->nout != shape->nout)
         return fpx_error_set(err, FPX_EINVAL,
                              "%s: unknown kind, or %u inputs and %u outputs are wrong", op->name,
                              op->nin, op->nout);
     if ((status = check_inputs(program, op, err)) != FPX_OK ||
-        (status = check_outputs(program, op, info, err)) != FPX_OK)
+        (status = check_outputs(program, op, shape, err)) != FPX_OK)
         return status;
     make_call(program, op, program->nops, &call);
-    if ((status = info->check(&call, err)) != FPX_OK)
+    if ((status = fpx_call_check(&call, err)) != FPX_OK)
         return status;
     if (reserve((void **)&program->ops, program->nops, &program->op_room, sizeof *program->ops) !=
             FPX_OK ||

@@ -31,7 +31,7 @@ HEADERS = {
     "libfpx": "status format tensor cpu pool convert elemfn reduce metric stream figure",
     "io": "npy safetensors config json file",
     "emul": "gemm bound",
-    "accel": "accel device",
+    "accel": "accel device opshape",
     "step": "program exec shadow ops optable",
     "tracer": "trace digest",
     "compare": "diff golden",
