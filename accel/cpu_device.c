@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <fpx/device.h>
+#include <fpx/opshape.h>
 
 #include "cpu_memory.h"
 #include "cpu_options.h"
@@ -171,7 +172,7 @@ static fpx_status check(const cpu_device *d, const op_run *run)
         set_text(run->text, run->text_size, "the call is of an older, shorter layout");
         return FPX_EINVAL;
     }
-    if ((status = op_check_shape(run)) != FPX_OK)
+    if ((status = op_check_call(run)) != FPX_OK)
         return status;
     const op_impl *impl = impl_of(d, run->call);
     return impl->accept == NULL ? FPX_OK : impl->accept(run);
@@ -301,7 +302,7 @@ static int overlap(const void *a, size_t a_bytes, const void *b, size_t b_bytes)
 static fpx_status check_overlap(const op_run *run)
 {
     const fpx_call *call = run->call;
-    const unsigned in_place = op_in_place(call->kind);
+    const unsigned in_place = fpx_op_shape_of((fpx_op_kind)call->kind)->in_place;
 
     for (uint32_t o = 0; o < call->nout; o++) {
         const size_t bytes = fpx_tensor_bytes(&call->out[o]);

@@ -52,13 +52,10 @@ size_t op_line(size_t bytes);
 
 /* Formats, shapes and attributes of a call against its kind; what passes is safe to run on memory of
  * the right size. FPX_EINVAL (wrong) or FPX_EUNSUPPORTED (right, but not here), with text. */
-fpx_status op_check_shape(const op_run *run);
+fpx_status op_check_call(const op_run *run);
 
 /* The tensor that decides the instance: float64 where it is fp64, else float32. */
 const fpx_tensor *op_real_tensor(const fpx_call *call);
-
-/* Bit i: out[i] is in[i]. */
-unsigned op_in_place(uint32_t kind);
 
 /* Checks that all ids are in [0, limit), or negative where that is allowed. FPX_EINVAL with text. */
 fpx_status op_check_ids(const op_run *run, const int32_t *ids, size_t n, uint64_t limit,

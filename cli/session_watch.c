@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <fpx/opshape.h>
 #include <fpx/optable.h>
 
 #include "cli.h"
@@ -33,7 +34,7 @@ static void make_record(const watch *w, const fpx_program *program, size_t op, u
     (void)snprintf(record->tensor, sizeof record->tensor, "%s", t->name);
     (void)snprintf(record->op, sizeof record->op, "%s", o->name);
     (void)snprintf(record->kind, sizeof record->kind, "%s",
-                   fpx_op_info_of((fpx_op_kind)o->kind)->name);
+                   fpx_op_shape_of((fpx_op_kind)o->kind)->name);
     (void)snprintf(record->role, sizeof record->role, "%s", fpx_role_name((fpx_role)o->role));
     (void)snprintf(record->device, sizeof record->device, "%s",
                    fpx_exec_op_device(fpx_trainer_exec(w->s->trainer), (uint32_t)op));

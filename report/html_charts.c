@@ -57,6 +57,31 @@ static double nice_step(double span, double n)
     return power * parts[i];
 }
 
+static void widen_to(axes *ax, double v)
+{
+    ax->low = v < ax->low ? v : ax->low;
+    ax->high = v > ax->high ? v : ax->high;
+}
+
+/* Both ends to whole decades, or to ticks. */
+static void round_ends(axes *ax)
+{
+    if (ax->log) {
+        ax->low = floor(html_log10(ax->low));
+        ax->high = ceil(html_log10(ax->high));
+        ax->high = ax->high > ax->low ? ax->high : ax->low + 1.0;
+    } else {
+        const double span = ax->high > ax->low    ? ax->high - ax->low
+                            : fabs(ax->low) > 0.0 ? fabs(ax->low)
+                                                  : 1.0;
+        const double tick = nice_step(span, 5.0);
+
+        ax->low = floor(ax->low / tick) * tick;
+        ax->high = ceil(ax->high / tick) * tick;
+        ax->high = ax->high > ax->low ? ax->high : ax->low + tick;
+    }
+}
+
 static axes make_axes(const html_chart *c)
 {
     axes ax = {
@@ -72,35 +97,18 @@ static axes make_axes(const html_chart *c)
             ax.first = line->step[i] < ax.first ? line->step[i] : ax.first;
             ax.last = line->step[i] > ax.last ? line->step[i] : ax.last;
             ax.zeros |= c->log && v == 0.0;
-            if (!isfinite(v) || (c->log && !(v > 0.0)))
-                continue;
-            ax.low = v < ax.low ? v : ax.low;
-            ax.high = v > ax.high ? v : ax.high;
+            if (isfinite(v) && (!c->log || v > 0.0))
+                widen_to(&ax, v);
         }
     }
     ax.bottom = HEIGHT - BOTTOM - (ax.zeros ? 22.0 : 0.0);
-    if (c->level > 0.0) {
-        ax.low = c->level < ax.low ? c->level : ax.low;
-        ax.high = c->level > ax.high ? c->level : ax.high;
-    }
+    if (c->level > 0.0)
+        widen_to(&ax, c->level);
     if (ax.low > ax.high) { /* nothing to draw: any axis */
         ax.low = c->log ? 1e-3 : 0.0;
         ax.high = 1.0;
     }
-    if (c->log) {
-        ax.low = floor(html_log10(ax.low));
-        ax.high = ceil(html_log10(ax.high));
-        ax.high = ax.high > ax.low ? ax.high : ax.low + 1.0;
-    } else {
-        const double span = ax.high > ax.low     ? ax.high - ax.low
-                            : fabs(ax.low) > 0.0 ? fabs(ax.low)
-                                                 : 1.0;
-        const double tick = nice_step(span, 5.0);
-
-        ax.low = floor(ax.low / tick) * tick;
-        ax.high = ceil(ax.high / tick) * tick;
-        ax.high = ax.high > ax.low ? ax.high : ax.low + tick;
-    }
+    round_ends(&ax);
     return ax;
 }
 

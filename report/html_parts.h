@@ -129,7 +129,7 @@ typedef struct html_chart {
 } html_chart;
 
 void html_put_chart(FILE *f, const html_chart *chart);
-void html_put_step_ticks(FILE *f, double left, double width, double y, uint64_t first,
+void html_put_step_ticks(FILE *f, double left, double wide, double y, uint64_t first,
                          uint64_t last);
 
 /* ---- sections ---- */

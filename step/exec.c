@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include <fpx/exec.h>
-#include <fpx/optable.h>
+#include <fpx/opshape.h>
 
 #include "plan.h"
 
@@ -59,14 +59,14 @@ static void set_places(const fpx_exec *exec, size_t index)
 static uint64_t place_kept(const fpx_exec *exec, size_t index, uint64_t end)
 {
     const fpx_program_op *op = fpx_program_op_at(exec->program, index);
-    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)op->kind);
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)op->kind);
     uint64_t used = 0;
 
     for (uint32_t i = 0; i < op->nin; i++) {
         const fpx_program_tensor *t = fpx_program_tensor_at(exec->program, op->in[i]);
 
         exec->ops[index].kept[i] = exec->offsets[op->in[i]];
-        if (((info->in_place >> i) & 1) && (exec->keep & FPX_KEEP_INPUTS)) {
+        if (((shape->in_place >> i) & 1) && (exec->keep & FPX_KEEP_INPUTS)) {
             exec->ops[index].kept[i] = end + used;
             used += (fpx_tensor_bytes(&t->desc) + 63) / 64 * 64;
         }
@@ -90,7 +90,7 @@ static fpx_status choose_device(fpx_exec *exec, size_t index, fpx_error *err)
             return status;
     }
     return fpx_error_set(err, FPX_EUNSUPPORTED, "%s: no device offers %s with these formats",
-                         e->call.name, fpx_op_info_of((fpx_op_kind)e->call.kind)->name);
+                         e->call.name, fpx_op_shape_of((fpx_op_kind)e->call.kind)->name);
 }
 
 static fpx_status open_memory(fpx_exec *exec, uint64_t bytes, fpx_error *err)

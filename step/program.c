@@ -1,8 +1,10 @@
 /* program.c - the list of named operations of one step: built once, checked as it grows, then only
  * read. Every tensor is written by at most one operation, so names say everything. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/opshape.h>
 #include <fpx/optable.h>
 #include <fpx/program.h>
 
@@ -32,19 +34,19 @@ void fpx_program_free(fpx_program *program)
     free(program);
 }
 
-/* Room for one more entry of `size` bytes; programs have hundreds, so doubling is plenty. */
-static fpx_status reserve(void **array, size_t count, size_t *room, size_t size)
+/* The array with room for one more entry of `size` bytes; NULL: no memory, and the old one stays. Programs
+ * have hundreds, so doubling is plenty. */
+static void *reserve(void *array, size_t count, size_t *room, size_t size)
 {
     const size_t more = *room == 0 ? 64 : 2 * *room;
     void *grown;
 
     if (count < *room)
-        return FPX_OK;
-    if (more > SIZE_MAX / size || (grown = realloc(*array, more * size)) == NULL)
-        return FPX_ENOMEM;
-    *array = grown;
+        return array;
+    if (more > SIZE_MAX / size || (grown = realloc(array, more * size)) == NULL)
+        return NULL;
     *room = more;
-    return FPX_OK;
+    return grown;
 }
 
 static int name_is_good(const char *name)
@@ -71,7 +73,7 @@ uint32_t fpx_program_find_op(const fpx_program *program, const char *name)
 fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor *tensor,
                                   uint32_t *ret_index, fpx_error *err)
 {
-    fpx_program_tensor *added;
+    fpx_program_tensor *tensors, *added;
 
     if (!name_is_good(tensor->name))
         return fpx_error_set(err, FPX_EINVAL, "a tensor needs a name of 1 to %d characters",
@@ -85,10 +87,11 @@ fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor
                              tensor->name);
     if (fpx_tensor_bytes(&tensor->desc) > SIZE_MAX / 2)
         return fpx_error_set(err, FPX_EINVAL, "tensor %s: its size overflows", tensor->name);
-    if (reserve((void **)&program->tensors, program->ntensors, &program->tensor_room,
-                sizeof *program->tensors) != FPX_OK)
+    tensors = reserve(program->tensors, program->ntensors, &program->tensor_room, sizeof *tensors);
+    if (tensors == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "tensor %s: out of memory", tensor->name);
-    added = &program->tensors[program->ntensors];
+    program->tensors = tensors;
+    added = &tensors[program->ntensors];
     *added = *tensor;
     added->producer = FPX_NO_TENSOR;
     if (tensor->scale != FPX_NO_TENSOR) {
@@ -122,11 +125,11 @@ static fpx_status check_inputs(const fpx_program *program, const fpx_program_op 
 }
 
 static fpx_status check_outputs(const fpx_program *program, const fpx_program_op *op,
-                                const fpx_op_info *info, fpx_error *err)
+                                const fpx_op_shape *shape, fpx_error *err)
 {
     for (uint32_t i = 0; i < op->nout; i++) {
         const fpx_program_tensor *t;
-        const int in_place = (info->in_place >> i) & 1;
+        const int in_place = (shape->in_place >> i) & 1;
 
         if (op->out[i] >= program->ntensors)
             return fpx_error_set(err, FPX_EINVAL, "%s: output %u does not exist", op->name, i);
@@ -165,28 +168,31 @@ static void make_call(const fpx_program *program, const fpx_program_op *op, size
 fpx_status fpx_program_add_op(fpx_program *program, const fpx_program_op *op, uint32_t *ret_index,
                               fpx_error *err)
 {
-    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)op->kind);
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)op->kind);
+    fpx_program_op *ops;
     fpx_call call;
     fpx_status status;
 
     if (!name_is_good(op->name) || fpx_program_find_op(program, op->name) != FPX_NO_TENSOR)
         return fpx_error_set(err, FPX_EINVAL, "operation '%.63s': the name is empty or taken",
                              op->name);
-    if (info == NULL || op->nin < info->min_in || op->nin > info->max_in || op->nout != info->nout)
+    if (shape == NULL || op->nin < shape->min_in || op->nin > shape->max_in ||
+        op->nout != shape->nout)
         return fpx_error_set(err, FPX_EINVAL,
                              "%s: unknown kind, or %u inputs and %u outputs are wrong", op->name,
                              op->nin, op->nout);
     if ((status = check_inputs(program, op, err)) != FPX_OK ||
-        (status = check_outputs(program, op, info, err)) != FPX_OK)
+        (status = check_outputs(program, op, shape, err)) != FPX_OK)
         return status;
     make_call(program, op, program->nops, &call);
-    if ((status = info->check(&call, err)) != FPX_OK)
+    if ((status = fpx_call_check(&call, err)) != FPX_OK)
         return status;
-    if (reserve((void **)&program->ops, program->nops, &program->op_room, sizeof *program->ops) !=
-            FPX_OK ||
-        program->ops == NULL)
+    ops = reserve(program->ops, program->nops, &program->op_room, sizeof *ops);
+    if (ops == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", op->name);
-    program->ops[program->nops] = *op;
+    program->ops = ops;
+    ops[program->nops] = *op;
+    assert(program->tensors != NULL); /* check_outputs found every output among them */
     for (uint32_t i = 0; i < op->nout; i++)
         program->tensors[op->out[i]].producer = (uint32_t)program->nops;
     *ret_index = (uint32_t)program->nops++;

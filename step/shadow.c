@@ -7,6 +7,7 @@
 
 #include <fpx/convert.h>
 #include <fpx/cpu.h>
+#include <fpx/opshape.h>
 #include <fpx/optable.h>
 #include <fpx/shadow.h>
 
@@ -151,7 +152,7 @@ static void take_inputs(const fpx_shadow *sh, const fpx_op_view *view, const fpx
 static int holds_input(const fpx_shadow *sh, const fpx_program_op *op, uint32_t i)
 {
     const fpx_program_tensor *t = fpx_program_tensor_at(fpx_exec_program(sh->exec), op->in[i]);
-    const int in_place = fpx_op_info_of((fpx_op_kind)op->kind)->in_place >> i & 1;
+    const int in_place = fpx_op_shape_of((fpx_op_kind)op->kind)->in_place >> i & 1;
 
     return !in_place && fpx_format_equal(&t->desc.format, &fpx_fp64) && t->cls != FPX_TENSOR_SCALE;
 }

@@ -31,7 +31,7 @@ HEADERS = {
     "libfpx": "status format tensor cpu pool convert elemfn reduce metric stream figure",
     "io": "npy safetensors config json file",
     "emul": "gemm bound",
-    "accel": "accel device",
+    "accel": "accel device opshape",
     "step": "program exec shadow ops optable",
     "tracer": "trace digest",
     "compare": "diff golden",
@@ -72,8 +72,7 @@ SYSTEM = re.compile(  # POSIX, Linux, intrinsics
 CODE = {".c", ".h", ".inc", ".cu", ".cl"}
 SCRIPT = {".py", ".sh"}
 NAMED = CODE | SCRIPT | {".md", ".yaml", ".yml", ".1"}  # data files may repeat a name, these may not
-# placeholder.c keeps a room that has no source yet buildable.
-SAME_NAME_OK = {"meson.build", "README.md", "placeholder.c"}
+SAME_NAME_OK = {"meson.build", "README.md"}
 MAX_LINES, MAX_PUBLIC_LINES = 800, 250
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)"|(\S+))')

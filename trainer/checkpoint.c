@@ -107,6 +107,21 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
     return status;
 }
 
+/* step-000120.safetensors: the step it is of. A number that does not fit is no step. */
+static int is_checkpoint(const char *name, unsigned long long *ret_step)
+{
+    char *end;
+
+    if (strncmp(name, "step-", 5) != 0 || name[5] < '0' || name[5] > '9')
+        return 0;
+    errno = 0;
+    const unsigned long long step = strtoull(name + 5, &end, 10);
+    if (errno != 0 || strcmp(end, ".safetensors") != 0)
+        return 0;
+    *ret_step = step;
+    return 1;
+}
+
 /* The highest step among the files of the folder; unfinished .tmp files do not count. */
 static fpx_status newest(const char *dir, char path[4096], fpx_error *err)
 {
@@ -119,10 +134,8 @@ static fpx_status newest(const char *dir, char path[4096], fpx_error *err)
                              strerror(errno));
     for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
         unsigned long long step = 0;
-        int end = 0;
 
-        if (sscanf(e->d_name, "step-%llu.safetensors%n", &step, &end) == 1 && end > 0 &&
-            e->d_name[end] == '\0' && (!found || step >= best)) {
+        if (is_checkpoint(e->d_name, &step) && (!found || step >= best)) {
             best = step;
             found = 1;
             (void)snprintf(path, 4096, "%s/%s", dir, e->d_name);

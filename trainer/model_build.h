@@ -23,7 +23,7 @@ typedef struct build {
 
 /* A tensor of up to four axes (shape ends at the first 0). Returns its index, or FPX_NO_TENSOR. */
 uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_format *format,
-                      const uint64_t shape[FPX_MAX_DIMS], const char *format_name, ...)
+                      const uint64_t dims[FPX_MAX_DIMS], const char *format_name, ...)
     __attribute__((format(printf, 6, 7)));
 
 /* An operation; in and out end at the first FPX_NO_TENSOR. attr may be NULL. */

@@ -117,9 +117,12 @@ static double power(double b, uint64_t n)
 {
     double r = 1.0;
 
-    for (; n > 0; n >>= 1, b *= b)
+    while (n > 0) {
         if (n & 1)
             r *= b;
+        b *= b;
+        n >>= 1;
+    }
     return r;
 }
 

@@ -1,4 +1,5 @@
-/* fpx/optable.h - one row for each operation kind: names, arity, shapes, flops, error bound. */
+/* fpx/optable.h - one row for each operation kind: flops, error bound. Names and shapes are
+ * fpx/opshape.h's. */
 #ifndef FPX_OPTABLE_H
 #define FPX_OPTABLE_H
 
@@ -28,14 +29,6 @@ typedef struct fpx_bound_args {
 } fpx_bound_args;
 
 typedef struct fpx_op_info {
-    const char *name; /* "rmsnorm_grad" */
-    const char *in_names[FPX_MAX_IN];
-    const char *out_names[FPX_MAX_OUT];
-    uint8_t min_in, max_in, nout;
-    uint8_t in_place; /* bit i: out[i] is in[i] */
-    /* Checks the formats and shapes of a whole call (inputs, outputs, attributes). FPX_EINVAL with a
-     * text that names the tensor and both shapes. */
-    fpx_status (*check)(const fpx_call *call, fpx_error *err);
     /* Floating-point operations of the call: a multiply-add counts 2; causal attention half. */
     double (*flops)(const fpx_call *call);
     /* Rigorous for this library's own order of operations. bound_scratch never fails. */

@@ -288,7 +288,7 @@ static inline fpx_call case_quantize(fixture *f, const fpx_format *real)
     add_in(&c, scale);
     set(f, &scale, 0, 150.3);
     set(f, &scale, 1, 1.0 / 150.3);
-    add_out(&c, new_tensor(f, &fpx_e4m3, SHAPE(CM, CF)));
+    add_out(&c, decoded_by(new_tensor(f, &fpx_e4m3, SHAPE(CM, CF)), &scale));
     return c;
 }
 

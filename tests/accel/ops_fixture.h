@@ -131,6 +131,16 @@ static inline fpx_call new_call(fpx_op_kind kind)
     return call;
 }
 
+/* Codes that scale[1] decodes: what a quantizer with a scale gives. */
+static inline fpx_tensor decoded_by(fpx_tensor t, const fpx_tensor *scale)
+{
+    t.nscales = 1;
+    t.scale[0].format = scale->format;
+    t.scale[0].place = scale->place;
+    t.scale[0].place.offset += scale->format.bits / 8;
+    return t;
+}
+
 static inline void add_in(fpx_call *call, fpx_tensor t)
 {
     call->in[call->nin++] = t;

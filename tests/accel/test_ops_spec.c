@@ -488,7 +488,7 @@ START_TEST(scale_and_quantize)
     expect(&f, "scale", &s.out[0], want);
     add_in(&q, s.in[0]);
     add_in(&q, s.out[0]);
-    add_out(&q, new_tensor(&f, &fpx_e4m3, SHAPE(N)));
+    add_out(&q, decoded_by(new_tensor(&f, &fpx_e4m3, SHAPE(N)), &s.out[0]));
     set(&f, &s.in[0], 0, (double)INFINITY);
     set(&f, &s.in[0], 1, -0.0);
     set(&f, &s.in[0], 2, 1e-9);

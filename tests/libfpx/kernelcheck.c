@@ -10,18 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-static const kc_row *const tables[] = {
-    kc_rows_convert,
-#ifdef KC_ELEMFN
-    kc_rows_elemfn,
-#endif
-#ifdef KC_REDUCE
-    kc_rows_reduce,
-#endif
-#ifdef KC_GEMM
-    kc_rows_gemm,
-#endif
-};
+static const kc_row *const tables[] = { kc_rows_convert, kc_rows_elemfn, kc_rows_reduce,
+                                        kc_rows_gemm };
 
 enum { PRINTED = 5, GUARD = 0xa5 };
 

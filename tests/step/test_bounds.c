@@ -10,6 +10,7 @@
 
 #include <fpx/convert.h>
 #include <fpx/device.h>
+#include <fpx/opshape.h>
 #include <fpx/optable.h>
 
 /* Data: what is ordinary, and what finds a forgotten term. */
@@ -172,7 +173,7 @@ static fpx_tensor tensor_of(const char *pattern, const extents *s)
 
 static void run_call(fpx_call *call, void *const *in, void *const *out)
 {
-    const uint8_t in_place = fpx_op_info_of((fpx_op_kind)call->kind)->in_place;
+    const uint8_t in_place = fpx_op_shape_of((fpx_op_kind)call->kind)->in_place;
     uint32_t buffers[FPX_MAX_IN + FPX_MAX_OUT], n = 0;
     char text[256];
 
@@ -261,7 +262,7 @@ static void compute(trial *t, const double *scale, double decoded)
     void *wide_in[FPX_MAX_IN], *wide_out[FPX_MAX_OUT];
     fpx_error err;
 
-    if (info->check(&t->call, &err) != FPX_OK)
+    if (fpx_call_check(&t->call, &err) != FPX_OK)
         ck_abort_msg("%s", err.text);
     t->wide = t->call;
     for (uint32_t i = 0; i < t->call.nin; i++) {
@@ -313,7 +314,7 @@ static double flipped(double value)
 
 static void judge(const trial *t, enum data data, tally *sum)
 {
-    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)t->call.kind);
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)t->call.kind);
 
     for (uint32_t i = 0; i < t->call.nout; i++)
         for (size_t j = 0; j < fpx_tensor_count(&t->call.out[i]); j++) {
@@ -325,7 +326,7 @@ static void judge(const trial *t, enum data data, tally *sum)
                 ck_abort_msg("%s, %s data: %s[%zu] of [%" PRIu64
                              ",..] is %a, reference %a: error %.4g, "
                              "bound %.4g",
-                             info->name, data_names[data], info->out_names[i], j,
+                             shape->name, data_names[data], shape->out_names[i], j,
                              t->call.out[i].shape[0], value, ref, error, bound);
             if (bound > DBL_MAX) {
                 sum->open++;
@@ -451,35 +452,35 @@ static void end(void)
 
 START_TEST(results_lie_within_bounds)
 {
-    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)_i);
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)_i);
     tally sum = { 0 };
 
     if (rows[_i].in[0] == NULL)
         return; /* has a test of its own below */
     for (int r = 0; r < rounds(); r++)
         for (int data = 0; data < DATA_KINDS; data++)
-            for (size_t shape = 0; shape < SHAPES; shape++) {
+            for (size_t s = 0; s < SHAPES; s++) {
                 trial t = { .call = { .struct_size = sizeof t.call, .kind = (uint32_t)_i } };
 
-                t.call.nin = info->max_in;
-                t.call.nout = info->nout;
+                t.call.nin = shape->max_in;
+                t.call.nout = shape->nout;
                 for (uint32_t i = 0; i < t.call.nin; i++)
-                    t.call.in[i] = tensor_of(rows[_i].in[i], &shapes[shape]);
+                    t.call.in[i] = tensor_of(rows[_i].in[i], &shapes[s]);
                 for (uint32_t i = 0; i < t.call.nout; i++)
-                    t.call.out[i] = tensor_of(rows[_i].out[i], &shapes[shape]);
-                set_attributes(&t.call, &shapes[shape]);
+                    t.call.out[i] = tensor_of(rows[_i].out[i], &shapes[s]);
+                set_attributes(&t.call, &shapes[s]);
                 allot_all(&t);
-                fill(&t, &shapes[shape], (enum data)data);
+                fill(&t, &shapes[s], (enum data)data);
                 compute(&t, NULL, 1.0);
                 judge(&t, (enum data)data, &sum);
                 release(&t);
             }
-    report(info->name, &sum);
+    report(shape->name, &sum);
     ck_assert_msg((double)sum.noticed >= rows[_i].sharp * (double)sum.flips && sum.flips > 0,
-                  "%s: flips of bit 12 go unnoticed", info->name);
+                  "%s: flips of bit 12 go unnoticed", shape->name);
     ck_assert_msg(sum.judged == 0 || sum.ratio > 0.1 || _i == FPX_OP_SUMSQ,
-                  "%s: no error comes near the bound", info->name);
-    ck_assert_msg(sum.open * 2 < sum.elements, "%s: most results have no bound", info->name);
+                  "%s: no error comes near the bound", shape->name);
+    ck_assert_msg(sum.open * 2 < sum.elements, "%s: most results have no bound", shape->name);
 }
 END_TEST
 

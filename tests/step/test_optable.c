@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <fpx/convert.h>
+#include <fpx/opshape.h>
 #include <fpx/optable.h>
 
 enum { B = 2, T = 4, H = 3, D = 8, M = B * T, C = H * D, F = 20, V = 11 };
@@ -140,11 +141,11 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
 /* A call of this kind that every check must take. */
 static fpx_call good(uint32_t kind, const fpx_format *real)
 {
-    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)kind);
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)kind);
     fpx_call c = { .struct_size = sizeof c, .kind = kind, .name = "layer.0/x" };
 
-    c.nin = info->max_in;
-    c.nout = info->nout;
+    c.nin = shape->max_in;
+    c.nout = shape->nout;
     switch (kind) {
     case FPX_OP_EMBED:
     case FPX_OP_EMBED_GRAD:
@@ -188,20 +189,20 @@ static void takes(const fpx_call *c)
 {
     fpx_error err;
 
-    if (fpx_op_info_of((fpx_op_kind)c->kind)->check(c, &err) != FPX_OK)
+    if (fpx_call_check(c, &err) != FPX_OK)
         ck_abort_msg("refused: %s", err.text);
 }
 
 /* Refused with a text that holds every one of the given words. */
 static void refuses(const fpx_call *c, const char *one, const char *two, const char *three)
 {
-    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)c->kind);
-    const char *const words[] = { info->name, "layer.0/x", one, two, three };
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)c->kind);
+    const char *const words[] = { shape->name, "layer.0/x", one, two, three };
     fpx_error err;
 
-    if (info->check(c, &err) != FPX_EINVAL)
-        ck_abort_msg("%s was not refused (%s %s %s)", info->name, one, two, three);
-    ck_assert_int_eq(info->check(c, NULL), FPX_EINVAL);
+    if (fpx_call_check(c, &err) != FPX_EINVAL)
+        ck_abort_msg("%s was not refused (%s %s %s)", shape->name, one, two, three);
+    ck_assert_int_eq(fpx_call_check(c, NULL), FPX_EINVAL);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strstr(err.text, words[i]) == NULL)
             ck_abort_msg("no \"%s\" in: %s", words[i], err.text);
@@ -210,26 +211,28 @@ static void refuses(const fpx_call *c, const char *one, const char *two, const c
 START_TEST(rows_are_whole)
 {
     const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)_i);
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)_i);
 
-    ck_assert_ptr_nonnull(info);
-    ck_assert(info->name != NULL && info->check != NULL && info->flops != NULL);
+    ck_assert(info != NULL && shape != NULL);
+    ck_assert(shape->name != NULL && info->flops != NULL);
     ck_assert(info->bound != NULL && info->bound_scratch != NULL);
-    ck_assert(info->min_in >= 1 && info->min_in <= info->max_in && info->max_in <= FPX_MAX_IN);
-    ck_assert(info->nout >= 1 && info->nout <= FPX_MAX_OUT);
+    ck_assert(shape->min_in >= 1 && shape->min_in <= shape->max_in && shape->max_in <= FPX_MAX_IN);
+    ck_assert(shape->nout >= 1 && shape->nout <= FPX_MAX_OUT);
     for (int i = 0; i < FPX_MAX_IN; i++)
-        ck_assert_int_eq(info->in_names[i] != NULL, i < info->max_in);
+        ck_assert_int_eq(shape->in_names[i] != NULL, i < shape->max_in);
     for (int i = 0; i < FPX_MAX_OUT; i++)
-        ck_assert_int_eq(info->out_names[i] != NULL, i < info->nout);
-    ck_assert_int_eq(info->in_place >> info->nout, 0);
-    ck_assert_int_eq(info->in_place, _i == FPX_OP_ADAMW ? 7 : 0);
+        ck_assert_int_eq(shape->out_names[i] != NULL, i < shape->nout);
+    ck_assert_int_eq(shape->in_place >> shape->nout, 0);
+    ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW ? 7 : 0);
     for (int i = 0; i < _i; i++)
-        ck_assert_str_ne(info->name, fpx_op_info_of((fpx_op_kind)i)->name);
+        ck_assert_str_ne(shape->name, fpx_op_shape_of((fpx_op_kind)i)->name);
 }
 END_TEST
 
 START_TEST(other_kinds_and_roles_have_no_row)
 {
     ck_assert_ptr_null(fpx_op_info_of(FPX_OP_KINDS));
+    ck_assert_ptr_null(fpx_op_shape_of(FPX_OP_KINDS));
     ck_assert_str_eq(fpx_role_name(FPX_FPROP), "fprop");
     ck_assert_str_eq(fpx_role_name(FPX_COMM), "comm");
     ck_assert_ptr_null(fpx_role_name(FPX_ROLES));
@@ -243,7 +246,7 @@ START_TEST(good_calls_pass)
 
     takes(&single);
     takes(&twice);
-    fewer.nin = fpx_op_info_of((fpx_op_kind)_i)->min_in;
+    fewer.nin = fpx_op_shape_of((fpx_op_kind)_i)->min_in;
     if (_i == FPX_OP_QUANTIZE)
         fewer.out[0].nscales = 0;
     takes(&fewer);
@@ -273,12 +276,12 @@ static int stands_alone(int kind, uint32_t t, int axis)
 START_TEST(wrong_extents_are_refused)
 {
     const fpx_call right = good((uint32_t)_i, &fpx_fp32);
-    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)_i);
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)_i);
 
     for (uint32_t t = 0; t < right.nin + right.nout; t++) {
         fpx_call wrong = right;
         fpx_tensor *x = t < right.nin ? &wrong.in[t] : &wrong.out[t - right.nin];
-        const char *name = t < right.nin ? info->in_names[t] : info->out_names[t - right.nin];
+        const char *name = t < right.nin ? shape->in_names[t] : shape->out_names[t - right.nin];
 
         for (int axis = 0; axis < x->ndim; axis++) {
             const int alone = stands_alone(_i, t, axis);
@@ -307,12 +310,12 @@ END_TEST
 START_TEST(wrong_formats_are_refused)
 {
     const fpx_call right = good((uint32_t)_i, &fpx_fp32);
-    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)_i);
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)_i);
 
     for (uint32_t t = 0; t < right.nin + right.nout; t++) {
         fpx_call wrong = right;
         fpx_tensor *x = t < right.nin ? &wrong.in[t] : &wrong.out[t - right.nin];
-        const char *name = t < right.nin ? info->in_names[t] : info->out_names[t - right.nin];
+        const char *name = t < right.nin ? shape->in_names[t] : shape->out_names[t - right.nin];
 
         x->format =
             fpx_format_equal(&x->format, &fpx_int32) ? fpx_fp32 : fpx_int32; /* never right */
@@ -331,13 +334,13 @@ END_TEST
 
 START_TEST(arity_and_reals_are_checked)
 {
-    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)_i);
+    const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)_i);
     const fpx_call right = good((uint32_t)_i, &fpx_fp32);
     fpx_call wrong = right;
 
-    wrong.nin = info->min_in - 1u;
+    wrong.nin = shape->min_in - 1u;
     refuses(&wrong, "inputs", "", "");
-    wrong.nin = info->max_in + 1u;
+    wrong.nin = shape->max_in + 1u;
     refuses(&wrong, "inputs", "", "");
     wrong = right;
     wrong.nout++;
@@ -345,10 +348,10 @@ START_TEST(arity_and_reals_are_checked)
     wrong = right;
     if (right.nout == 1 && _i != FPX_OP_SUMSQ && _i != FPX_OP_QUANTIZE && _i != FPX_OP_GEMM) {
         wrong.out[0].format = fpx_fp64; /* beside fp32 inputs */
-        refuses(&wrong, info->out_names[0], "fp64", "should be fp32");
+        refuses(&wrong, shape->out_names[0], "fp64", "should be fp32");
     }
     wrong.kind = FPX_OP_KINDS;
-    ck_assert_int_eq(info->check(&wrong, NULL), FPX_EINVAL);
+    ck_assert_int_eq(fpx_call_check(&wrong, NULL), FPX_EUNSUPPORTED);
 }
 END_TEST
 
@@ -435,13 +438,13 @@ START_TEST(foreign_descriptors_do_no_harm)
     c = good(FPX_OP_ADAMW, &fpx_fp32);
     for (int i = 0; i < 4; i++)
         c.in[i].shape[0] = (UINT64_C(1) << 53) + (uint64_t)i;
-    ck_assert_int_eq(fpx_op_info_of(FPX_OP_ADAMW)->check(&c, &err), FPX_EINVAL);
+    ck_assert_int_eq(fpx_call_check(&c, &err), FPX_EINVAL);
     ck_assert_uint_lt(strlen(err.text), sizeof err.text);
     c = good(FPX_OP_GEMM, &fpx_fp32);
     memset(c.name, 'n', sizeof c.name); /* not terminated */
     takes(&c);
     c.attr.gemm.leaf = 7;
-    ck_assert_int_eq(fpx_op_info_of(FPX_OP_GEMM)->check(&c, &err), FPX_EINVAL);
+    ck_assert_int_eq(fpx_call_check(&c, &err), FPX_EINVAL);
 }
 END_TEST
 
@@ -496,9 +499,10 @@ START_TEST(flops_of_known_shapes)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         const fpx_call c = good(known[i].kind, &fpx_fp32);
         const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)known[i].kind);
+        const fpx_op_shape *shape = fpx_op_shape_of((fpx_op_kind)known[i].kind);
 
         if (info->flops(&c) != known[i].flops)
-            ck_abort_msg("%s: %g, not %g", info->name, info->flops(&c), known[i].flops);
+            ck_abort_msg("%s: %g, not %g", shape->name, info->flops(&c), known[i].flops);
     }
 }
 END_TEST

@@ -5,7 +5,7 @@
 
 #include <fpx/convert.h>
 #include <fpx/fault.h>
-#include <fpx/optable.h>
+#include <fpx/opshape.h>
 #include <fpx/shadow.h>
 
 #include "tiny_run.h"
@@ -194,8 +194,8 @@ START_TEST(float32_is_within_its_bounds)
     for (uint32_t kind = 0; kind < FPX_OP_KINDS; kind++) {
         worst = b.worst[kind] > worst ? b.worst[kind] : worst;
         if (present[kind] && b.worst[kind] < least_ratio((fpx_op_kind)kind))
-            ck_abort_msg("%s: never above %g of its bound", fpx_op_info_of((fpx_op_kind)kind)->name,
-                         b.worst[kind]);
+            ck_abort_msg("%s: never above %g of its bound",
+                         fpx_op_shape_of((fpx_op_kind)kind)->name, b.worst[kind]);
     }
     ck_assert_double_gt(worst, 0.01);
     printf("%s, seed %d: %" PRIu64 " figures, worst error %.3f of its bound\n", recipes[_i % 3],

@@ -1,13 +1,10 @@
 /* op_check.c - one checker for every operation: formats and shapes against the patterns of its row,
  * then its attributes. What passes here is what every device and bound may take for granted. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <fpx/convert.h>
-
-#include "op_row.h"
+#include "op_pattern.h"
 
 enum { TEXT = 128 }; /* fits a format's name and four 20-digit extents */
 
@@ -25,10 +22,9 @@ static void describe(const fpx_format *format, size_t ndim, const uint64_t *shap
                                shape[i], i + 1 == ndim ? "]" : "");
 }
 
-/* Every failure reads: rmsnorm "layer.0/norm": ... */
-static fpx_status refuse(const fpx_call *call, fpx_error *err, const char *why)
+fpx_status op_pattern_refuse(const fpx_call *call, fpx_error *err, const char *why)
 {
-    return fpx_error_set(err, FPX_EINVAL, "%s \"%.*s\": %s", op_row_of(call->kind)->info.name,
+    return fpx_error_set(err, FPX_EINVAL, "%s \"%.*s\": %s", op_pattern_of(call->kind)->shape.name,
                          (int)sizeof call->name, call->name, why);
 }
 
@@ -38,7 +34,7 @@ typedef struct operand {
     const char *name, *pattern;
 } operand;
 
-static size_t collect(const fpx_call *call, const op_row *row,
+static size_t collect(const fpx_call *call, const op_pattern *row,
                       operand operands[FPX_MAX_IN + FPX_MAX_OUT])
 {
     const char *in[FPX_MAX_IN], *out[FPX_MAX_OUT];
@@ -49,13 +45,13 @@ static size_t collect(const fpx_call *call, const op_row *row,
     if (row->patterns != NULL)
         row->patterns(call, in, out);
     for (size_t i = 0; i < call->nin; i++)
-        operands[n++] = (operand){ &call->in[i], row->info.in_names[i], in[i] };
+        operands[n++] = (operand){ &call->in[i], row->shape.in_names[i], in[i] };
     for (size_t i = 0; i < call->nout; i++)
-        operands[n++] = (operand){ &call->out[i], row->info.out_names[i], out[i] };
+        operands[n++] = (operand){ &call->out[i], row->shape.out_names[i], out[i] };
     return n;
 }
 
-static int is_real(const fpx_format *format)
+int op_is_real(const fpx_format *format)
 {
     return fpx_format_equal(format, &fpx_fp32) || fpx_format_equal(format, &fpx_fp64);
 }
@@ -70,11 +66,11 @@ static const char *wrong_format(const operand *o, const fpx_format **real)
         return fpx_format_equal(format, &fpx_int32) ? NULL : "int32";
     if (kind == 'd')
         return fpx_format_equal(format, &fpx_fp64) ? NULL : "fp64";
-    if (kind == 'r' && !is_real(format))
+    if (kind == 'r' && !op_is_real(format))
         return "fp32 or fp64";
-    if (format->cls != FPX_CLASS_FLOAT)
+    if (format->cls != FPX_CLASS_FLOAT || !fpx_format_is_valid(format))
         return "a floating-point format";
-    if (kind == 'q' || !is_real(format))
+    if (kind == 'q' || !op_is_real(format))
         return NULL;
     if (*real == NULL)
         *real = format;
@@ -150,7 +146,7 @@ static fpx_status refuse_shape(const fpx_call *call, const operand *o, const ope
                  one);
         at += (size_t)snprintf(text + at, sizeof text - at, " %s %s", operands[i].name, one);
     }
-    return refuse(call, err, text);
+    return op_pattern_refuse(call, err, text);
 }
 
 static fpx_status check_shape(const fpx_call *call, const operand *o, const operand *operands,
@@ -210,44 +206,46 @@ static fpx_status check_formats(const fpx_call *call, const operand *operands, s
         if (o->tensor->ndim > FPX_MAX_DIMS) {
             (void)snprintf(text, sizeof text, "%s has %u axes, at most %d are possible", o->name,
                            o->tensor->ndim, FPX_MAX_DIMS);
-            return refuse(call, err, text);
+            return op_pattern_refuse(call, err, text);
         }
         describe(&o->tensor->format, o->tensor->ndim, o->tensor->shape, one);
         const size_t count = fpx_tensor_count(o->tensor);
         if (count == 0 || count == SIZE_MAX) {
             (void)snprintf(text, sizeof text, "%s is %s, which has no elements or too many",
                            o->name, one);
-            return refuse(call, err, text);
+            return op_pattern_refuse(call, err, text);
         }
         const char *want = wrong_format(o, &real);
         if (want != NULL) {
             (void)snprintf(text, sizeof text, "%s is %s, but should be %s", o->name, one, want);
-            return refuse(call, err, text);
+            return op_pattern_refuse(call, err, text);
         }
         want = wrong_scaling(o);
         if (want != NULL) {
             (void)snprintf(text, sizeof text, "%s is %s and %s", o->name, one, want);
-            return refuse(call, err, text);
+            return op_pattern_refuse(call, err, text);
         }
     }
     return FPX_OK;
 }
 
-fpx_status op_check(const fpx_call *call, fpx_error *err)
+fpx_status fpx_call_check(const fpx_call *call, fpx_error *err)
 {
     operand operands[FPX_MAX_IN + FPX_MAX_OUT];
     op_dims dims = { { 0 } };
     char text[TEXT];
 
     if (call->kind >= FPX_OP_KINDS)
-        return fpx_error_set(err, FPX_EINVAL, "operation kind %" PRIu32 " is unknown", call->kind);
-    const op_row *row = op_row_of(call->kind);
-    if (call->nin < row->info.min_in || call->nin > row->info.max_in ||
-        call->nout != row->info.nout) {
+        return fpx_error_set(err, FPX_EUNSUPPORTED, "operation kind %" PRIu32 " is unknown",
+                             call->kind);
+    const op_pattern *row = op_pattern_of(call->kind);
+    if (call->nin < row->shape.min_in || call->nin > row->shape.max_in ||
+        call->nout != row->shape.nout) {
         (void)snprintf(text, sizeof text,
                        "%" PRIu32 " inputs and %" PRIu32 " outputs, but it takes %u to %u and %u",
-                       call->nin, call->nout, row->info.min_in, row->info.max_in, row->info.nout);
-        return refuse(call, err, text);
+                       call->nin, call->nout, row->shape.min_in, row->shape.max_in,
+                       row->shape.nout);
+        return op_pattern_refuse(call, err, text);
     }
     const size_t n = collect(call, row, operands);
     fpx_status status = check_formats(call, operands, n, err);
@@ -256,118 +254,4 @@ fpx_status op_check(const fpx_call *call, fpx_error *err)
     if (status == FPX_OK && row->attr != NULL)
         status = row->attr(call, &dims, err);
     return status;
-}
-
-static fpx_status require(const fpx_call *call, int holds, const char *why, fpx_error *err)
-{
-    return holds ? FPX_OK : refuse(call, err, why);
-}
-
-static fpx_status check_leaf(const fpx_call *call, uint64_t leaf, char letter, uint64_t total,
-                             fpx_error *err)
-{
-    char text[TEXT];
-
-    (void)snprintf(text, sizeof text, "leaf %" PRIu64 " does not divide %c = %" PRIu64, leaf,
-                   letter, total);
-    return require(call, leaf == 0 || total % leaf == 0, text, err);
-}
-
-void op_gemm_patterns(const fpx_call *call, const char **in, const char **out)
-{
-    /* [batched][transposed] */
-    static const char *const a[2][2] = { { "g[M,K]", "g[K,M]" }, { "g[P,Q,M,K]", "g[P,Q,K,M]" } };
-    static const char *const b[2][2] = { { "g[K,N]", "g[N,K]" }, { "g[P,Q,K,N]", "g[P,Q,N,K]" } };
-    static const char *const d[2] = { "r[M,N]", "r[P,Q,M,N]" };
-    const int batched = call->in[0].ndim == 4;
-
-    in[0] = a[batched][call->attr.gemm.trans_a != 0];
-    in[1] = b[batched][call->attr.gemm.trans_b != 0];
-    out[0] = d[batched];
-}
-
-fpx_status op_attr_gemm(const fpx_call *call, const op_dims *dims, fpx_error *err)
-{
-    const fpx_status status =
-        require(call, call->attr.gemm.trans_a <= 1 && call->attr.gemm.trans_b <= 1,
-                "trans_a and trans_b are 0 or 1", err);
-
-    return status != FPX_OK ? status
-                            : check_leaf(call, call->attr.gemm.leaf, 'K', dims->of['K' - 'A'], err);
-}
-
-fpx_status op_attr_rmsnorm(const fpx_call *call, const op_dims *dims, fpx_error *err)
-{
-    const double eps = call->attr.rmsnorm.eps;
-    const fpx_status status =
-        require(call, isfinite(eps) && eps >= 0.0, "eps is not a finite number >= 0", err);
-
-    return status != FPX_OK
-               ? status
-               : check_leaf(call, call->attr.rmsnorm.leaf, 'M', dims->of['M' - 'A'], err);
-}
-
-fpx_status op_attr_rope(const fpx_call *call, const op_dims *dims, fpx_error *err)
-{
-    const double base = call->attr.rope.base;
-    const fpx_status status =
-        require(call, isfinite(base) && base > 0.0, "base is not a finite number > 0", err);
-
-    return status != FPX_OK
-               ? status
-               : require(call, dims->of['D' - 'A'] % 2 == 0, "the head width D is odd", err);
-}
-
-fpx_status op_attr_softmax(const fpx_call *call, const op_dims *dims, fpx_error *err)
-{
-    (void)dims;
-    return require(call, isfinite(call->attr.softmax.scale) && call->attr.softmax.causal <= 1,
-                   "scale is not finite, or causal is not 0 or 1", err);
-}
-
-fpx_status op_attr_tokens(const fpx_call *call, const op_dims *dims, fpx_error *err)
-{
-    return check_leaf(call, call->attr.tokens.leaf, 'M', dims->of['M' - 'A'], err);
-}
-
-fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *err)
-{
-    (void)dims;
-    return require(call,
-                   call->attr.scale.rule == FPX_SCALE_CURRENT &&
-                       call->attr.scale.target.cls == FPX_CLASS_FLOAT,
-                   "the rule is unknown, or the target is not a floating-point format", err);
-}
-
-fpx_status op_attr_quantize(const fpx_call *call, const op_dims *dims, fpx_error *err)
-{
-    const int scaled = call->nin > 1;
-
-    (void)dims;
-    if (call->attr.quantize.round > FPX_SR || call->attr.quantize.overflow > FPX_OVERFLOW_NONE)
-        return refuse(call, err, "round or overflow is unknown");
-    /* A widened program keeps the scale as an input, but its real outputs need none. */
-    return require(call, is_real(&call->out[0].format) || (call->out[0].nscales > 0) == scaled,
-                   "codes has scales without the input scale, or the other way round", err);
-}
-
-fpx_status op_attr_clip(const fpx_call *call, const op_dims *dims, fpx_error *err)
-{
-    const double max_norm = call->attr.clip.max_norm;
-
-    (void)dims;
-    return require(call, isfinite(max_norm) && max_norm >= 0.0,
-                   "max_norm is not a finite number >= 0", err);
-}
-
-fpx_status op_attr_adamw(const fpx_call *call, const op_dims *dims, fpx_error *err)
-{
-    const double beta1 = call->attr.adamw.beta1, beta2 = call->attr.adamw.beta2;
-    const double eps = call->attr.adamw.eps, decay = call->attr.adamw.weight_decay;
-
-    (void)dims;
-    if (!(beta1 >= 0.0 && beta1 < 1.0 && beta2 >= 0.0 && beta2 < 1.0))
-        return refuse(call, err, "beta1 and beta2 are not in [0, 1)");
-    return require(call, isfinite(eps) && eps >= 0.0 && isfinite(decay) && decay >= 0.0,
-                   "eps and weight_decay are not finite numbers >= 0", err);
 }

@@ -1,0 +1,123 @@
+/* op_attr.c - patterns and attribute checks of single kinds, named in the table of op_shape.c. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include <fpx/convert.h>
+
+#include "op_pattern.h"
+
+static fpx_status require(const fpx_call *call, int holds, const char *why, fpx_error *err)
+{
+    return holds ? FPX_OK : op_pattern_refuse(call, err, why);
+}
+
+static fpx_status check_leaf(const fpx_call *call, uint64_t leaf, char letter, uint64_t total,
+                             fpx_error *err)
+{
+    char text[64];
+
+    (void)snprintf(text, sizeof text, "leaf %" PRIu64 " does not divide %c = %" PRIu64, leaf,
+                   letter, total);
+    return require(call, leaf == 0 || total % leaf == 0, text, err);
+}
+
+void op_gemm_patterns(const fpx_call *call, const char **in, const char **out)
+{
+    /* [batched][transposed] */
+    static const char *const a[2][2] = { { "g[M,K]", "g[K,M]" }, { "g[P,Q,M,K]", "g[P,Q,K,M]" } };
+    static const char *const b[2][2] = { { "g[K,N]", "g[N,K]" }, { "g[P,Q,K,N]", "g[P,Q,N,K]" } };
+    static const char *const d[2] = { "r[M,N]", "r[P,Q,M,N]" };
+    const int batched = call->in[0].ndim == 4;
+
+    in[0] = a[batched][call->attr.gemm.trans_a != 0];
+    in[1] = b[batched][call->attr.gemm.trans_b != 0];
+    out[0] = d[batched];
+}
+
+fpx_status op_attr_gemm(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const fpx_status status =
+        require(call, call->attr.gemm.trans_a <= 1 && call->attr.gemm.trans_b <= 1,
+                "trans_a and trans_b are 0 or 1", err);
+
+    return status != FPX_OK ? status
+                            : check_leaf(call, call->attr.gemm.leaf, 'K', dims->of['K' - 'A'], err);
+}
+
+fpx_status op_attr_rmsnorm(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double eps = call->attr.rmsnorm.eps;
+    const fpx_status status =
+        require(call, isfinite(eps) && eps >= 0.0, "eps is not a finite number >= 0", err);
+
+    return status != FPX_OK
+               ? status
+               : check_leaf(call, call->attr.rmsnorm.leaf, 'M', dims->of['M' - 'A'], err);
+}
+
+fpx_status op_attr_rope(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double base = call->attr.rope.base;
+    const fpx_status status =
+        require(call, isfinite(base) && base > 0.0, "base is not a finite number > 0", err);
+
+    return status != FPX_OK
+               ? status
+               : require(call, dims->of['D' - 'A'] % 2 == 0, "the head width D is odd", err);
+}
+
+fpx_status op_attr_softmax(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    (void)dims;
+    return require(call, isfinite(call->attr.softmax.scale) && call->attr.softmax.causal <= 1,
+                   "scale is not finite, or causal is not 0 or 1", err);
+}
+
+fpx_status op_attr_tokens(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    return check_leaf(call, call->attr.tokens.leaf, 'M', dims->of['M' - 'A'], err);
+}
+
+fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    (void)dims;
+    return require(call,
+                   call->attr.scale.rule == FPX_SCALE_CURRENT &&
+                       fpx_format_is_valid(&call->attr.scale.target) &&
+                       call->attr.scale.target.cls == FPX_CLASS_FLOAT,
+                   "the rule is unknown, or the target is not a floating-point format", err);
+}
+
+fpx_status op_attr_quantize(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const int scaled = call->nin > 1;
+
+    (void)dims;
+    if (call->attr.quantize.round > FPX_SR || call->attr.quantize.overflow > FPX_OVERFLOW_NONE)
+        return op_pattern_refuse(call, err, "round or overflow is unknown");
+    /* A widened program keeps the scale as an input, but its real outputs need none. */
+    return require(call, op_is_real(&call->out[0].format) || (call->out[0].nscales > 0) == scaled,
+                   "codes has scales without the input scale, or the other way round", err);
+}
+
+fpx_status op_attr_clip(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double max_norm = call->attr.clip.max_norm;
+
+    (void)dims;
+    return require(call, isfinite(max_norm) && max_norm >= 0.0,
+                   "max_norm is not a finite number >= 0", err);
+}
+
+fpx_status op_attr_adamw(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double beta1 = call->attr.adamw.beta1, beta2 = call->attr.adamw.beta2;
+    const double eps = call->attr.adamw.eps, decay = call->attr.adamw.weight_decay;
+
+    (void)dims;
+    if (!(beta1 >= 0.0 && beta1 < 1.0 && beta2 >= 0.0 && beta2 < 1.0))
+        return op_pattern_refuse(call, err, "beta1 and beta2 are not in [0, 1)");
+    return require(call, isfinite(eps) && eps >= 0.0 && isfinite(decay) && decay >= 0.0,
+                   "eps and weight_decay are not finite numbers >= 0", err);
+}
