@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-fpx, root = os.path.abspath(sys.argv[1]), sys.argv[2]
+fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 seed = int(os.environ.get("FPX_TEST_SEED", "20261"))
 print("FPX_TEST_SEED", seed)
 random.seed(seed)
