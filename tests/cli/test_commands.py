@@ -98,7 +98,7 @@ for example in dict.fromkeys(examples):
         continue  # cli-demo-seeds, cli-golden and the benchmarks run these
     if words[0] == "train":  # the first steps stand for all; a trace is never overwritten
         words += ["--steps", "3"]
-        words = ["2" if words[i - 1] == "--seeds" else word for i, word in enumerate(words)]
+        words = ["1" if words[i - 1] == "--seeds" else word for i, word in enumerate(words)]
         if "--trace" in words:
             words[words.index("--trace") + 1] = f"example{checks}.h5"
     if words[0] == "trace":  # an example of a longer run
