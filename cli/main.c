@@ -50,8 +50,8 @@ static void print_tasks(FILE *out)
 
 static void print_help(const cli_verb *verb)
 {
-    (void)printf("usage: fpx %s %s\n\n%s.\n\n%s\n\nOptions:\n", verb->name, verb->usage,
-                 verb->summary, verb->detail);
+    (void)printf("usage: fpx %s%s%s\n\n%s.\n\n%s\n\nOptions:\n", verb->name,
+                 verb->usage[0] ? " " : "", verb->usage, verb->summary, verb->detail);
     for (const cli_option *o = verb->options; o->name != NULL; o++) {
         char left[64];
 
@@ -66,11 +66,11 @@ int cli_usage(const char *verb, const char *format, ...)
 {
     va_list args;
 
-    (void)fprintf(stderr, "fpx %s: ", verb);
+    (void)fprintf(stderr, "fpx%s%s: ", verb[0] ? " " : "", verb);
     va_start(args, format);
     (void)vfprintf(stderr, format, args);
     va_end(args);
-    (void)fprintf(stderr, "\n(fpx %s --help says more)\n", verb);
+    (void)fprintf(stderr, "\n(fpx%s%s --help says more)\n", verb[0] ? " " : "", verb);
     return EXIT_NO_VERDICT;
 }
 
@@ -152,12 +152,14 @@ static int run_verb(const cli_verb *verb, int argc, char **argv)
     return failed ? failed : verb->run(&args);
 }
 
-/* Results that could not be written are no results: a full disk behind stdout is no verdict. */
+/* Results that could not be written are no results: a full disk behind stdout is no verdict. A run that has
+ * none has said why. */
 static int flush_output(int code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
-    (void)fputs("fpx: cannot write to standard output\n", stderr);
+    if (code != EXIT_NO_VERDICT)
+        (void)fputs("fpx: cannot write to standard output\n", stderr);
     return EXIT_NO_VERDICT;
 }
 

@@ -2,13 +2,13 @@
  * that the difference of two recipes is measured without the spread of the seeds. */
 #include "train_table.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "results.h"
 #include "session.h"
 
 enum { MAX_RECIPES = 8, MAX_SEEDS = 32, SAMPLE = 120 };
@@ -79,60 +79,56 @@ static fpx_status train_one(const char *experiment, uint64_t steps, table *t, si
     return status;
 }
 
-static void print_table(const table *t)
+static void print_table(const table *t, FILE *out)
 {
     double mean, deviation, half;
 
-    (void)printf("validation, bits per byte (lower is better)\n%-10s", "seed");
+    (void)fprintf(out, "validation, bits per byte (lower is better)\n%-10s", "seed");
     for (size_t r = 0; r < t->nrecipes; r++)
-        (void)printf(" %10s", t->names[r]);
+        (void)fprintf(out, " %10s", t->names[r]);
     for (size_t i = 0; i < t->nseeds; i++) {
-        (void)printf("\n%-10zu", i + 1);
+        (void)fprintf(out, "\n%-10zu", i + 1);
         for (size_t r = 0; r < t->nrecipes; r++)
-            (void)printf(" %10.4f", t->bits[r][i]);
+            (void)fprintf(out, " %10.4f", t->bits[r][i]);
     }
-    (void)printf("\n%-10s", "mean");
+    (void)fprintf(out, "\n%-10s", "mean");
     for (size_t r = 0; r < t->nrecipes; r++) {
         mean_and_deviation(t->bits[r], t->nseeds, &mean, &deviation);
-        (void)printf(" %10.4f", mean);
+        (void)fprintf(out, " %10.4f", mean);
     }
-    (void)printf("\n%-10s", "deviation");
+    (void)fprintf(out, "\n%-10s", "deviation");
     for (size_t r = 0; r < t->nrecipes; r++) {
         mean_and_deviation(t->bits[r], t->nseeds, &mean, &deviation);
-        (void)printf(" %10.4f", deviation);
+        (void)fprintf(out, " %10.4f", deviation);
     }
-    (void)printf("\n\n");
+    (void)fprintf(out, "\n\n");
     for (size_t r = 1; r < t->nrecipes; r++) {
         paired(t, r, &mean, &half);
-        (void)printf("%s against %s, paired: %+.4f +- %.4f bits per byte (95 %%): %s\n",
-                     t->names[r], t->names[0], mean, half,
-                     !(half < (double)INFINITY) ? "one seed decides nothing"
-                     : fabs(mean) <= half       ? "no difference seen"
-                     : mean > 0.0               ? "worse"
-                                                : "better");
+        (void)fprintf(out, "%s against %s, paired: %+.4f +- %.4f bits per byte (95 %%): %s\n",
+                      t->names[r], t->names[0], mean, half,
+                      !(half < (double)INFINITY) ? "one seed decides nothing"
+                      : fabs(mean) <= half       ? "no difference seen"
+                      : mean > 0.0               ? "worse"
+                                                 : "better");
     }
     for (size_t r = 0; r < t->nrecipes; r++)
-        (void)printf("\n%s, seed 1, continues \"And the LORD said \":\n%s\n", t->names[r],
-                     t->samples[r]);
+        (void)fprintf(out, "\n%s, seed 1, continues \"And the LORD said \":\n%s\n", t->names[r],
+                      t->samples[r]);
 }
 
 static fpx_status write_json(const char *path, const table *t, fpx_error *err)
 {
     json_t *root = json_pack("{s:s, s:{}}", "schema", "fpx.compare/1", "bits_per_byte");
     json_t *recipes = json_object_get(root, "bits_per_byte");
-    int failed;
 
     for (size_t r = 0; r < t->nrecipes; r++) {
         json_t *list = json_array();
 
         for (size_t i = 0; i < t->nseeds; i++)
-            (void)json_array_append_new(list, json_real(t->bits[r][i]));
+            (void)json_array_append_new(list, cli_json_number(t->bits[r][i]));
         (void)json_object_set_new(recipes, t->names[r], list);
     }
-    failed = strcmp(path, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
-                                    : json_dump_file(root, path, JSON_INDENT(2));
-    json_decref(root);
-    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
+    return cli_write_json(path, root, err);
 }
 
 static fpx_status read_names(const char *recipes, table *t, fpx_error *err)
@@ -171,7 +167,7 @@ int train_table(const char *experiment, const char *recipes, const char *seeds, 
         for (size_t r = 0; r < t->nrecipes && status == FPX_OK; r++)
             status = train_one(experiment, nsteps, t, r, i, &err);
     if (status == FPX_OK)
-        print_table(t);
+        print_table(t, cli_text_stream(json, NULL));
     if (status == FPX_OK && json != NULL)
         status = write_json(json, t, &err);
     free(t);

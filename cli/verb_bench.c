@@ -1,5 +1,4 @@
 /* verb_bench.c - fpx bench: every figure beside a limit or a peer that was measured in the same run. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 
 #include "bench.h"
 #include "cli.h"
+#include "results.h"
 
 /* LEAST: one timing, seconds: long against the clock, short against a time slice. ROUNDS: a best does
  * not get better for ever, and traces of rounds need space. */
@@ -105,26 +105,22 @@ void bench_fill(float *x, size_t n)
 static fpx_status write_json(const char *path, const bench *b, fpx_error *err)
 {
     json_t *list = json_array();
-    json_t *root;
-    int failed = 0;
 
     for (size_t i = 0; i < b->nfigures; i++) {
         const bench_figure *f = &b->figures[i];
 
-        failed |= json_array_append_new(
-            list, json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:s, s:b}", "area", f->area, "figure",
-                            f->name, "value", f->value, "peer", f->peer, "unit", f->unit, "ratio",
-                            f->value / f->peer, "against", f->against, "less_is_better", f->lower));
+        (void)json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:s, s:b}", "area", f->area, "figure",
+                      f->name, "value", cli_json_number(f->value), "peer", cli_json_number(f->peer),
+                      "unit", f->unit, "ratio", cli_json_number(f->value / f->peer), "against",
+                      f->against, "less_is_better", f->lower));
     }
-    root = json_pack("{s:s, s:s, s:s, s:o}", "schema", "fpx.bench/1", "version", cli_version,
-                     "level", fpx_cpu_level_name(b->level), "figures", list);
-    if (!failed && root != NULL)
-        failed = strcmp(path, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
-                                        : json_dump_file(root, path, JSON_INDENT(2));
-    else
-        failed = 1;
-    json_decref(root);
-    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
+    return cli_write_json(path,
+                          json_pack("{s:s, s:s, s:s, s:o}", "schema", "fpx.bench/1", "version",
+                                    cli_version, "level", fpx_cpu_level_name(b->level), "figures",
+                                    list),
+                          err);
 }
 
 static fpx_status read_seconds(const char *text, double *ret_seconds, fpx_error *err)

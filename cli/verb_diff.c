@@ -4,6 +4,7 @@
 #include <fpx/report.h>
 
 #include "cli.h"
+#include "results.h"
 
 enum { OPT_POLICY, OPT_HTML, OPT_JUNIT, OPT_JSON };
 
@@ -48,7 +49,7 @@ static fpx_status diff_two(const cli_args *a, fpx_trace *x, fpx_trace *y, int *r
     if (status != FPX_OK)
         return status;
     fpx_report_diff_text(&diff, text, sizeof text);
-    (void)fputs(text, stdout);
+    (void)fputs(text, cli_text_stream(a->option[OPT_JSON], a->option[OPT_JUNIT]));
     *ret_code = diff.verdict == FPX_SAME ? EXIT_HOLDS : EXIT_FINDING;
     const fpx_report_input page = { .trace = x,
                                     .trace_name = a->positional[0],
@@ -67,7 +68,7 @@ static fpx_status diff_own(const cli_args *a, fpx_trace *x, int *ret_code, fpx_e
     if (status != FPX_OK)
         return status;
     fpx_report_finding_text(fpx_trace_layout_of(x), &finding, text, sizeof text);
-    (void)fputs(text, stdout);
+    (void)fputs(text, cli_text_stream(a->option[OPT_JSON], NULL));
     *ret_code = finding.found ? EXIT_FINDING : EXIT_HOLDS;
     if (finding.looked_at == 0)
         *ret_code = EXIT_NO_VERDICT;
@@ -92,6 +93,8 @@ static int run(const cli_args *a)
 
     if (a->npositional == 1 && (a->option[OPT_POLICY] || a->option[OPT_JUNIT]))
         return cli_usage("diff", "--policy and --junit need two traces");
+    if (cli_both_stdout(a->option[OPT_JSON], a->option[OPT_JUNIT]))
+        return cli_usage("diff", "--json and --junit cannot both be standard output");
     status = fpx_trace_open(a->positional[0], &x, &err);
     if (status == FPX_OK && a->npositional == 2)
         status = fpx_trace_open(a->positional[1], &y, &err);

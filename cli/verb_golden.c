@@ -1,5 +1,4 @@
 /* verb_golden.c - fpx golden record|check: the bits of a run as a small text under review. */
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +6,7 @@
 #include <fpx/report.h>
 
 #include "cli.h"
+#include "results.h"
 #include "session.h"
 
 enum { OPT_RECIPE, OPT_STEPS, OPT_SHADOW, OPT_DEVICE, OPT_REASON, OPT_JUNIT, OPT_JSON };
@@ -117,11 +117,10 @@ static fpx_status write_results(const cli_args *a, const fpx_golden_difference *
         json_t *root = json_pack("{s:s, s:b, s:I, s:s, s:s, s:s}", "schema", "fpx.golden/1",
                                  "holds", !d->found, "step", (json_int_t)d->step, "operation",
                                  d->row, "text", text, "device", device);
-        const int failed = strcmp(json, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
-                                                  : json_dump_file(root, json, JSON_INDENT(2));
-        json_decref(root);
-        if (failed)
-            return fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", json);
+        const fpx_status status = cli_write_json(json, root, err);
+
+        if (status != FPX_OK)
+            return status;
     }
     return junit ? fpx_report_junit(junit, "fpx.golden", a->positional[2], d->found ? text : NULL,
                                     err)
@@ -155,7 +154,7 @@ static int check(const cli_args *a)
     if (status == FPX_OK) {
         fpx_golden_compare(expected, watch_golden(s.watch), &d);
         describe(path, &d, text, sizeof text);
-        (void)printf("%s\n", text);
+        (void)fprintf(cli_text_stream(a->option[OPT_JSON], a->option[OPT_JUNIT]), "%s\n", text);
         fpx_device_describe(s.devices[0], device, sizeof device);
         status = write_results(a, &d, text, device, &err);
         (void)session_close(&s, NULL);
@@ -168,6 +167,8 @@ static int check(const cli_args *a)
 
 static int run(const cli_args *a)
 {
+    if (cli_both_stdout(a->option[OPT_JSON], a->option[OPT_JUNIT]))
+        return cli_usage("golden", "--json and --junit cannot both be standard output");
     if (strcmp(a->positional[0], "record") == 0)
         return record(a);
     if (strcmp(a->positional[0], "check") == 0)

@@ -1,10 +1,10 @@
 /* verb_train.c - fpx train: one run, or a table of recipes over seeds. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "results.h"
 #include "session.h"
 #include "train_table.h"
 
@@ -58,29 +58,29 @@ static fpx_status numbers(const cli_args *a, session_options *o, fpx_error *err)
     return status;
 }
 
+/* null: there is none, for no step was left to run, or nothing is held back for validation. */
 static fpx_status write_json(const char *path, const session *s, const fpx_step_result *r,
-                             double bits_per_byte, fpx_error *err)
+                             const double *bits_per_byte, fpx_error *err)
 {
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f}", "schema", "fpx.train/1", "experiment",
-                  s->experiment->name, "recipe", s->recipe->name, "seed",
-                  (json_int_t)s->experiment->seed, "steps", (json_int_t)r->step + 1, "loss",
-                  r->loss, "gradient_norm", r->norm, "bits_per_byte", bits_per_byte);
-    int failed = root == NULL;
+    const uint64_t next = fpx_trainer_next_step(s->trainer);
+    const int ran = next > s->first_step;
+    json_t *root = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "schema", "fpx.train/1",
+                             "experiment", s->experiment->name, "recipe", s->recipe->name, "seed",
+                             (json_int_t)s->experiment->seed, "steps", (json_int_t)next, "loss",
+                             ran ? cli_json_number(r->loss) : json_null(), "gradient_norm",
+                             ran ? cli_json_number(r->norm) : json_null(), "bits_per_byte",
+                             bits_per_byte ? cli_json_number(*bits_per_byte) : json_null());
 
-    if (!failed)
-        failed = strcmp(path, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
-                                        : json_dump_file(root, path, JSON_INDENT(2));
-    json_decref(root);
-    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
+    return cli_write_json(path, root, err);
 }
 
 static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r, fpx_error *err)
 {
     double bits = 0.0;
+    const int validates = s->experiment->data.validation > 0.0;
     fpx_status status = FPX_OK;
 
-    if (s->experiment->data.validation > 0.0) {
+    if (validates) {
         status = fpx_trainer_evaluate(s->trainer, &bits, err);
         if (status == FPX_OK)
             (void)fprintf(stderr, "validation: %.4f bits per byte\n", bits);
@@ -90,10 +90,11 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
 
         status = fpx_trainer_sample(s->trainer, a->option[OPT_SAMPLE], sizeof text - 1, text, err);
         if (status == FPX_OK)
-            (void)printf("%s%s\n", a->option[OPT_SAMPLE], text);
+            (void)fprintf(cli_text_stream(a->option[OPT_JSON], NULL), "%s%s\n",
+                          a->option[OPT_SAMPLE], text);
     }
     if (status == FPX_OK && a->option[OPT_JSON])
-        status = write_json(a->option[OPT_JSON], s, r, bits, err);
+        status = write_json(a->option[OPT_JSON], s, r, validates ? &bits : NULL, err);
     return status;
 }
 
@@ -105,6 +106,12 @@ static int run(const cli_args *a)
     fpx_status status;
     session s;
 
+    if (a->option[OPT_SEEDS] && !a->option[OPT_COMPARE])
+        return cli_usage("train", "--seeds needs --compare R,R,... (one seed: --seed N)");
+    for (size_t i = 0; a->option[OPT_COMPARE] && options[i].name != NULL; i++)
+        if (a->option[i] && i != OPT_COMPARE && i != OPT_SEEDS && i != OPT_STEPS && i != OPT_JSON)
+            return cli_usage("train", "--compare goes with --seeds, --steps and --json, not %s",
+                             options[i].name);
     if (a->option[OPT_COMPARE])
         return train_table(a->positional[0], a->option[OPT_COMPARE],
                            a->option[OPT_SEEDS] ? a->option[OPT_SEEDS] : "5", a->option[OPT_STEPS],

@@ -294,6 +294,11 @@ static fpx_status check_shape(const fpx_experiment *e, const shape *s, fpx_error
         return fpx_error_set(
             err, FPX_EINVAL,
             "model: layers, hidden, vocabulary, batch and sequence must be at least 1");
+    if (e->model.layers > BUILD_MAX_PARAMS) /* each has more than one: no need to build to know */
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s: %u layers have more than the %d parameter tensors that are "
+                             "possible",
+                             e->name, e->model.layers, BUILD_MAX_PARAMS);
     return FPX_OK;
 }
 

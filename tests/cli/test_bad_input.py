@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-fpx, root = os.path.abspath(sys.argv[1]), sys.argv[2]
+fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 seed = int(os.environ.get("FPX_TEST_SEED", "20261"))
 print("FPX_TEST_SEED", seed)
 random.seed(seed)
@@ -24,7 +24,7 @@ def expect(condition, text):
     checks += 1
     if not condition:
         failures.append(text)
-        print("FAILED ", text)
+    print("ok     " if condition else "FAILED ", text if not condition else text.split(": exit ")[0])
 
 
 def run(*args, limit=None, stdout=subprocess.PIPE, **environment):
@@ -75,6 +75,8 @@ for old, new, words in (
         ("width: 64", "width: 63", ["63"]), ("heads: 4", "heads: 7", ["heads"]),
         ("heads: 4", "heads: 0", ["heads"]), ("heads: 4", "heads: 64", ["head"]),
         ("layers: 2", "layers: 0", ["layers"]), ("layers: 2", "layers: 4294967295", ["layers"]),
+        ("layers: 2", "layers: 65536", ["65536 layers"]),
+        ("width: 64", "width: 2147483648", ["width"]),
         ("width: 64", "width: 4294967295", ["width"]), ("width: 64", "width: 99999999999999", ["width"]),
         ("hidden: 176", "hidden: 4000000000", ["hidden"]), ("batch: 4", "batch: 0", ["batch"]),
         ("batch: 4", "batch: 1000000000", ["batch"]), ("sequence: 64", "sequence: 4000000", []),
@@ -103,6 +105,7 @@ refused("unknown scaling", ["some"], *recipe(head + rule.replace("scaling: none"
 refused("unknown key", ["r.yaml:4:", "lyer"], *recipe(head + rule.replace("layer", "lyer")))
 
 # ---- options and environment ----
+write("text.so", "this is a text\n")
 for args, words in ((("train",), ["EXPERIMENT"]), (("train", "good.yaml", "--stepz", "3"), ["--stepz"]),
                     (("train", "good.yaml", "--steps"), ["--steps"]),
                     (("train", "good.yaml", "--steps", "0"), ["--steps"]),
@@ -116,6 +119,13 @@ for args, words in ((("train",), ["EXPERIMENT"]), (("train", "good.yaml", "--ste
                     (("train", "good.yaml", "--every", "3"), ["--every"]),
                     (("train", "good.yaml", "--device", "no.so"), ["no.so"]),
                     (("train", "good.yaml", "--device", "./good.yaml"), ["good.yaml"]),
+                    (("train", "good.yaml", "--device", "./text.so"), ["text.so"]),
+                    (("train", "good.yaml", "--device", ""), []),
+                    (("train", "good.yaml", "--shadow", ""), []),
+                    (("train", "good.yaml", "--recipe", ""), ["recipe"]),
+                    (("train", "", "--steps", "2"), []),
+                    (("train", "good.yaml", "--steps", "2", "--trace", ""), []),
+                    (("train", "good.yaml", "--steps", "2", "--checkpoint", ""), []),
                     (("train", "good.yaml", "--device", "cpu,threads=0"), ["threads"]),
                     (("train", "good.yaml", "--device", "cpu,colour=red"), ["colour"]),
                     (("train", "good.yaml", "--device", "gpu"), ["gpu"]),
@@ -195,6 +205,7 @@ refused("other steps", [saved, "steps"], "train", "good.yaml", "--steps", "9", "
 refused("other recipe", [saved, "recipe"], *resume, "c", "--recipe", "fp32")
 refused("other experiment", [saved, "experiment"], "train", write("bad.yaml", good + "# another text\n"),
         "--steps", "3", "--resume", "c")
+refused("other seed", [saved, "seed"], *resume, "c", "--seed", "9")
 refused("a shadow it has no state of", [saved], *resume, "c", "--shadow", "free")
 
 # ---- a full disk: a file-size limit stands for it ----
@@ -227,6 +238,20 @@ refused("golden", ["none/g"], "golden", "record", "good.yaml", "none/g", "--step
 with open("/dev/full", "w", encoding="ascii") as full:
     refused("stdout is full", ["standard output"], "formats", stdout=full)
     refused("stdout is full", ["standard output"], "diff", "t.h5", "t.h5", stdout=full)
+    refused("stdout is full", ["standard output"], "golden", "record", "good.yaml", "g0", "--steps", "2", stdout=full)
+    refused("stdout is full", ["standard output"], "train", "good.yaml", "--steps", "2", "--json", "-", stdout=full)
+    refused("stdout is full, and an error", ["none.h5"], "diff", "t.h5", "none.h5", stdout=full)
+os.remove("g0")
+
+
+def refused_small(name, made, *args):
+    """Files end at 60 bytes."""
+    refused(name, [made], *args, limit=60)
+    expect(not os.path.exists(made), f"{name}: half a file is left")
+
+
+refused_small("diff's page", "half.html", "diff", "t.h5", "t.h5", "--html", "half.html")
+expect([name for name in os.listdir(".") if name.endswith(".tmp")] == [], "nothing temporary is left")
 
 # ---- goldens ----
 expect(run("golden", "record", "good.yaml", "g", "--steps", "3").returncode == 0, "a golden")
