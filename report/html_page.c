@@ -48,13 +48,13 @@ static void put_loss_words(FILE *f, const fpx_diff *d)
     (void)fputs(").", f);
 }
 
-static void put_diff_verdict(FILE *f, const fpx_diff *d)
+static void put_diff_verdict(FILE *f, const fpx_diff *d, int also_found)
 {
     const fpx_place_found *p = &d->first;
 
     switch (d->verdict) {
     case FPX_SAME:
-        open_verdict(f, d->steps_compared > 0 ? HOLDS : UNDECIDED);
+        open_verdict(f, also_found ? FINDING : d->steps_compared > 0 ? HOLDS : UNDECIDED);
         (void)fprintf(
             f, "Nothing differs: %" PRIu64 " steps of %" PRIu64 " tensors have the same bits.</p>",
             d->steps_compared, d->records_compared);
@@ -63,10 +63,9 @@ static void put_diff_verdict(FILE *f, const fpx_diff *d)
         open_verdict(f, FINDING);
         (void)fprintf(f, "First difference at step %" PRIu64 " in ", p->step);
         put_code(f, p->record.op);
-        (void)fputs(
-            ".</p><p class=\"more\">Every tensor computed before it has the same bits in both "
-            "runs. ",
-            f);
+        (void)fputs(".</p><p class=\"more\">What both runs computed before it is equal in every "
+                    "bit. ",
+                    f);
         put_loss_words(f, d);
         (void)fputs("</p>", f);
         break;
@@ -96,7 +95,8 @@ static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx
         html_put_number(f, s->figure.ratio);
         (void)fputs(" times its bound", f);
     } else {
-        (void)fprintf(f, ": %.0f elements disagree with the shadow ", s->figure.mismatches);
+        (void)fprintf(f, ": %.0f element%s with the shadow ", s->figure.mismatches,
+                      s->figure.mismatches == 1.0 ? " disagrees" : "s disagree");
         put_code(f, layout->modes[s->mode].name);
     }
 }
@@ -126,17 +126,25 @@ static void put_finding_verdict(FILE *f, const fpx_trace_layout *layout,
                   s->findings, s->looked_at);
 }
 
+/* "A" or "B" where there are two runs. */
+static const char *whose(const html_data *d)
+{
+    return d->in->other == NULL ? "the run" : d->shadowed == d->in->trace ? "A" : "B";
+}
+
 void html_put_verdict(FILE *f, const html_data *data)
 {
     const fpx_report_input *in = data->in;
 
     if (in->diff != NULL) {
-        put_diff_verdict(f, in->diff);
-        if (in->finding != NULL && in->finding->found) {
+        const int also_found = in->finding != NULL && in->finding->found;
+
+        put_diff_verdict(f, in->diff, also_found);
+        if (also_found) {
             (void)fprintf(f,
-                          "<p class=\"more\">A\xe2\x80\x99s own shadows found something too: step "
+                          "<p class=\"more\">%s\xe2\x80\x99s own shadows found something too: step "
                           "%" PRIu64 ", ",
-                          in->finding->step);
+                          whose(data), in->finding->step);
             put_finding_words(f, data->layout, in->finding);
             (void)fputs(".</p>", f);
         }
@@ -281,7 +289,7 @@ static void put_diff_place(FILE *f, const fpx_diff *d)
     close_fact(f);
     open_fact(f, "Afterwards");
     if (d->healed == UINT64_MAX)
-        (void)fputs("the runs are different from here to the end", f);
+        (void)fputs("the runs never become equal again for good", f);
     else
         (void)fprintf(f, "every tensor is equal again from step %" PRIu64 " on", d->healed);
     close_fact(f);
@@ -296,8 +304,9 @@ static void put_diff_place(FILE *f, const fpx_diff *d)
     (void)fputs("</section>\n", f);
 }
 
-static void put_finding_place(FILE *f, const fpx_trace_layout *layout, const fpx_shadow_finding *s)
+static void put_finding_place(FILE *f, const html_data *data, const fpx_shadow_finding *s)
 {
+    const fpx_trace_layout *layout = data->layout;
     static const char *const names[2] = { "expected", "got" };
     const fpx_figure *g = &s->figure;
     const double values[2] = { g->expected, g->actual };
@@ -305,13 +314,14 @@ static void put_finding_place(FILE *f, const fpx_trace_layout *layout, const fpx
     const uint64_t codes[2] = { bits ? (uint64_t)g->expected_bits : 0,
                                 bits ? (uint64_t)g->actual_bits : 0 };
 
-    (void)fputs(
-        "<section><h2>What the run\xe2\x80\x99s own shadow found</h2><table class=\"facts\">\n", f);
+    (void)fprintf(
+        f, "<section><h2>What %s\xe2\x80\x99s own shadow found</h2><table class=\"facts\">\n",
+        whose(data));
     put_record_facts(f, s->step, &s->record);
     put_element_fact(f, &s->record.desc, (uint64_t)g->element, s->index);
     open_fact(f, "Shadow");
     put_code(f, layout->modes[s->mode].name);
-    (void)fprintf(f, " <span class=\"soft\">%s</span>",
+    (void)fprintf(f, "<span class=\"soft\">: %s</span>",
                   html_mode_words(layout->modes[s->mode].name));
     close_fact(f);
     if (!isnan(g->ratio)) {
@@ -337,5 +347,5 @@ void html_put_places(FILE *f, const html_data *data)
     if (in->diff != NULL && in->diff->verdict == FPX_DIFFERENT)
         put_diff_place(f, in->diff);
     if (in->finding != NULL && in->finding->found)
-        put_finding_place(f, data->layout, in->finding);
+        put_finding_place(f, data, in->finding);
 }

@@ -17,7 +17,7 @@ const char *const html_style[] = {
     "--zero:#25292d;"
     "--k1:#1f2a40;--k2:#243b6d;--k3:#29478b;--k4:#2d51a2;--k5:#3960b9;--k6:#4e75d1;--k7:#5e87e6;"
     "--k8:#6b96f9;--k9:#8cadff;--k10:#aec4ff;--k11:#c9d8ff;--k12:#e0eaff;"
-    "--d1:#4a2421;--d2:#84352e;--d3:#a94238;--d4:#c9695f;--d5:#e6948a;--d6:#ffb4a9}}",
+    "--d1:#38211f;--d2:#552a26;--d3:#74332c;--d4:#953d33;--d5:#b6483c;--d6:#d85747}}",
     "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}"
     "body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 "
     "system-ui,-apple-system,'Segoe "
@@ -53,7 +53,7 @@ const char *const html_style[] = {
     ".top{width:100%;font-size:.88rem}.top td,.top th{padding-right:1.1rem}"
     ".top td:first-child{font-variant-numeric:tabular-nums}"
     ".over td:first-child{color:var(--bad);font-weight:600}.over .fill{fill:var(--bad)}"
-    ".bar{width:5rem;height:.5rem;display:block;margin-top:.5rem}.fill{fill:var(--accent)}",
+    ".bar{width:5rem;height:.5rem;display:block}.fill{fill:var(--accent)}",
     ".wide{overflow-x:auto}.wide>svg{display:block;width:100%;min-width:46rem;height:auto}"
     "svg text{font:11.5px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--soft)}"
     "svg .end{text-anchor:end}svg .mid{text-anchor:middle}"
@@ -67,7 +67,7 @@ const char *const html_style[] = {
     ".mark{stroke:var(--bad);stroke-width:1.4}.mark.m1{stroke-dasharray:2 4}"
     "svg .marktext{fill:var(--bad);font-weight:600}svg .marktext.m1{font-weight:400}"
     ".hover{fill:transparent}.hover:hover{fill:var(--ink);opacity:.09}",
-    ".hit{fill:var(--bad);stroke:var(--card);stroke-width:1.4;pointer-events:none}"
+    ".hit{fill:var(--bad);stroke:var(--card);stroke-width:1.8;pointer-events:none}"
     "svg .frame{stroke:var(--bad);stroke-width:1.2;pointer-events:none}"
     ".k0,.d0{fill:var(--zero)}.k1{fill:var(--k1)}.k2{fill:var(--k2)}.k3{fill:var(--k3)}"
     ".k4{fill:var(--k4)}.k5{fill:var(--k5)}.k6{fill:var(--k6)}.k7{fill:var(--k7)}.k8{fill:var(--k8)"

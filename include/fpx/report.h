@@ -19,7 +19,8 @@ typedef struct fpx_report_input {
     fpx_trace *other;       /* compared with it */
     const char *other_name;
     const fpx_diff *diff;              /* of trace and other */
-    const fpx_shadow_finding *finding; /* of trace's own shadows */
+    const fpx_shadow_finding *finding; /* of the own shadows of `shadowed` */
+    fpx_trace *shadowed;               /* whose shadows are drawn: trace or other; NULL: trace */
     const char *title;
 } fpx_report_input;
 
