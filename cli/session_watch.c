@@ -58,7 +58,7 @@ static fpx_status make_records(watch *w, fpx_error *err)
         for (uint32_t o = 0; o < fpx_program_op_at(program, i)->nout; o++)
             make_record(w, program, i, o, &w->records[w->nrecords++]);
     }
-    w->figures = calloc(w->nrecords * FPX_SHADOW_MAX, sizeof *w->figures);
+    w->figures = calloc(w->nrecords * FPX_SHADOW_MAX + 1, sizeof *w->figures);
     return w->figures ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "out of memory");
 }
 
@@ -131,7 +131,9 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
             status = fpx_trace_put(w->writer, r, view->out[o],
                                    fpx_exec_scale(view->exec, op->out[o]), err);
         for (size_t m = 0; m < w->s->nshadows && status == FPX_OK; m++) {
-            const fpx_figure *figure = fpx_shadow_figure(w->s->shadows[m], view->op, o);
+            const fpx_figure *figure = fpx_shadow_informs(w->s->shadows[m], view->op)
+                                           ? fpx_shadow_figure(w->s->shadows[m], view->op, o)
+                                           : &fpx_figure_none;
 
             w->figures[m * w->nrecords + r] = *figure;
             if (w->writer != NULL)

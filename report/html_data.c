@@ -10,7 +10,8 @@ static const size_t nowhere = SIZE_MAX;
 
 static fpx_status no_memory(fpx_error *err)
 {
-    return fpx_error_set(err, FPX_ENOMEM, "making a page: out of memory");
+    (void)fpx_error_set(err, FPX_ENOMEM, "making a page: out of memory");
+    return FPX_ENOMEM;
 }
 
 uint64_t html_focus(const fpx_report_input *in)
@@ -310,7 +311,7 @@ static void set_columns(html_data *d)
 
 fpx_status html_data_read(const fpx_report_input *input, html_data *ret_data, fpx_error *err)
 {
-    html_data d = { .in = input, .shadowed = input->shadowed ? input->shadowed : input->trace };
+    html_data d = { .in = input, .shadowed = input->finding_of ? input->finding_of : input->trace };
     fpx_status status = read_run(input->trace, &d.a, err);
 
     d.layout = fpx_trace_layout_of(d.shadowed);

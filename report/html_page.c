@@ -141,10 +141,11 @@ void html_put_verdict(FILE *f, const html_data *data)
 
         put_diff_verdict(f, in->diff, also_found);
         if (also_found) {
-            (void)fprintf(f,
-                          "<p class=\"more\">%s\xe2\x80\x99s own shadows found something too: step "
-                          "%" PRIu64 ", ",
-                          whose(data), in->finding->step);
+            (void)fprintf(
+                f,
+                "<p class=\"more\">%s\xe2\x80\x99s own shadows, without the other run, found: step "
+                "%" PRIu64 ", ",
+                whose(data), in->finding->step);
             put_finding_words(f, data->layout, in->finding);
             (void)fputs(".</p>", f);
         }
@@ -310,9 +311,8 @@ static void put_finding_place(FILE *f, const html_data *data, const fpx_shadow_f
     static const char *const names[2] = { "expected", "got" };
     const fpx_figure *g = &s->figure;
     const double values[2] = { g->expected, g->actual };
-    const int bits = !isnan(g->expected_bits) && !isnan(g->actual_bits);
-    const uint64_t codes[2] = { bits ? (uint64_t)g->expected_bits : 0,
-                                bits ? (uint64_t)g->actual_bits : 0 };
+    uint64_t codes[2];
+    const int bits = wording_codes(&s->record.desc.format, g, &codes[0], &codes[1]);
 
     (void)fprintf(
         f, "<section><h2>What %s\xe2\x80\x99s own shadow found</h2><table class=\"facts\">\n",

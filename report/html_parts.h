@@ -64,7 +64,7 @@ typedef struct html_top {
 typedef struct html_data {
     const fpx_report_input *in;
     const fpx_trace_layout *layout; /* of `shadowed`: rows and maps are in its terms */
-    fpx_trace *shadowed;            /* in->shadowed or in->trace */
+    fpx_trace *shadowed;            /* in->finding_of or in->trace */
     html_run a, b;
     html_gap gap;
     size_t nrows, ncolumns;

@@ -186,15 +186,15 @@ static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fp
     return 1;
 }
 
-static const fpx_figure no_figure = { .max_abs = (double)NAN,
-                                      .rms = (double)NAN,
-                                      .rms_reference = (double)NAN,
-                                      .cosine = (double)NAN,
-                                      .ratio = (double)NAN,
-                                      .expected = (double)NAN,
-                                      .actual = (double)NAN,
-                                      .expected_bits = (double)NAN,
-                                      .actual_bits = (double)NAN };
+const fpx_figure fpx_figure_none = { .max_abs = (double)NAN,
+                                     .rms = (double)NAN,
+                                     .rms_reference = (double)NAN,
+                                     .cosine = (double)NAN,
+                                     .ratio = (double)NAN,
+                                     .expected = (double)NAN,
+                                     .actual = (double)NAN,
+                                     .expected_bits = (double)NAN,
+                                     .actual_bits = (double)NAN };
 
 static void compare_outputs(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op)
 {
@@ -210,7 +210,7 @@ static void compare_outputs(fpx_shadow *sh, const fpx_op_view *view, const fpx_p
 
         if (sh->spec.mode != FPX_SHADOW_EQUAL &&
             fpx_program_tensor_at(view->program, id)->cls == FPX_TENSOR_SCALE) {
-            *figure = no_figure; /* a widened program has no scales to compare with */
+            *figure = fpx_figure_none; /* a widened program has no scales to compare with */
             continue;
         }
         if (sh->spec.mode == FPX_SHADOW_EQUAL) {

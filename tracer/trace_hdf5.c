@@ -241,16 +241,12 @@ static const char *check_dataset(hid_t dataset, const fpx_h5_file *file, hid_t t
 {
     const hid_t actual = H5Dget_type(dataset);
     const hid_t space = H5Dget_space(dataset);
-    const hid_t plist = H5Dget_create_plist(dataset);
     const int type_ok = H5Tequal(actual, type) > 0;
-    const int layout_ok =
-        H5Pget_layout(plist) == H5D_CONTIGUOUS && H5Pget_external_count(plist) == 0;
     hsize_t extent[H5S_MAX_RANK] = { 0 };
     const int simple = H5Sget_simple_extent_type(space) != H5S_NULL;
     const int actual_rank = simple ? H5Sget_simple_extent_dims(space, extent, NULL) : -1;
     uint64_t bytes = H5Tget_size(actual);
 
-    H5Pclose(plist);
     H5Sclose(space);
     H5Tclose(actual);
     if (!type_ok)
@@ -264,11 +260,10 @@ static const char *check_dataset(hid_t dataset, const fpx_h5_file *file, hid_t t
             return "has an impossible shape";
         bytes *= extent[i];
     }
-    if (!layout_ok)
-        return "is not contiguous";
+    /* Chunked, compact, external or without space: there is no such address, HADDR_UNDEF. */
     const haddr_t offset = bytes > 0 ? H5Dget_offset(dataset) : 0;
-    if (offset == HADDR_UNDEF || offset > file->size || bytes > file->size - offset)
-        return "lies outside the file";
+    if (offset > file->size || bytes > file->size - offset)
+        return "is not contiguous, or lies outside the file";
     for (size_t i = 0; i < rank; i++)
         dims[i] = extent[i];
     *ret_offset = offset;

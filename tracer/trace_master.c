@@ -328,7 +328,7 @@ static fpx_status get_rows(const fpx_h5_file *file, const char *path, fpx_layout
     if (status == FPX_OK)
         status = get_dataset(file, path, "modes", fpx_h5_string(sizeof rows->modes[0].name), 1,
                              FPX_TRACE_MODES, &modes, &rows->nmodes, err);
-    if (status == FPX_OK)
+    if (modes != NULL)
         memcpy(rows->modes, modes, rows->nmodes * sizeof rows->modes[0]);
     free(modes);
     return status;

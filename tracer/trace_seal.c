@@ -92,7 +92,7 @@ static int by_offset(const void *a, const void *b)
 
 int fpx_seal_write(int fd, uint64_t size, fpx_extent *holes, size_t nholes)
 {
-    fpx_extent *extents = malloc((nholes + 1) * sizeof *extents);
+    fpx_extent *extents = calloc(nholes + 1, sizeof *extents);
     trailer end = { .n = 0 };
     uint64_t from = 0;
     int error = extents == NULL ? ENOMEM : 0;
@@ -137,7 +137,7 @@ static fpx_status check_content(int fd, const char *path, const trailer *end, ui
                                 fpx_error *err)
 {
     const size_t bytes = (size_t)end->n * sizeof(fpx_extent);
-    fpx_extent *extents = malloc(bytes + 1);
+    fpx_extent *extents = calloc(1, bytes + 1);
     fpx_digest content;
     int error = extents == NULL ? ENOMEM : fpx_pread(fd, extents, bytes, size);
     int damaged = 0;

@@ -65,7 +65,7 @@ static char *page_of_two(const run_made *one, const run_made *two)
                                         .other = b,
                                         .diff = &diff,
                                         .finding = &finding,
-                                        .shadowed = b,
+                                        .finding_of = b,
                                         .title = "two <i>runs</i>" });
     fpx_trace_free(a);
     fpx_trace_free(b);
@@ -179,7 +179,7 @@ START_TEST(shadows_of_the_other)
     struck.mismatches = 1.0;
     struck.ratio = (double)NAN;
     char *page = page_of_two(&plain, &struck);
-    check_has(page, "B\xe2\x80\x99s own shadows found something too: step 7, "
+    check_has(page, "B\xe2\x80\x99s own shadows, without the other run, found: step 7, "
                     "<code>layer.1/attn.qkv/fprop</code>: 1 element disagrees with the shadow "
                     "<code>local:cpu</code>");
     check_has(page, "What B\xe2\x80\x99s own shadow found");

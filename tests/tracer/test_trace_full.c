@@ -1,7 +1,6 @@
 /* test_trace_full.c - a full disk and a file-size limit: FPX_EIO that says so, every committed step kept, and
  * going on once there is room. The full disk is a small tmpfs of its own; without the right to mount one,
  * that part is skipped (77). */
-#define _GNU_SOURCE /* unshare */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -102,7 +101,7 @@ START_TEST(a_full_disk)
     ck_assert_int_eq(remove(ballast), 0);
     ck_assert_int_eq(fpx_trace_create(full_path, fixture_layout(), 0, &writer, &err), FPX_OK);
     /* Room comes and goes, so that creating, values, rows and the counter all meet the end of it. */
-    for (size_t spare = 0; spare < 400 * 1024; spare += 12 * 1024) {
+    for (size_t spare = 0; spare < 400000; spare += 12000) {
         fpx_status status = FPX_OK;
 
         fill(ballast, spare);
@@ -128,6 +127,7 @@ START_TEST(a_full_disk)
     ck_assert_int_eq(fixture_step(writer, step, &err), FPX_OK);
     ck_assert_int_eq(fpx_trace_close(writer, &err), FPX_OK);
     ck_assert_uint_eq(fixture_check(full_path, 0), step + 1);
+    ck_assert_int_eq(umount(disk), 0); /* also: no descriptor was left open */
     free(ballast);
     free(full_path);
     free(disk);
