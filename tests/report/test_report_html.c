@@ -35,6 +35,15 @@ static void check_lacks(const char *page, const char *text)
         ck_abort_msg("the page says: %s", text);
 }
 
+static int count(const char *page, const char *text)
+{
+    int n = 0;
+
+    for (; (page = strstr(page, text)) != NULL; page++)
+        n++;
+    return n;
+}
+
 /* Makes the page, has it checked by parsers, and returns it; to be freed. */
 static char *page_of(const fpx_report_input *input)
 {
@@ -101,6 +110,7 @@ START_TEST(first_difference)
     check_has(page, "1 bit differs; the two lie 4194304 codes apart");
     check_has(page, "0 \xc2\xb7 01111111 \xc2\xb7 <b>0</b>");
     check_has(page, "0 \xc2\xb7 01111111 \xc2\xb7 <b>1</b>");
+    ck_assert_int_eq(count(page, "<b>0</b>") + count(page, "<b>1</b>"), 2);
     check_has(page, "The loss first has other bits at step 7");
     check_has(page, "distance of the two losses");
     check_has(page, "never become equal again");
@@ -228,6 +238,7 @@ START_TEST(nothing_found)
     check_has(page, "Nothing found: 72 shadowed results agree"); /* 6 of 9 records, 12 steps */
     check_has(page, "No cell holds a finding");
     check_lacks(page, "class=\"over\"");
+    ck_assert_int_eq(count(page, "<tr><td>0.5000"), 5); /* 6 operations, one of each kind */
     free(page);
 }
 END_TEST
@@ -288,7 +299,7 @@ START_TEST(large)
     check_has(page, "First finding at step 333");
     check_has(page, "error is 2 times its bound</title>");
     check_has(page, "class=\"range a\"");
-    check_has(page, ">to layer.1<"); /* neighbours share a row */
+    check_has(page, ">to layer.7<"); /* embed, then layers, three to a row */
     free(page);
 }
 END_TEST
