@@ -18,7 +18,7 @@ uint64_t html_focus(const fpx_report_input *in)
 {
     if (in->diff != NULL && in->diff->verdict == FPX_DIFFERENT)
         return in->diff->first.step;
-    if (in->diff == NULL && in->finding != NULL && in->finding->found)
+    if (in->finding != NULL && in->finding->found)
         return in->finding->step;
     return UINT64_MAX;
 }

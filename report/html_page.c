@@ -48,13 +48,13 @@ static void put_loss_words(FILE *f, const fpx_diff *d)
     (void)fputs(").", f);
 }
 
-static void put_diff_verdict(FILE *f, const fpx_diff *d, int also_found)
+static void put_diff_verdict(FILE *f, const fpx_diff *d)
 {
     const fpx_place_found *p = &d->first;
 
     switch (d->verdict) {
     case FPX_SAME:
-        open_verdict(f, also_found ? FINDING : d->steps_compared > 0 ? HOLDS : UNDECIDED);
+        open_verdict(f, d->steps_compared > 0 ? HOLDS : UNDECIDED);
         (void)fprintf(
             f, "Nothing differs: %" PRIu64 " steps of %" PRIu64 " tensors have the same bits.</p>",
             d->steps_compared, d->records_compared);
@@ -136,16 +136,21 @@ void html_put_verdict(FILE *f, const html_data *data)
 {
     const fpx_report_input *in = data->in;
 
-    if (in->diff != NULL) {
-        const int also_found = in->finding != NULL && in->finding->found;
+    const int found = in->finding != NULL && in->finding->found;
 
-        put_diff_verdict(f, in->diff, also_found);
-        if (also_found) {
-            (void)fprintf(
-                f,
-                "<p class=\"more\">%s\xe2\x80\x99s own shadows, without the other run, found: step "
-                "%" PRIu64 ", ",
-                whose(data), in->finding->step);
+    if (found && in->diff != NULL && in->diff->verdict == FPX_SAME) {
+        put_finding_verdict(f, data->layout, in->finding);
+        (void)fprintf(f,
+                      "<p class=\"more\">The two runs have the same bits in all %" PRIu64
+                      " steps: both have this finding.</p>",
+                      in->diff->steps_compared);
+    } else if (in->diff != NULL) {
+        put_diff_verdict(f, in->diff);
+        if (found) {
+            (void)fprintf(f,
+                          "<p class=\"more\">%s\xe2\x80\x99s own shadows, without the other run, "
+                          "found: step %" PRIu64 ", ",
+                          whose(data), in->finding->step);
             put_finding_words(f, data->layout, in->finding);
             (void)fputs(".</p>", f);
         }

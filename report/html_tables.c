@@ -39,17 +39,18 @@ static void put_chart(FILE *f, const html_data *d, const char *label, const doub
 {
     const fpx_report_input *in = d->in;
     const uint64_t focus = html_focus(in);
+    const int differ = in->diff != NULL && in->diff->verdict == FPX_DIFFERENT;
     char name_a[96], name_b[96];
     html_chart c = {
         .label = label,
         .lines = { { d->a.step, a, d->a.n, "a", name_a }, { d->b.step, b, d->b.n, "b", name_b } },
         .nlines = b ? 2 : 1,
         .log = spread(&d->a, a) || (b && spread(&d->b, b)),
-        .marks = { { focus, in->diff ? "first difference, step" : "first finding, step" },
+        .marks = { { focus, differ ? "first difference, step" : "first finding, step" },
                    { UINT64_MAX, "the loss shows it, step" } }
     };
 
-    if (in->diff != NULL && in->diff->verdict == FPX_DIFFERENT && in->diff->loss_visible != focus)
+    if (differ && in->diff->loss_visible != focus)
         c.marks[1].step = in->diff->loss_visible;
     (void)snprintf(name_a, sizeof name_a, "A: %s", base_name(in->trace_name, "run"));
     (void)snprintf(name_b, sizeof name_b, "B: %s", base_name(in->other_name, "run"));
@@ -59,19 +60,21 @@ static void put_chart(FILE *f, const html_data *d, const char *label, const doub
 static void put_gap(FILE *f, const html_data *d)
 {
     const fpx_diff *diff = d->in->diff;
+    const int differ = diff != NULL && diff->verdict == FPX_DIFFERENT;
     html_chart c = { .label = "distance of the two losses",
                      .lines = { { d->gap.step, d->gap.gap, d->gap.n, "a", "" } },
                      .nlines = 1,
                      .log = 1,
-                     .marks = { { html_focus(d->in), "first difference, step" },
+                     .marks = { { html_focus(d->in),
+                                  differ ? "first difference, step" : "first finding, step" },
                                 { UINT64_MAX, "" } } };
 
-    if (nothing_apart(&d->gap)) {
+    if (nothing_apart(&d->gap) || (diff != NULL && diff->verdict == FPX_SAME)) {
         (void)fprintf(f, "<p class=\"say\">The two losses are equal in all %zu common steps.</p>\n",
                       d->gap.n);
         return;
     }
-    if (diff != NULL && diff->verdict == FPX_DIFFERENT && diff->loss_noise > 0.0) {
+    if (differ && diff->loss_noise > 0.0) {
         c.level = diff->loss_noise;
         c.level_text = "what the loss usually changes from step to step";
     }

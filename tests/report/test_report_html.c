@@ -201,6 +201,24 @@ START_TEST(shadows_of_the_other)
 }
 END_TEST
 
+START_TEST(equal_runs_with_a_finding)
+{
+    run_made made = run_plain();
+
+    made.strike = 4;
+    made.modes[0] = "local:fp64";
+    made.ratio = 2.0;
+    made.mismatches = 1.0;
+    char *page = page_of_two(&made, &made);
+    check_has(page, "Finding</p>");
+    check_has(page, "First finding at step 4");
+    check_has(page, "The two runs have the same bits in all 12 steps");
+    check_has(page, "first finding, step 4");
+    check_has(page, "The two losses are equal");
+    free(page);
+}
+END_TEST
+
 START_TEST(error_above_its_bound)
 {
     run_made made = run_plain();
@@ -351,6 +369,7 @@ int main(void)
     tcase_add_test(tc, one_run_shorter);
     tcase_add_test(tc, other_programs);
     tcase_add_test(tc, shadows_of_the_other);
+    tcase_add_test(tc, equal_runs_with_a_finding);
     tcase_add_test(tc, error_above_its_bound);
     tcase_add_test(tc, nothing_found);
     tcase_add_test(tc, no_verdict);
