@@ -11,7 +11,8 @@ const char *const html_style[] = {
     "--k1:#e4ecfb;--k2:#cfdcf8;--k3:#b8cbf5;--k4:#9cb8f2;--k5:#81a5ed;--k6:#7094e5;--k7:#5b81dc;"
     "--k8:#3e69d3;--k9:#2b58c1;--k10:#244ba7;--k11:#1c3b86;--k12:#0c2358;"
     "--d1:#f9d9d3;--d2:#f0b6af;--d3:#e7897e;--d4:#d46052;--d5:#b4483e;--d6:#8c1d18}",
-    "@media(prefers-color-scheme:dark){:root{--bg:#121416;--card:#1a1d20;--ink:#e7e9eb;--soft:#"
+    "@media screen and "
+    "(prefers-color-scheme:dark){:root{--bg:#121416;--card:#1a1d20;--ink:#e7e9eb;--soft:#"
     "9aa2ac;"
     "--line:#2e3338;--accent:#85a9ff;--wide:#4d555f;--bad:#ff8a80;--good:#74d3a0;--unsure:#e6c56a;"
     "--zero:#25292d;"
@@ -83,7 +84,8 @@ const char *const html_style[] = {
     "@media(max-width:40rem){main{padding:1.6rem 1rem 3rem}.verdict{padding:1.1rem 1.2rem}"
     ".facts th[scope]{width:6.2rem}td,th{padding-right:.8rem}section{margin-bottom:3rem}}",
     "@media print{:root{--bg:#fff}body{font-size:10.5pt}main{max-width:none;padding:0}"
-    "figure,table,.verdict{break-inside:avoid}h2,h3,.say{break-after:avoid}"
+    "figure,table,.verdict,.say{break-inside:avoid}section{margin-bottom:2rem}h2,h3,.say{break-"
+    "after:avoid}"
     "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}"
     ".wide{overflow:visible}.wide>svg{min-width:0}.hover{display:none}}",
     NULL
