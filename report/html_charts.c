@@ -245,9 +245,8 @@ static void put_mark(FILE *f, const axes *ax, const html_mark *mark, int lane)
                   "<path class=\"mark m%d\" d=\"M%.1f %dV%d\"/><text x=\"%.1f\" y=\"%d\" "
                   "class=\"marktext m%d%s\">%s %"
                   "llu</text>\n",
-                  lane, x, TOP - 10 + 0 * lane, HEIGHT - BOTTOM, x + (right ? -6.0 : 6.0),
-                  TOP - 4 + 14 * lane, lane, right ? " end" : "", mark->text,
-                  (unsigned long long)mark->step);
+                  lane, x, TOP - 10, HEIGHT - BOTTOM, x + (right ? -6.0 : 6.0), TOP - 4 + 14 * lane,
+                  lane, right ? " end" : "", mark->text, (unsigned long long)mark->step);
 }
 
 static void put_legend(FILE *f, const html_chart *c)
@@ -312,9 +311,11 @@ void html_put_chart(FILE *f, const html_chart *c)
     (void)fprintf(f, "<text x=\"%d\" y=\"%d\" class=\"end\">step</text>\n", WIDTH - RIGHT,
                   HEIGHT - 2);
     if (c->level > 0.0)
-        (void)fprintf(
-            f, "<path class=\"level\" d=\"M%d %.1fh%.0f\"/><text x=\"%d\" y=\"%.1f\">%s</text>\n",
-            LEFT, y_of(&ax, c->level), width, LEFT + 8, y_of(&ax, c->level) - 6.0, c->level_text);
+        (void)fprintf(f,
+                      "<path class=\"level\" d=\"M%d %.1fh%.0f\"/><text x=\"%d\" y=\"%.1f\" "
+                      "class=\"end\">%s</text>\n",
+                      LEFT, y_of(&ax, c->level), width, WIDTH - RIGHT - 4,
+                      y_of(&ax, c->level) - 6.0, c->level_text);
     for (size_t l = c->nlines; l-- > 0;) /* the first on top */
         put_line(f, &ax, &c->lines[l]);
     for (int m = 0; m < 2; m++)

@@ -18,20 +18,27 @@ uint64_t html_focus(const fpx_report_input *in)
 {
     if (in->diff != NULL && in->diff->verdict == FPX_DIFFERENT)
         return in->diff->first.step;
-    if (in->diff == NULL && in->finding != NULL && in->finding->found)
+    if (in->finding != NULL && in->finding->found)
         return in->finding->step;
     return UINT64_MAX;
 }
 
+const html_run *html_columns_run(const html_data *d)
+{
+    return d->shadowed == d->in->trace ? &d->a : &d->b;
+}
+
 size_t html_column_of(const html_data *d, size_t step_index)
 {
-    return step_index * d->ncolumns / d->a.n;
+    return step_index * d->ncolumns / html_columns_run(d)->n;
 }
 
 void html_column_steps(const html_data *d, size_t column, uint64_t *ret_first, uint64_t *ret_last)
 {
-    *ret_first = d->a.step[(column * d->a.n + d->ncolumns - 1) / d->ncolumns];
-    *ret_last = d->a.step[((column + 1) * d->a.n + d->ncolumns - 1) / d->ncolumns - 1];
+    const html_run *run = html_columns_run(d);
+
+    *ret_first = run->step[(column * run->n + d->ncolumns - 1) / d->ncolumns];
+    *ret_last = run->step[((column + 1) * run->n + d->ncolumns - 1) / d->ncolumns - 1];
 }
 
 static size_t find_scalar(const fpx_trace_layout *layout, const char *tensor)
@@ -113,13 +120,24 @@ static int larger(double x, double than)
     return !isnan(x) && !(x <= than); /* NaN: nothing yet */
 }
 
+/* Within its bound one of each kind of operation is enough: quantizers always come close to theirs and
+ * would fill the list. */
+static int stands_for(const html_data *d, const html_top *x, const html_top *y)
+{
+    const fpx_trace_record *rx = &d->layout->records[x->record],
+                           *ry = &d->layout->records[y->record];
+
+    return rx->op_index == ry->op_index ||
+           (x->ratio <= 1.0 && y->ratio <= 1.0 && strcmp(rx->kind, ry->kind) == 0);
+}
+
+/* Keeps the list sorted, the first of equals first. */
 static void keep_top(html_data *d, const html_top *t)
 {
-    const uint32_t op = d->layout->records[t->record].op_index;
     size_t at = 0, end;
 
     for (size_t i = 0; i < d->ntop; i++) {
-        if (d->layout->records[d->top[i].record].op_index != op)
+        if (!stands_for(d, &d->top[i], t))
             continue;
         if (d->top[i].ratio >= t->ratio)
             return;
@@ -153,22 +171,18 @@ static void add_figure(html_data *d, size_t mode, size_t step_index, size_t reco
         cell->ratio = f->ratio;
     if (odd && f->mismatches > cell->mismatches)
         cell->mismatches = f->mismatches;
-    if (error > 0.0 && isfinite(error)) {
-        map->least = error < map->least ? error : map->least;
-        map->most = error > map->most ? error : map->most;
-    }
+    map->judged += equality || !isnan(f->ratio);
     if (odd && equality)
         keep_top(d, &(html_top){ (double)INFINITY, f->mismatches, mode, record,
-                                 d->a.step[step_index], f->element });
+                                 html_columns_run(d)->step[step_index], f->element });
     else if (f->ratio > 0.0)
         keep_top(d, &(html_top){ f->ratio, odd ? f->mismatches : 0.0, mode, record,
-                                 d->a.step[step_index], f->element });
+                                 html_columns_run(d)->step[step_index], f->element });
 }
 
 static fpx_status new_map(const html_data *d, html_map *map, fpx_error *err)
 {
-    *map = (html_map){ .cells = calloc(d->nrows * d->ncolumns + 1, sizeof *map->cells),
-                       .least = (double)INFINITY };
+    *map = (html_map){ .cells = calloc(d->nrows * d->ncolumns + 1, sizeof *map->cells) };
     if (map->cells == NULL)
         return no_memory(err);
     for (size_t i = 0; i < d->nrows * d->ncolumns; i++)
@@ -183,8 +197,8 @@ static fpx_status read_figures(html_data *d, fpx_error *err)
 
     for (size_t m = 0; m < d->nmaps && status == FPX_OK; m++) {
         status = new_map(d, &d->maps[m], err);
-        for (size_t i = 0; i < d->a.n && status == FPX_OK; i++) {
-            status = fpx_trace_figures(d->in->trace, i, m, figures, err);
+        for (size_t i = 0; i < html_columns_run(d)->n && status == FPX_OK; i++) {
+            status = fpx_trace_figures(d->shadowed, i, m, figures, err);
             for (size_t r = 0; r < d->layout->nrecords && status == FPX_OK; r++)
                 add_figure(d, m, i, r, &figures[r]);
         }
@@ -224,22 +238,28 @@ static void count_differing(html_data *d, const digests *g, size_t step_index)
         const double n = (double)g->differing[row];
 
         d->differ.figures += g->differing[row];
-        cell->error = larger(n, cell->error) ? n : cell->error;
+        if (d->rows[row].paired > 0 && larger(n, cell->error))
+            cell->error = n;
     }
+}
+
+static fpx_trace *other_of(const html_data *d)
+{
+    return d->shadowed == d->in->trace ? d->in->other : d->in->trace;
 }
 
 static fpx_status read_differences(html_data *d, const digests *g, fpx_error *err)
 {
-    fpx_trace *x = d->in->trace, *y = d->in->other;
+    const html_run *rx = html_columns_run(d), *ry = rx == &d->a ? &d->b : &d->a;
     fpx_status status = new_map(d, &d->differ, err);
 
-    for (size_t i = 0, j = 0; i < d->a.n && j < d->b.n && status == FPX_OK;) {
-        const uint64_t s = d->a.step[i], t = d->b.step[j];
+    for (size_t i = 0, j = 0; i < rx->n && j < ry->n && status == FPX_OK;) {
+        const uint64_t s = rx->step[i], t = ry->step[j];
 
         if (s == t) {
-            status = fpx_trace_digests(x, i, g->a, err);
+            status = fpx_trace_digests(d->shadowed, i, g->a, err);
             if (status == FPX_OK)
-                status = fpx_trace_digests(y, j, g->b, err);
+                status = fpx_trace_digests(other_of(d), j, g->b, err);
             if (status == FPX_OK)
                 count_differing(d, g, i);
         }
@@ -255,7 +275,7 @@ static fpx_status read_differences(html_data *d, const digests *g, fpx_error *er
 
 static fpx_status compare_digests(html_data *d, fpx_error *err)
 {
-    const fpx_trace_layout *other = fpx_trace_layout_of(d->in->other);
+    const fpx_trace_layout *other = fpx_trace_layout_of(other_of(d));
     const digests g = { calloc(d->layout->nrecords + 1, sizeof *g.a),
                         calloc(other->nrecords + 1, sizeof *g.b),
                         calloc(d->layout->nrecords + 1, sizeof *g.partner),
@@ -265,8 +285,10 @@ static fpx_status compare_digests(html_data *d, fpx_error *err)
     if (g.a == NULL || g.b == NULL || g.partner == NULL || g.differing == NULL) {
         status = no_memory(err);
     } else {
-        for (size_t r = 0; r < d->layout->nrecords; r++)
+        for (size_t r = 0; r < d->layout->nrecords; r++) {
             g.partner[r] = partner(other, &d->layout->records[r], r);
+            d->rows[d->row_of[r]].paired += g.partner[r] != nowhere;
+        }
         status = read_differences(d, &g, err);
     }
     free(g.a);
@@ -284,14 +306,15 @@ static void set_columns(html_data *d)
     const size_t fit = HTML_CELLS / ((d->nrows ? d->nrows : 1) * (maps ? maps : 1));
 
     d->ncolumns = fit < HTML_COLUMNS ? fit : HTML_COLUMNS;
-    d->ncolumns = d->ncolumns < d->a.n ? d->ncolumns : d->a.n;
+    d->ncolumns = d->ncolumns < html_columns_run(d)->n ? d->ncolumns : html_columns_run(d)->n;
 }
 
 fpx_status html_data_read(const fpx_report_input *input, html_data *ret_data, fpx_error *err)
 {
-    html_data d = { .in = input, .layout = fpx_trace_layout_of(input->trace) };
+    html_data d = { .in = input, .shadowed = input->finding_of ? input->finding_of : input->trace };
     fpx_status status = read_run(input->trace, &d.a, err);
 
+    d.layout = fpx_trace_layout_of(d.shadowed);
     d.nmaps = d.layout->nmodes < HTML_MAPS ? d.layout->nmodes : HTML_MAPS;
     if (status == FPX_OK && input->other != NULL)
         status = read_run(input->other, &d.b, err);

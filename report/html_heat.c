@@ -1,6 +1,7 @@
 /* html_heat.c - heat maps: operations down, in program order, steps across. Colour classes are logarithmic
  * over what the map holds; findings carry a mark, so that colour alone never says it. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "html_parts.h"
@@ -10,10 +11,35 @@ enum { WIDTH = 880, LEFT = 196, RIGHT = 12, TOP = 26, ROW = 13, GAP = 7, SHADES 
 typedef struct map_view {
     const html_data *data;
     const html_map *map;
-    const char *mode; /* NULL: the difference map */
-    double cell;      /* width */
-    double low, high; /* log10 of the colours' ends */
+    const char *mode;   /* NULL: the difference map */
+    double cell;        /* width */
+    int shaded;         /* there is an error above 0 */
+    double low, high;   /* log10 of the colours' ends: whole numbers */
+    size_t row, column; /* of the first difference; nrows, ncolumns: none */
 } map_view;
+
+static size_t column_of_step(const html_data *d, uint64_t step)
+{
+    const html_run *run = html_columns_run(d);
+
+    for (size_t i = 0; i < run->n; i++)
+        if (run->step[i] == step)
+            return html_column_of(d, i);
+    return d->ncolumns;
+}
+
+static size_t row_of_first(const html_data *d)
+{
+    const fpx_diff *diff = d->in->diff;
+
+    if (diff == NULL || diff->verdict != FPX_DIFFERENT)
+        return d->nrows;
+    for (size_t r = 0; r < d->layout->nrecords; r++)
+        if (strcmp(d->layout->records[r].tensor, diff->first.record.tensor) == 0 &&
+            strcmp(d->layout->records[r].op, diff->first.record.op) == 0)
+            return d->row_of[r];
+    return d->nrows;
+}
 
 /* 0: exactly nothing; 1 .. SHADES from little to much. */
 static int shade(const map_view *v, double error, const html_row *row)
@@ -23,7 +49,7 @@ static int shade(const map_view *v, double error, const html_row *row)
     if (error == 0.0)
         return 0;
     if (v->mode == NULL)
-        return 1 + (int)((REDS - 1) * error / (double)row->nrecords);
+        return 1 + (int)((REDS - 1) * error / (double)row->paired);
     if (isinf(error))
         return SHADES;
     k = 1 + (int)(SHADES * (html_log10(error) - v->low) / (v->high - v->low));
@@ -47,14 +73,15 @@ static void put_tooltip(FILE *f, const map_view *v, size_t row, size_t column)
                   (unsigned long long)last);
     if (v->mode == NULL) {
         (void)fprintf(f, "%s%.0f of %zu tensors differ", first == last ? "" : "up to ", c->error,
-                      d->rows[row].nrecords);
+                      d->rows[row].paired);
         return;
     }
     html_put_number(f, c->error);
     (void)fputs(" in ", f);
     html_put(f, d->layout->records[c->record].tensor);
     if (c->mismatches > 0.0)
-        (void)fprintf(f, "; %.0f elements disagree", c->mismatches);
+        (void)fprintf(f, "; %.0f element%s", c->mismatches,
+                      c->mismatches == 1.0 ? " disagrees" : "s disagree");
     if (c->ratio > 1.0) {
         (void)fputs("; error is ", f);
         html_put_number(f, c->ratio);
@@ -75,7 +102,7 @@ static void put_row(FILE *f, const map_view *v, size_t row, double y)
         (void)fputs("</text>", f);
     }
     (void)fprintf(f, "<text x=\"%d\" y=\"10\" class=\"end\">", LEFT - 8);
-    html_put_cut(f, r->label, 20);
+    html_put_cut(f, r->label[0] == '\0' && !starts ? r->group : r->label, 20);
     (void)fputs("<title>", f);
     html_put(f, r->group);
     (void)fputc(' ', f);
@@ -92,26 +119,18 @@ static void put_row(FILE *f, const map_view *v, size_t row, double y)
                       shade(v, cell->error, r));
         put_tooltip(f, v, row, c);
         (void)fputs("</title></rect>\n", f);
-        if (v->mode != NULL && is_marked(cell))
+        if (v->mode != NULL ? is_marked(cell) : row == v->row && c == v->column)
             (void)fprintf(f, "<circle cx=\"%.1f\" cy=\"6\" r=\"3.4\" class=\"hit\"/>\n",
                           x + v->cell / 2.0 - 0.4);
     }
     (void)fputs("</g>\n", f);
 }
 
-static size_t column_of_step(const html_data *d, uint64_t step)
-{
-    for (size_t i = 0; i < d->a.n; i++)
-        if (d->a.step[i] == step)
-            return html_column_of(d, i);
-    return d->ncolumns;
-}
-
 /* Step numbers above, each where its column starts, and the step that the page is about. */
 static void put_columns(FILE *f, const map_view *v, double height)
 {
     const html_data *d = v->data;
-    const size_t each = 1 + (size_t)(64.0 / v->cell), at = column_of_step(d, html_focus(d->in));
+    const size_t each = 1 + (size_t)(64.0 / v->cell), at = v->column;
     uint64_t first, last;
 
     for (size_t c = 0; c < d->ncolumns; c += each) {
@@ -161,37 +180,81 @@ static void put_map(FILE *f, const map_view *v)
     (void)fputs("</svg></div>\n", f);
 }
 
-static void put_scale(FILE *f, const map_view *v)
+/* Below a map: the colour of nothing, n colours `wide` apart, the dot. Returns where the colours end. */
+static int open_scale(FILE *f, const map_view *v, int n, int wide, const char *nothing,
+                      const char *dot)
 {
-    const int n = v->mode ? SHADES : REDS, wide = v->mode ? 28 : 56;
-    const int has_scale = v->mode == NULL || v->map->least <= v->map->most;
-    int x = 130;
+    const char css = v->mode ? 'k' : 'd';
 
-    (void)fprintf(f,
-                  "<div class=\"wide\"><svg viewBox=\"0 0 %d 48\" class=\"scale\" role=\"img\" "
-                  "aria-label=\"legend\">\n<rect x=\"0\" y=\"4\" width=\"28\" height=\"12\" "
-                  "class=\"%c0\"/><text x=\"36\" y=\"14\">%s</text>\n",
-                  WIDTH, v->mode ? 'k' : 'd', v->mode ? "no error" : "same bits");
-    for (int k = 1; k <= n && has_scale; k++, x += wide)
-        (void)fprintf(f, "<rect x=\"%d\" y=\"4\" width=\"%d\" height=\"12\" class=\"%c%d\"/>", x,
-                      wide, v->mode ? 'k' : 'd', k);
-    if (v->mode == NULL)
+    (void)fprintf(
+        f,
+        "<div class=\"wide\"><svg viewBox=\"0 0 %d 48\" role=\"img\" aria-label=\"legend\">\n"
+        "<rect x=\"0\" y=\"4\" width=\"28\" height=\"12\" class=\"%c0\"/>"
+        "<text x=\"36\" y=\"14\">%s</text>",
+        WIDTH, css, nothing);
+    if (dot != NULL)
         (void)fprintf(f,
-                      "<text x=\"130\" y=\"34\">few</text><text x=\"%d\" y=\"34\" class=\"end\">"
-                      "all tensors of the row differ</text>\n",
-                      x);
-    for (int e = (int)v->low; e <= (int)v->high && v->mode != NULL && has_scale; e++) {
-        (void)fprintf(f, "<text x=\"%.0f\" y=\"34\" class=\"mid\">",
-                      130 + (e - v->low) / (v->high - v->low) * SHADES * wide);
+                      "<circle cx=\"14\" cy=\"31\" r=\"4\" class=\"hit\"/>"
+                      "<text x=\"36\" y=\"35\">%s</text>\n",
+                      dot);
+    for (int k = 0; k < n; k++)
+        (void)fprintf(f, "<rect x=\"%d\" y=\"4\" width=\"%d\" height=\"12\" class=\"%c%d\"/>",
+                      LEFT + k * wide, wide, css, k + 1);
+    return LEFT + n * wide;
+}
+
+static void put_error_scale(FILE *f, const map_view *v)
+{
+    const int end = open_scale(f, v, v->shaded ? SHADES : 0, 28, "no error",
+                               v->map->judged > 0 ? "a finding" : NULL);
+
+    for (int e = (int)v->low; e <= (int)v->high && v->shaded; e++) {
+        (void)fprintf(f, "<text x=\"%.0f\" y=\"31\" class=\"mid\">",
+                      LEFT + (e - v->low) / (v->high - v->low) * (end - LEFT));
         html_put_power(f, e);
         (void)fputs("</text>\n", f);
     }
-    if (v->mode != NULL && has_scale)
-        (void)fprintf(f, "<text x=\"%d\" y=\"14\">error, relative to the result</text>", x + 10);
-    if (v->mode != NULL)
-        (void)fprintf(f, "<circle cx=\"14\" cy=\"31\" r=\"4\" class=\"hit\"/><text x=\"36\" "
-                         "y=\"34\">a finding</text>\n");
+    if (v->shaded)
+        (void)fprintf(f, "<text x=\"%d\" y=\"14\">error (rms), relative to the result</text>",
+                      end + 12);
     (void)fputs("</svg></div>\n", f);
+}
+
+static void put_difference_scale(FILE *f, const map_view *v)
+{
+    const int end = open_scale(f, v, REDS, 56, "same bits", "the first difference");
+
+    (void)fprintf(f,
+                  "<text x=\"%d\" y=\"31\">few</text><text x=\"%d\" y=\"31\" class=\"end\">all "
+                  "tensors of the row differ</text></svg></div>\n",
+                  LEFT, end);
+}
+
+static int ascending(const void *x, const void *y)
+{
+    const double a = *(const double *)x, b = *(const double *)y;
+
+    return (a > b) - (a < b);
+}
+
+/* Colours span all errors but the lowest and the highest fiftieth, which take the end colours: one odd
+ * scalar would otherwise leave a single shade to all the rest. */
+static int find_range(map_view *v)
+{
+    const size_t cells = v->data->nrows * v->data->ncolumns;
+    double errors[HTML_CELLS];
+    size_t n = 0;
+
+    for (size_t i = 0; i < cells && n < HTML_CELLS; i++)
+        if (v->map->cells[i].error > 0.0 && isfinite(v->map->cells[i].error))
+            errors[n++] = v->map->cells[i].error;
+    if (n == 0)
+        return 0;
+    qsort(errors, n, sizeof *errors, ascending);
+    v->low = floor(html_log10(errors[n / 50]));
+    v->high = ceil(html_log10(errors[n - 1 - n / 50]));
+    v->high = v->high > v->low ? v->high : v->low + 1.0;
+    return 1;
 }
 
 static void put_shadow_map(FILE *f, map_view *v)
@@ -210,32 +273,30 @@ static void put_shadow_map(FILE *f, map_view *v)
         return;
     }
     (void)fputs(
-        hits ? "<b>Look for the red dots:</b> there the error is above its bound, or elements "
-               "disagree."
-             : "No cell holds a finding.",
+        map->judged == 0 ? "It judges nothing: <b>look for rows and steps that stand out.</b>"
+        : hits ? "<b>Look for the red dots:</b> there the error is above its bound, or elements "
+                 "disagree."
+               : "No cell holds a finding.",
         f);
     (void)fputs("</p>\n", f);
-    if (map->least <= map->most) {
-        v->low = floor(html_log10(map->least));
-        v->high = ceil(html_log10(map->most));
-        v->high = v->high > v->low ? v->high : v->low + 1.0;
-    }
+    v->shaded = find_range(v);
     put_map(f, v);
-    put_scale(f, v);
+    put_error_scale(f, v);
     (void)fputs("</figure>\n", f);
 }
 
 static void put_difference_map(FILE *f, map_view *v)
 {
     (void)fputs(
-        "<section><h2>Where the two runs differ</h2><figure><p class=\"say\">Each cell: how "
-        "many of this row\xe2\x80\x99s tensors have other bits in B than in A. Rows follow the "
-        "program, steps go to the right. <b>Look for the first coloured cell:</b> what lies "
-        "left of it is equal in every bit; what follows shows how the difference "
-        "spread.</p>\n",
+        "<section><h2>Where the two runs differ</h2><figure><p class=\"say\">Each cell: how many "
+        "of "
+        "this row\xe2\x80\x99s tensors have other bits in B than in A. Steps go to the right; "
+        "within a "
+        "step the forward pass goes down the rows, the backward pass up again. <b>Start at the "
+        "red dot</b>, the first difference, and see how it spread. Blank: not in both runs.</p>\n",
         f);
     put_map(f, v);
-    put_scale(f, v);
+    put_difference_scale(f, v);
     (void)fputs("</figure></section>\n", f);
 }
 
@@ -247,18 +308,24 @@ void html_put_heat(FILE *f, const html_data *d)
         return;
     v.cell = (double)(WIDTH - LEFT - RIGHT) / (double)d->ncolumns;
     v.cell = v.cell < 28.0 ? v.cell : 28.0;
+    v.row = row_of_first(d);
+    v.column = column_of_step(d, html_focus(d->in));
     if (d->differ.cells != NULL) {
         v.map = &d->differ;
         put_difference_map(f, &v);
     }
     if (d->nmaps == 0)
         return;
-    (void)fputs(
-        "<section><h2>Error by layer and step</h2><p class=\"say\">Rows are operations in program "
+    (void)fprintf(
+        f,
+        "<section><h2>Error by layer and step%s</h2><p class=\"say\">Rows are operations in "
+        "program "
         "order, grouped by layer; quantizers have rows of their own, because their error is that "
         "of their format. Point at a cell for its figure and tensor. Blank: the shadow has "
         "no figure there.</p>\n",
-        f);
+        d->in->other == NULL          ? ""
+        : d->shadowed == d->in->trace ? ", in A"
+                                      : ", in B");
     for (size_t m = 0; m < d->nmaps; m++) {
         v.map = &d->maps[m];
         v.mode = d->layout->modes[m].name;

@@ -63,10 +63,9 @@ static void put_diff_verdict(FILE *f, const fpx_diff *d)
         open_verdict(f, FINDING);
         (void)fprintf(f, "First difference at step %" PRIu64 " in ", p->step);
         put_code(f, p->record.op);
-        (void)fputs(
-            ".</p><p class=\"more\">Every tensor computed before it has the same bits in both "
-            "runs. ",
-            f);
+        (void)fputs(".</p><p class=\"more\">What both runs computed before it is equal in every "
+                    "bit. ",
+                    f);
         put_loss_words(f, d);
         (void)fputs("</p>", f);
         break;
@@ -88,12 +87,6 @@ static void put_diff_verdict(FILE *f, const fpx_diff *d)
     }
 }
 
-/* The trace that the finding is about names its shadows. */
-static const fpx_trace_layout *finding_layout(const html_data *data)
-{
-    return data->in->finding_of ? fpx_trace_layout_of(data->in->finding_of) : data->layout;
-}
-
 static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx_shadow_finding *s)
 {
     put_code(f, s->record.op);
@@ -103,7 +96,7 @@ static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx
         (void)fputs(" times its bound", f);
     } else {
         (void)fprintf(f, ": %.0f element%s with the shadow ", s->figure.mismatches,
-                      s->figure.mismatches > 1.0 ? "s disagree" : " disagrees");
+                      s->figure.mismatches == 1.0 ? " disagrees" : "s disagree");
         put_code(f, layout->modes[s->mode].name);
     }
 }
@@ -133,24 +126,36 @@ static void put_finding_verdict(FILE *f, const fpx_trace_layout *layout,
                   s->findings, s->looked_at);
 }
 
+/* "A" or "B" where there are two runs. */
+static const char *whose(const html_data *d)
+{
+    return d->in->other == NULL ? "the run" : d->shadowed == d->in->trace ? "A" : "B";
+}
+
 void html_put_verdict(FILE *f, const html_data *data)
 {
     const fpx_report_input *in = data->in;
 
-    if (in->diff != NULL) {
+    const int found = in->finding != NULL && in->finding->found;
+
+    if (found && in->diff != NULL && in->diff->verdict == FPX_SAME) {
+        put_finding_verdict(f, data->layout, in->finding);
+        (void)fprintf(f,
+                      "<p class=\"more\">The two runs have the same bits in all %" PRIu64
+                      " steps: both have this finding.</p>",
+                      in->diff->steps_compared);
+    } else if (in->diff != NULL) {
         put_diff_verdict(f, in->diff);
-        if (in->finding != NULL && in->finding->found) {
+        if (found) {
             (void)fprintf(f,
-                          "<p class=\"more\">%s own shadows, without the other run, found: step "
-                          "%" PRIu64 ", ",
-                          in->finding_of != NULL && in->finding_of == in->other ? "B\xe2\x80\x99s"
-                                                                                : "A\xe2\x80\x99s",
-                          in->finding->step);
-            put_finding_words(f, finding_layout(data), in->finding);
+                          "<p class=\"more\">%s\xe2\x80\x99s own shadows, without the other run, "
+                          "found: step %" PRIu64 ", ",
+                          whose(data), in->finding->step);
+            put_finding_words(f, data->layout, in->finding);
             (void)fputs(".</p>", f);
         }
     } else if (in->finding != NULL) {
-        put_finding_verdict(f, finding_layout(data), in->finding);
+        put_finding_verdict(f, data->layout, in->finding);
     } else {
         open_verdict(f, UNDECIDED);
         (void)fputs("One run as it was recorded; it was compared with nothing.</p>", f);
@@ -290,7 +295,7 @@ static void put_diff_place(FILE *f, const fpx_diff *d)
     close_fact(f);
     open_fact(f, "Afterwards");
     if (d->healed == UINT64_MAX)
-        (void)fputs("the runs are different from here to the end", f);
+        (void)fputs("the runs never become equal again for good", f);
     else
         (void)fprintf(f, "every tensor is equal again from step %" PRIu64 " on", d->healed);
     close_fact(f);
@@ -305,22 +310,23 @@ static void put_diff_place(FILE *f, const fpx_diff *d)
     (void)fputs("</section>\n", f);
 }
 
-static void put_finding_place(FILE *f, const fpx_trace_layout *layout, const fpx_shadow_finding *s)
+static void put_finding_place(FILE *f, const html_data *data, const fpx_shadow_finding *s)
 {
+    const fpx_trace_layout *layout = data->layout;
     static const char *const names[2] = { "expected", "got" };
     const fpx_figure *g = &s->figure;
     const double values[2] = { g->expected, g->actual };
-    const int bits = !isnan(g->expected_bits) && !isnan(g->actual_bits);
-    const uint64_t codes[2] = { bits ? (uint64_t)g->expected_bits : 0,
-                                bits ? (uint64_t)g->actual_bits : 0 };
+    uint64_t codes[2];
+    const int bits = wording_codes(&s->record.desc.format, g, &codes[0], &codes[1]);
 
-    (void)fputs(
-        "<section><h2>What the run\xe2\x80\x99s own shadow found</h2><table class=\"facts\">\n", f);
+    (void)fprintf(
+        f, "<section><h2>What %s\xe2\x80\x99s own shadow found</h2><table class=\"facts\">\n",
+        whose(data));
     put_record_facts(f, s->step, &s->record);
     put_element_fact(f, &s->record.desc, (uint64_t)g->element, s->index);
     open_fact(f, "Shadow");
     put_code(f, layout->modes[s->mode].name);
-    (void)fprintf(f, " <span class=\"soft\">%s</span>",
+    (void)fprintf(f, "<span class=\"soft\">: %s</span>",
                   html_mode_words(layout->modes[s->mode].name));
     close_fact(f);
     if (!isnan(g->ratio)) {
@@ -346,5 +352,5 @@ void html_put_places(FILE *f, const html_data *data)
     if (in->diff != NULL && in->diff->verdict == FPX_DIFFERENT)
         put_diff_place(f, in->diff);
     if (in->finding != NULL && in->finding->found)
-        put_finding_place(f, finding_layout(data), in->finding);
+        put_finding_place(f, data, in->finding);
 }

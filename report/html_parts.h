@@ -35,7 +35,7 @@ typedef struct html_gap {
 /* A line of a heat map: operations that belong together. */
 typedef struct html_row {
     char group[HTML_NAME], label[HTML_NAME];
-    size_t nrecords;
+    size_t nrecords, paired; /* paired: that the other trace has, too */
 } html_row;
 
 /* Steps [first, last] of a row. */
@@ -48,9 +48,8 @@ typedef struct html_cell {
 } html_cell;
 
 typedef struct html_map {
-    html_cell *cells;   /* [row][column] */
-    double least, most; /* errors above 0 and finite; least > most: there is none */
-    size_t figures;     /* that say something */
+    html_cell *cells;       /* [row][column] */
+    size_t figures, judged; /* that say something; that could be a finding */
 } html_map;
 
 /* The largest of one operation. */
@@ -64,7 +63,8 @@ typedef struct html_top {
 
 typedef struct html_data {
     const fpx_report_input *in;
-    const fpx_trace_layout *layout; /* of in->trace */
+    const fpx_trace_layout *layout; /* of `shadowed`: rows and maps are in its terms */
+    fpx_trace *shadowed;            /* in->finding_of or in->trace */
     html_run a, b;
     html_gap gap;
     size_t nrows, ncolumns;
@@ -84,7 +84,8 @@ void html_data_free(html_data *data);
 /* Fills rows, row_of. FPX_ENOMEM: what is there is freed by html_data_free. */
 fpx_status html_rows_make(html_data *data);
 
-/* Columns share the steps evenly. */
+/* The run of `shadowed`: its steps are the columns, which share them evenly. */
+const html_run *html_columns_run(const html_data *data);
 size_t html_column_of(const html_data *data, size_t step_index);
 void html_column_steps(const html_data *data, size_t column, uint64_t *ret_first,
                        uint64_t *ret_last);

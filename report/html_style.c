@@ -11,13 +11,14 @@ const char *const html_style[] = {
     "--k1:#e4ecfb;--k2:#cfdcf8;--k3:#b8cbf5;--k4:#9cb8f2;--k5:#81a5ed;--k6:#7094e5;--k7:#5b81dc;"
     "--k8:#3e69d3;--k9:#2b58c1;--k10:#244ba7;--k11:#1c3b86;--k12:#0c2358;"
     "--d1:#f9d9d3;--d2:#f0b6af;--d3:#e7897e;--d4:#d46052;--d5:#b4483e;--d6:#8c1d18}",
-    "@media(prefers-color-scheme:dark){:root{--bg:#121416;--card:#1a1d20;--ink:#e7e9eb;--soft:#"
+    "@media screen and "
+    "(prefers-color-scheme:dark){:root{--bg:#121416;--card:#1a1d20;--ink:#e7e9eb;--soft:#"
     "9aa2ac;"
     "--line:#2e3338;--accent:#85a9ff;--wide:#4d555f;--bad:#ff8a80;--good:#74d3a0;--unsure:#e6c56a;"
     "--zero:#25292d;"
     "--k1:#1f2a40;--k2:#243b6d;--k3:#29478b;--k4:#2d51a2;--k5:#3960b9;--k6:#4e75d1;--k7:#5e87e6;"
     "--k8:#6b96f9;--k9:#8cadff;--k10:#aec4ff;--k11:#c9d8ff;--k12:#e0eaff;"
-    "--d1:#4a2421;--d2:#84352e;--d3:#a94238;--d4:#c9695f;--d5:#e6948a;--d6:#ffb4a9}}",
+    "--d1:#38211f;--d2:#552a26;--d3:#74332c;--d4:#953d33;--d5:#b6483c;--d6:#d85747}}",
     "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}"
     "body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 "
     "system-ui,-apple-system,'Segoe "
@@ -53,7 +54,7 @@ const char *const html_style[] = {
     ".top{width:100%;font-size:.88rem}.top td,.top th{padding-right:1.1rem}"
     ".top td:first-child{font-variant-numeric:tabular-nums}"
     ".over td:first-child{color:var(--bad);font-weight:600}.over .fill{fill:var(--bad)}"
-    ".bar{width:5rem;height:.5rem;display:block;margin-top:.5rem}.fill{fill:var(--accent)}",
+    ".bar{width:5rem;height:.5rem;display:block}.fill{fill:var(--accent)}",
     ".wide{overflow-x:auto}.wide>svg{display:block;width:100%;min-width:46rem;height:auto}"
     "svg text{font:11.5px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--soft)}"
     "svg .end{text-anchor:end}svg .mid{text-anchor:middle}"
@@ -67,7 +68,7 @@ const char *const html_style[] = {
     ".mark{stroke:var(--bad);stroke-width:1.4}.mark.m1{stroke-dasharray:2 4}"
     "svg .marktext{fill:var(--bad);font-weight:600}svg .marktext.m1{font-weight:400}"
     ".hover{fill:transparent}.hover:hover{fill:var(--ink);opacity:.09}",
-    ".hit{fill:var(--bad);stroke:var(--card);stroke-width:1.4;pointer-events:none}"
+    ".hit{fill:var(--bad);stroke:var(--card);stroke-width:1.8;pointer-events:none}"
     "svg .frame{stroke:var(--bad);stroke-width:1.2;pointer-events:none}"
     ".k0,.d0{fill:var(--zero)}.k1{fill:var(--k1)}.k2{fill:var(--k2)}.k3{fill:var(--k3)}"
     ".k4{fill:var(--k4)}.k5{fill:var(--k5)}.k6{fill:var(--k6)}.k7{fill:var(--k7)}.k8{fill:var(--k8)"
@@ -83,7 +84,8 @@ const char *const html_style[] = {
     "@media(max-width:40rem){main{padding:1.6rem 1rem 3rem}.verdict{padding:1.1rem 1.2rem}"
     ".facts th[scope]{width:6.2rem}td,th{padding-right:.8rem}section{margin-bottom:3rem}}",
     "@media print{:root{--bg:#fff}body{font-size:10.5pt}main{max-width:none;padding:0}"
-    "figure,table,.verdict{break-inside:avoid}h2,h3,.say{break-after:avoid}"
+    "figure,table,.verdict,.say{break-inside:avoid}section{margin-bottom:2rem}h2,h3,.say{break-"
+    "after:avoid}"
     "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}"
     ".wide{overflow:visible}.wide>svg{min-width:0}.hover{display:none}}",
     NULL

@@ -39,17 +39,18 @@ static void put_chart(FILE *f, const html_data *d, const char *label, const doub
 {
     const fpx_report_input *in = d->in;
     const uint64_t focus = html_focus(in);
+    const int differ = in->diff != NULL && in->diff->verdict == FPX_DIFFERENT;
     char name_a[96], name_b[96];
     html_chart c = {
         .label = label,
         .lines = { { d->a.step, a, d->a.n, "a", name_a }, { d->b.step, b, d->b.n, "b", name_b } },
         .nlines = b ? 2 : 1,
         .log = spread(&d->a, a) || (b && spread(&d->b, b)),
-        .marks = { { focus, in->diff ? "first difference, step" : "first finding, step" },
+        .marks = { { focus, differ ? "first difference, step" : "first finding, step" },
                    { UINT64_MAX, "the loss shows it, step" } }
     };
 
-    if (in->diff != NULL && in->diff->verdict == FPX_DIFFERENT && in->diff->loss_visible != focus)
+    if (differ && in->diff->loss_visible != focus)
         c.marks[1].step = in->diff->loss_visible;
     (void)snprintf(name_a, sizeof name_a, "A: %s", base_name(in->trace_name, "run"));
     (void)snprintf(name_b, sizeof name_b, "B: %s", base_name(in->other_name, "run"));
@@ -59,19 +60,21 @@ static void put_chart(FILE *f, const html_data *d, const char *label, const doub
 static void put_gap(FILE *f, const html_data *d)
 {
     const fpx_diff *diff = d->in->diff;
+    const int differ = diff != NULL && diff->verdict == FPX_DIFFERENT;
     html_chart c = { .label = "distance of the two losses",
                      .lines = { { d->gap.step, d->gap.gap, d->gap.n, "a", "" } },
                      .nlines = 1,
                      .log = 1,
-                     .marks = { { html_focus(d->in), "first difference, step" },
+                     .marks = { { html_focus(d->in),
+                                  differ ? "first difference, step" : "first finding, step" },
                                 { UINT64_MAX, "" } } };
 
-    if (nothing_apart(&d->gap)) {
+    if (nothing_apart(&d->gap) || (diff != NULL && diff->verdict == FPX_SAME)) {
         (void)fprintf(f, "<p class=\"say\">The two losses are equal in all %zu common steps.</p>\n",
                       d->gap.n);
         return;
     }
-    if (diff != NULL && diff->verdict == FPX_DIFFERENT && diff->loss_noise > 0.0) {
+    if (differ && diff->loss_noise > 0.0) {
         c.level = diff->loss_noise;
         c.level_text = "what the loss usually changes from step to step";
     }
@@ -118,23 +121,33 @@ void html_put_curves(FILE *f, const html_data *d)
 
 void html_put_top(FILE *f, const html_data *d)
 {
+    const int other_bits = d->ntop > 0 && isinf(d->top[0].ratio) && d->top[0].mismatches > 0.0 &&
+                           strcmp(d->layout->modes[d->top[0].mode].name, "local:cpu") == 0;
+
     if (d->ntop == 0)
         return;
-    (void)fputs(
-        "<section><h2>Nearest to their bound</h2><p class=\"say\">The bound is computed for each "
-        "operation and the very numbers it had; no correct arithmetic exceeds it. <b>Below 1 all "
-        "is well</b>; the largest of each operation is listed, worst first.</p>\n<div "
-        "class=\"wide\"><table class=\"top\"><tr><th>error / bound</th><th></th>"
+    (void)fprintf(
+        f,
+        "<section><h2>%s</h2><p class=\"say\">%s %s, worst "
+        "first.</p>\n<div class=\"wide\"><table class=\"top\"><tr><th>%s</th><th></th>"
         "<th>operation</th><th>tensor</th><th>step</th><th>shadow</th></tr>\n",
-        f);
+        other_bits ? "Operations that disagree" : "Largest errors, measured by their bounds",
+        other_bits ? "Their shadow has the same arithmetic and yet other bits."
+                   : "The bound is computed for each operation and the very numbers it had; "
+                     "no correct arithmetic exceeds it. <b>Up to 1 all is well.</b>",
+        other_bits ? "The worst of each"
+                   : "Each operation above its bound, the worst of each kind below",
+        other_bits ? "elements" : "error / bound");
     for (size_t i = 0; i < d->ntop; i++) {
         const html_top *t = &d->top[i];
         const fpx_trace_record *r = &d->layout->records[t->record];
         const int bad = t->ratio > 1.0;
 
         (void)fprintf(f, "<tr%s><td>", bad ? " class=\"over\"" : "");
-        if (isinf(t->ratio) && t->mismatches > 0.0)
-            (void)fprintf(f, "%.0f other", t->mismatches);
+        if (other_bits && isinf(t->ratio))
+            (void)fprintf(f, "%.0f", t->mismatches);
+        else if (t->ratio < 1.0) /* never rounded up to the bound */
+            (void)fprintf(f, "%.4f", t->ratio < 0.9999 ? t->ratio : 0.9999);
         else
             html_put_number(f, t->ratio);
         (void)fprintf(
@@ -185,7 +198,8 @@ static void put_experiment(FILE *f, const char *name, const fpx_trace_layout *l)
 void html_put_runs(FILE *f, const html_data *d)
 {
     const fpx_report_input *in = d->in;
-    const fpx_trace_layout *a = d->layout, *b = in->other ? fpx_trace_layout_of(in->other) : NULL;
+    const fpx_trace_layout *a = fpx_trace_layout_of(in->trace),
+                           *b = in->other ? fpx_trace_layout_of(in->other) : NULL;
     const int same = b != NULL && strcmp(a->experiment, b->experiment) == 0;
     char sa[96], sb[96], ta[32], tb[32];
 

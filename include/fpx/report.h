@@ -20,13 +20,13 @@ typedef struct fpx_report_input {
     const char *other_name;
     const fpx_diff *diff;              /* of trace and other */
     const fpx_shadow_finding *finding; /* of one trace's own shadows */
-    fpx_trace *finding_of;             /* that trace; NULL: `trace` */
+    fpx_trace *finding_of;             /* that trace: the page draws its shadows; NULL: `trace` */
     const char *title;
 } fpx_report_input;
 
 /* One file without any reference outside itself: the verdict in a sentence, loss curves of both runs with
- * the first divergence marked, error by layer and step as a heat map (from the trace's shadow
- * figures; where there are none, which records differ), what was found and where, the experiment.
+ * the first divergence marked, error by layer and step as heat maps (from the shadows of
+ * finding_of), which records differ as one more, what was found and where, the experiment.
  * Works without JavaScript, prints well, light and dark. Written whole or not at all. FPX_EIO. */
 fpx_status fpx_report_html(const char *path, const fpx_report_input *input, fpx_error *err);
 
