@@ -65,16 +65,18 @@ typedef struct shape_check {
 
 fpx_status op_refuse(const op_run *run, fpx_status status, const char *format, ...)
 {
-    if (run->text != NULL && run->text_size > 0) {
-        va_list list;
-        int at = snprintf(run->text, run->text_size, "%.*s: ", (int)sizeof run->call->name,
-                          run->call->name);
+    va_list list;
+    int at;
 
-        va_start(list, format);
-        if (at >= 0 && (size_t)at < run->text_size)
-            (void)vsnprintf(run->text + at, run->text_size - (size_t)at, format, list);
-        va_end(list);
-    }
+    if (run->text == NULL || run->text_size == 0)
+        return status;
+    at =
+        snprintf(run->text, run->text_size, "%.*s: ", (int)sizeof run->call->name, run->call->name);
+    if (at < 0 || (size_t)at >= run->text_size)
+        return status;
+    va_start(list, format);
+    (void)vsnprintf(run->text + at, run->text_size - (size_t)at, format, list);
+    va_end(list);
     return status;
 }
 
@@ -208,7 +210,9 @@ static uint64_t extent(const shape_check *c, const char **p, char *single)
     const char *s = *p;
     uint64_t product = 1;
 
-    *single = s[0] >= 'A' && (s[1] == ' ' || s[1] == '\0') ? s[0] : '\0';
+    *single = '\0';
+    if (s[0] >= 'A' && (s[1] == ' ' || s[1] == '\0'))
+        *single = s[0];
     for (; *s != ' ' && *s != '\0'; s++)
         product = op_times(product, *s >= 'A' ? c->dims[*s - 'A'] : (uint64_t)(*s - '0'));
     *p = *s == ' ' ? s + 1 : s;

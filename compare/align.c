@@ -88,17 +88,6 @@ void align_free(alignment *align)
     free(align->steps);
 }
 
-uint64_t align_code(const fpx_format *format, const void *codes, size_t i)
-{
-    const size_t size = fpx_format_size(format);
-    const unsigned char *at = (const unsigned char *)codes + i * size;
-    uint64_t code = 0;
-
-    for (size_t k = size; k-- > 0;)
-        code = code << 8 | at[k];
-    return code;
-}
-
 void align_index(const fpx_tensor *desc, uint64_t i, uint64_t ret_index[FPX_MAX_DIMS])
 {
     for (size_t d = 0; d < FPX_MAX_DIMS; d++)

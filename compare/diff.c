@@ -136,8 +136,8 @@ static fpx_status look_inside(pair *p, size_t step, size_t r, const fpx_diff_pol
         return status;
     place->has_values = 1;
     for (size_t i = 0; i < n; i++) {
-        const uint64_t x = align_code(&record->desc.format, p->codes_a, i);
-        const uint64_t y = align_code(&record->desc.format, p->codes_b, i);
+        const uint64_t x = fpx_format_code(&record->desc.format, p->codes_a, i);
+        const uint64_t y = fpx_format_code(&record->desc.format, p->codes_b, i);
 
         if (x == y ||
             (policy->ulps > 0 && fpx_ulp_distance(&record->desc.format, x, y) <= policy->ulps))

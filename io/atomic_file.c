@@ -18,42 +18,42 @@ static fpx_status refuse(const char *path, const char *doing, fpx_error *err)
     return fpx_error_set(err, FPX_EIO, "%s: cannot %s: %s", path, doing, strerror(errno));
 }
 
-/* Where the file really lies: renaming over a link would replace the link, renaming over a device the
- * device. */
-static fpx_status resolve(const char *path, char **ret_path, fpx_error *err)
+/* Where the file really lies, for free(): renaming over a link would replace the link, renaming over a
+ * device the device. NULL on failure. */
+static char *resolve(const char *path, fpx_status *ret_status, fpx_error *err)
 {
     struct stat st;
     char *real = NULL;
 
     if (lstat(path, &st) != 0) {
-        if (errno != ENOENT)
-            return refuse(path, "write", err);
+        if (errno != ENOENT) {
+            *ret_status = refuse(path, "write", err);
+            return NULL;
+        }
         real = strdup(path);
         if (real == NULL)
-            return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
-        *ret_path = real;
-        return FPX_OK;
+            *ret_status = fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
+        return real;
     }
     real = realpath(path, NULL);
-    if (real == NULL || stat(real, &st) != 0) {
-        free(real);
-        return refuse(path, "write", err);
+    if (real != NULL && stat(real, &st) == 0 && S_ISREG(st.st_mode))
+        return real;
+    if (real == NULL) {
+        *ret_status = refuse(path, "write", err);
+    } else {
+        *ret_status = fpx_error_set(err, FPX_EIO, "%s: cannot write: it is %s", path,
+                                    S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
     }
-    if (!S_ISREG(st.st_mode)) {
-        free(real);
-        return fpx_error_set(err, FPX_EIO, "%s: cannot write: it is %s", path,
-                             S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
-    }
-    *ret_path = real;
-    return FPX_OK;
+    free(real);
+    return NULL;
 }
 
 fpx_status io_atomic_open(const char *path, io_atomic_file *ret_file, fpx_error *err)
 {
-    io_atomic_file file = { .fd = -1 };
-    const fpx_status status = resolve(path, &file.path, err);
+    fpx_status status = FPX_OK;
+    io_atomic_file file = { .path = resolve(path, &status, err), .fd = -1 };
 
-    if (status != FPX_OK)
+    if (file.path == NULL)
         return status;
     const size_t room = strlen(file.path) + sizeof ".tmp";
     file.tmp = malloc(room);
@@ -66,10 +66,10 @@ fpx_status io_atomic_open(const char *path, io_atomic_file *ret_file, fpx_error 
     (void)unlink(file.tmp);
     file.fd = open(file.tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file.fd < 0) {
-        const fpx_status failed = refuse(file.tmp, "create", err);
+        status = refuse(file.tmp, "create", err);
         free(file.tmp);
         free(file.path);
-        return failed;
+        return status;
     }
     *ret_file = file;
     return FPX_OK;
@@ -119,10 +119,11 @@ fpx_status io_atomic_close(io_atomic_file *file, fpx_status status, fpx_error *e
         status = refuse(file->tmp, "write", err);
     if (status == FPX_OK && rename(file->tmp, file->path) != 0)
         status = refuse(file->path, "replace", err);
-    if (status == FPX_OK)
+    if (status == FPX_OK) {
         sync_folder(file->path);
-    else
+    } else {
         (void)unlink(file->tmp);
+    }
     free(file->tmp);
     free(file->path);
     return status;

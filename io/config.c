@@ -97,9 +97,10 @@ fpx_status fpx_recipe_parse(const char *label, const char *text, fpx_recipe **re
     void *data = NULL;
     fpx_status status;
 
-    if (count > MAX_BYTES)
+    if (count > MAX_BYTES) {
         return fpx_error_set(err, FPX_EFORMAT, "%s: larger than the %d bytes allowed here", label,
                              MAX_BYTES);
+    }
     status = io_config_load(label, text, count, &io_recipe_schema, &data, err);
     if (status != FPX_OK)
         return status;
@@ -119,7 +120,7 @@ fpx_status fpx_recipe_read(const char *path, fpx_recipe **ret_recipe, fpx_error 
     size_t count = 0;
     fpx_status status = read_text(path, &text, &count, err);
 
-    if (status == FPX_OK)
+    if (text != NULL)
         status = fpx_recipe_parse(path, text, ret_recipe, err);
     free(text);
     return status;

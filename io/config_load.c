@@ -80,9 +80,10 @@ static cyaml_config_t config_for(report *r)
 
 static const cyaml_schema_value_t *field_of(const cyaml_schema_value_t *mapping, const char *key)
 {
-    for (const cyaml_schema_field_t *f = mapping->mapping.fields; f->key != NULL; f++)
+    for (const cyaml_schema_field_t *f = mapping->mapping.fields; f->key != NULL; f++) {
         if (strcmp(f->key, key) == 0)
             return &f->value;
+    }
     return NULL;
 }
 

@@ -22,9 +22,9 @@ typedef struct row {
     const char *path;
     size_t from, to; /* offsets: char * in io_experiment_texts, the value in fpx_experiment */
     enum kind kind;
+    enum ends ends;
     const char *absent; /* the default, where the key may be absent; NULL: the value stays 0 */
     double min, max;
-    enum ends ends;
 } row;
 
 #define AT(KEY) #KEY, offsetof(io_experiment_texts, KEY), offsetof(fpx_experiment, KEY)
@@ -32,32 +32,32 @@ typedef struct row {
 /* The upper ends only keep nonsense out: 2^20 is beyond any model that fits a machine, and sizes are
  * checked again where they are multiplied. */
 static const row rows[] = {
-    { AT(name), KIND_TEXT, NULL, 0, 0, CLOSED },
-    { AT(model.width), KIND_COUNT, NULL, 2, 1 << 20, CLOSED },
-    { AT(model.layers), KIND_COUNT, NULL, 1, 1 << 16, CLOSED },
-    { AT(model.heads), KIND_COUNT, NULL, 1, 1 << 16, CLOSED },
-    { AT(model.hidden), KIND_COUNT, NULL, 1, 1 << 24, CLOSED },
-    { AT(model.vocabulary), KIND_COUNT, NULL, 256, 1 << 24, CLOSED }, /* a token is any byte */
-    { AT(model.activation), KIND_ACTIVATION, NULL, 0, 0, CLOSED },
-    { AT(model.norm_eps), KIND_REAL, "1e-5", 0, 1, ABOVE_MIN },
-    { AT(model.rope_base), KIND_REAL, "10000", 1, 1e12, ABOVE_MIN },
-    { AT(model.init_std), KIND_REAL, "0.02", 0, 1e6, CLOSED },
-    { AT(data.corpus), KIND_TEXT, NULL, 0, 0, CLOSED },
-    { AT(data.sha256), KIND_SHA256, NULL, 0, 0, CLOSED },
-    { AT(data.sequence), KIND_COUNT, NULL, 1, 1 << 20, CLOSED },
-    { AT(data.batch), KIND_COUNT, NULL, 1, 1 << 20, CLOSED },
-    { AT(data.validation), KIND_REAL, NULL, 0, 0.5, CLOSED },
-    { AT(optimizer.learning_rate), KIND_REAL, NULL, 0, 1e6, CLOSED },
-    { AT(optimizer.final_share), KIND_REAL, "0.1", 0, 1, CLOSED },
-    { AT(optimizer.warmup), KIND_COUNT, NULL, 0, UINT32_MAX, CLOSED },
-    { AT(optimizer.beta1), KIND_REAL, "0.9", 0, 1, BELOW_MAX },
-    { AT(optimizer.beta2), KIND_REAL, "0.95", 0, 1, BELOW_MAX },
-    { AT(optimizer.eps), KIND_REAL, "1e-8", 0, 1, ABOVE_MIN },
-    { AT(optimizer.weight_decay), KIND_REAL, "0.1", 0, 1e6, CLOSED },
-    { AT(optimizer.clip), KIND_REAL, "1", 0, 1e30, CLOSED },
-    { AT(steps), KIND_COUNT, NULL, 1, UINT32_MAX, CLOSED },
-    { AT(seed), KIND_SEED, NULL, 0, 0, CLOSED },
-    { AT(recipe), KIND_TEXT, NULL, 0, 0, CLOSED },
+    { AT(name), KIND_TEXT, CLOSED, NULL, 0, 0 },
+    { AT(model.width), KIND_COUNT, CLOSED, NULL, 2, 1 << 20 },
+    { AT(model.layers), KIND_COUNT, CLOSED, NULL, 1, 1 << 16 },
+    { AT(model.heads), KIND_COUNT, CLOSED, NULL, 1, 1 << 16 },
+    { AT(model.hidden), KIND_COUNT, CLOSED, NULL, 1, 1 << 24 },
+    { AT(model.vocabulary), KIND_COUNT, CLOSED, NULL, 256, 1 << 24 }, /* a token is any byte */
+    { AT(model.activation), KIND_ACTIVATION, CLOSED, NULL, 0, 0 },
+    { AT(model.norm_eps), KIND_REAL, ABOVE_MIN, "1e-5", 0, 1 },
+    { AT(model.rope_base), KIND_REAL, ABOVE_MIN, "10000", 1, 1e12 },
+    { AT(model.init_std), KIND_REAL, CLOSED, "0.02", 0, 1e6 },
+    { AT(data.corpus), KIND_TEXT, CLOSED, NULL, 0, 0 },
+    { AT(data.sha256), KIND_SHA256, CLOSED, NULL, 0, 0 },
+    { AT(data.sequence), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },
+    { AT(data.batch), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },
+    { AT(data.validation), KIND_REAL, CLOSED, NULL, 0, 0.5 },
+    { AT(optimizer.learning_rate), KIND_REAL, CLOSED, NULL, 0, 1e6 },
+    { AT(optimizer.final_share), KIND_REAL, CLOSED, "0.1", 0, 1 },
+    { AT(optimizer.warmup), KIND_COUNT, CLOSED, NULL, 0, UINT32_MAX },
+    { AT(optimizer.beta1), KIND_REAL, BELOW_MAX, "0.9", 0, 1 },
+    { AT(optimizer.beta2), KIND_REAL, BELOW_MAX, "0.95", 0, 1 },
+    { AT(optimizer.eps), KIND_REAL, ABOVE_MIN, "1e-8", 0, 1 },
+    { AT(optimizer.weight_decay), KIND_REAL, CLOSED, "0.1", 0, 1e6 },
+    { AT(optimizer.clip), KIND_REAL, CLOSED, "1", 0, 1e30 },
+    { AT(steps), KIND_COUNT, CLOSED, NULL, 1, UINT32_MAX },
+    { AT(seed), KIND_SEED, CLOSED, NULL, 0, 0 },
+    { AT(recipe), KIND_TEXT, CLOSED, NULL, 0, 0 },
 };
 
 /* Digits only: no sign, no 0x, no leading zero that YAML 1.1 would take for octal. */

@@ -42,10 +42,11 @@ static fpx_status read_all(int fd, const char *path, size_t max, size_t hint, ch
         } else if (count == room) {
             room = room > max / 2 ? max + 1 : 2 * room;
             char *larger = realloc(bytes, room + 1);
-            if (larger == NULL)
+            if (larger == NULL) {
                 status = FPX_ENOMEM;
-            else
+            } else {
                 bytes = larger;
+            }
         }
     }
     if (status != FPX_OK) {
@@ -70,15 +71,16 @@ fpx_status fpx_file_read(const char *path, size_t max, char **ret_bytes, size_t 
         return fpx_error_set(err, FPX_EIO, "%s: cannot open: %s", path, strerror(errno));
     if (max > SIZE_MAX / 2 - 2) /* no memory is larger, and no sum below wraps */
         max = SIZE_MAX / 2 - 2;
-    if (fstat(fd, &st) != 0)
+    if (fstat(fd, &st) != 0) {
         status = fpx_error_set(err, FPX_EIO, "%s: cannot read: %s", path, strerror(errno));
-    else if (S_ISDIR(st.st_mode))
+    } else if (S_ISDIR(st.st_mode)) {
         status = fpx_error_set(err, FPX_EIO, "%s: cannot read: it is a folder", path);
-    else if (S_ISREG(st.st_mode) && st.st_size > 0 && (uintmax_t)st.st_size > max)
+    } else if (S_ISREG(st.st_mode) && st.st_size > 0 && (uintmax_t)st.st_size > max) {
         status = too_large(path, max, err);
-    else
+    } else {
         status = read_all(fd, path, max, st.st_size > 0 ? (size_t)st.st_size : 4096, ret_bytes,
                           ret_count, err);
+    }
     (void)close(fd);
     return status;
 }

@@ -73,9 +73,10 @@ static fpx_status read_shape(const reading *r, const char *name, const json_t *l
     const int ndim = read_numbers(list, FPX_MAX_DIMS, shape);
     if (ndim < 0)
         return malformed(r, name, "has a shape that is no list of integers from 0 up");
-    for (int axis = 0; axis < ndim; axis++)
+    for (int axis = 0; axis < ndim; axis++) {
         if (shape[axis] == 0)
             return say(r, FPX_EUNSUPPORTED, name, "has no elements");
+    }
     if (fpx_tensor_make(format, (size_t)ndim, shape, ret_desc) != FPX_OK)
         return malformed(r, name, "is larger than any memory");
     return FPX_OK;
@@ -91,9 +92,10 @@ static fpx_status read_entry(const reading *r, const char *name, const json_t *v
 
     if (name[0] == '\0')
         return malformed(r, name, "needs a name");
-    if (format == NULL)
+    if (format == NULL) {
         return malformed(r, name,
                          "has no known dtype; known: F64 F32 F16 BF16 F8_E4M3 F8_E5M2 I32");
+    }
     const fpx_status status = read_shape(r, name, json_object_get(value, "shape"), format, &desc);
     if (status != FPX_OK)
         return status;
@@ -122,16 +124,18 @@ static fpx_status check_tiling(const reading *r)
 
     for (size_t i = 0; i < r->file->nentries; i++) {
         const fpx_st_entry *e = &r->file->entries[i];
-        if ((const char *)e->data != at)
+        if ((const char *)e->data != at) {
             return malformed(r, e->name,
                              (const char *)e->data < at
                                  ? "overlaps the one before it"
                                  : "leaves a gap between it and the one before it");
+        }
         at += fpx_tensor_bytes(&e->desc);
     }
-    if (at != r->data + r->count)
+    if (at != r->data + r->count) {
         return fpx_error_set(r->err, FPX_EFORMAT, "%s: %zu bytes after the last tensor", r->path,
                              (size_t)(r->data + r->count - at));
+    }
     return FPX_OK;
 }
 
@@ -242,24 +246,28 @@ static fpx_status read_header(reading *r, size_t count)
     json_error_t wrong;
     char quoted[JSON_ERROR_TEXT_LENGTH];
 
-    if (count < 8)
+    if (count < 8) {
         return fpx_error_set(r->err, FPX_EFORMAT, "%s: %zu bytes are no safetensors file", r->path,
                              count);
+    }
     for (size_t i = 8; i-- > 0;)
         length = length << 8 | (unsigned char)bytes[i];
-    if (length > IO_ST_MAX_HEADER)
+    if (length > IO_ST_MAX_HEADER) {
         return fpx_error_set(r->err, FPX_EFORMAT,
                              "%s: no safetensors file: its header would have %" PRIu64
                              " bytes; at most %d",
                              r->path, length, IO_ST_MAX_HEADER);
-    if (length > count - 8)
+    }
+    if (length > count - 8) {
         return fpx_error_set(r->err, FPX_EFORMAT,
                              "%s: the header has %" PRIu64 " bytes, the file %zu: was it cut?",
                              r->path, length, count);
-    if (length > 0 && bytes[8] == '{') /* the format wants no space before it */
+    }
+    if (length > 0 && bytes[8] == '{') { /* the format wants no space before it */
         r->file->header = json_loadb(bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &wrong);
-    else
+    } else {
         (void)strcpy(wrong.text, "'{' expected at its start");
+    }
     if (r->file->header == NULL) {
         io_quote(wrong.text, quoted, sizeof quoted);
         return fpx_error_set(r->err, FPX_EFORMAT, "%s: the header is malformed: %s", r->path,
@@ -333,7 +341,7 @@ static int compare_name(const void *name, const void *entry)
 const fpx_st_entry *fpx_st_find(const fpx_st_file *file, const char *name)
 {
     const fpx_st_entry *const *found =
-        bsearch(name, file->by_name, file->nentries, sizeof *file->by_name, compare_name);
+        bsearch(name, file->by_name, file->nentries, sizeof(const fpx_st_entry *), compare_name);
 
     return found != NULL ? *found : NULL;
 }

@@ -24,17 +24,19 @@ enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
 
 const char *io_st_dtype(const fpx_format *format)
 {
-    for (size_t i = 0; i < DTYPES; i++)
+    for (size_t i = 0; i < DTYPES; i++) {
         if (fpx_format_equal(dtypes[i].format, format))
             return dtypes[i].dtype;
+    }
     return NULL;
 }
 
 const fpx_format *io_st_format(const char *dtype)
 {
-    for (size_t i = 0; i < DTYPES; i++)
+    for (size_t i = 0; i < DTYPES; i++) {
         if (strcmp(dtypes[i].dtype, dtype) == 0)
             return dtypes[i].format;
+    }
     return NULL;
 }
 
@@ -54,14 +56,14 @@ static int compare_keys(const void *a, const void *b)
 
 const fpx_st_entry **io_st_by_name(const fpx_st_entry *entries, size_t n)
 {
-    const fpx_st_entry **sorted = calloc(n + 1, sizeof *sorted);
+    const fpx_st_entry **sorted = calloc(n + 1, sizeof(const fpx_st_entry *));
 
     if (sorted == NULL)
         return NULL;
     for (size_t i = 0; i < n; i++)
         sorted[i] = &entries[i];
     if (n > 1)
-        qsort(sorted, n, sizeof *sorted, compare_names);
+        qsort(sorted, n, sizeof(const fpx_st_entry *), compare_names);
     return sorted;
 }
 

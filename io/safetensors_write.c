@@ -80,9 +80,10 @@ static fpx_status fill_header(json_t *root, const char *path, const fpx_st_entry
     json_int_t at = 0;
     fpx_status status = add(root, path, IO_ST_METADATA, metadata, err);
 
-    for (size_t i = 0; i < npairs && status == FPX_OK; i++)
+    for (size_t i = 0; i < npairs && status == FPX_OK; i++) {
         if ((status = check_pair(path, &pairs[i], err)) == FPX_OK)
             status = add(metadata, path, pairs[i].key, json_string(pairs[i].value), err);
+    }
     for (size_t i = 0; i < nentries && status == FPX_OK; i++) {
         const fpx_st_entry *e = &entries[i];
 
@@ -121,26 +122,21 @@ static fpx_status add_digest(json_t *root, const char *path, const fpx_st_entry 
 static fpx_status make_head(json_t *root, const char *path, char **ret_head, size_t *ret_count,
                             fpx_error *err)
 {
-    char *text = json_dumps(root, JSON_COMPACT);
-
-    if (text == NULL)
-        return out_of_memory(path, err);
-    const size_t length = strlen(text);
+    const size_t length = json_dumpb(root, NULL, 0, JSON_COMPACT);
     const size_t count = (8 + length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+
+    if (count - 8 > IO_ST_MAX_HEADER) {
+        return fpx_error_set(err, FPX_EINVAL, "%s: names and metadata need more than %d bytes",
+                             path, IO_ST_MAX_HEADER);
+    }
     char *head = malloc(count);
-    if (head == NULL || count - 8 > IO_ST_MAX_HEADER) {
-        const int memory = head == NULL;
+    if (head == NULL || length == 0 || json_dumpb(root, head + 8, length, JSON_COMPACT) != length) {
         free(head);
-        free(text);
-        return memory ? out_of_memory(path, err)
-                      : fpx_error_set(err, FPX_EINVAL, "%s: names and metadata are above %d bytes",
-                                      path, IO_ST_MAX_HEADER);
+        return out_of_memory(path, err);
     }
     for (size_t i = 0; i < 8; i++)
         head[i] = (char)(unsigned char)((uint64_t)(count - 8) >> (8 * i));
-    memcpy(head + 8, text, length);
     memset(head + 8 + length, ' ', count - 8 - length);
-    free(text);
     *ret_head = head;
     *ret_count = count;
     return FPX_OK;

@@ -48,9 +48,10 @@ static fpx_status parser_error(const yaml_parser_t *p, const char *label, const 
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", label);
     if (p->error == YAML_READER_ERROR) {
         at = (io_yaml_place){ 1, 1 };
-        for (size_t i = 0; i < p->problem_offset && i < count; i++, at.column++)
+        for (size_t i = 0; i < p->problem_offset && i < count; i++, at.column++) {
             if (text[i] == '\n')
                 at = (io_yaml_place){ at.line + 1, 0 };
+        }
     }
     return fpx_error_set(err, FPX_EFORMAT, "%s:%zu:%zu: not YAML: %s%s%s", label, at.line,
                          at.column, problem, p->context != NULL ? " " : "",
@@ -155,17 +156,18 @@ static fpx_status walk_text(walk *w, const char *label, const char *text, size_t
             is_value = enter(w, &event);
         w->documents += event.type == YAML_DOCUMENT_START_EVENT;
         const char *wrong = forbidden(w, &event, is_value);
-        if (wrong != NULL)
+        if (wrong != NULL) {
             status = say(label, place(event.start_mark), wrong, err);
-        else if (is_value && s != NULL && strcmp(w->path, s->path) == 0 && --s->nth == 0) {
+        } else if (is_value && s != NULL && strcmp(w->path, s->path) == 0 && --s->nth == 0) {
             s->key = place(key_of(w, &event));
             s->value = place(event.start_mark);
             s->found = done = 1;
         } else if (event.type == YAML_MAPPING_START_EVENT ||
-                   event.type == YAML_SEQUENCE_START_EVENT)
+                   event.type == YAML_SEQUENCE_START_EVENT) {
             push(w, &event);
-        else if (event.type == YAML_MAPPING_END_EVENT || event.type == YAML_SEQUENCE_END_EVENT)
+        } else if (event.type == YAML_MAPPING_END_EVENT || event.type == YAML_SEQUENCE_END_EVENT) {
             w->path[w->frames[--w->depth].length] = '\0';
+        }
         done |= event.type == YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
     }

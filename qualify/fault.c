@@ -23,12 +23,12 @@ const char *fpx_fault_name(fpx_fault_kind kind)
     return kind < FPX_FAULT_KINDS ? names[kind] : "unknown";
 }
 
-/* The ABI asks for it; what to wrap does not fit into options. */
+/* A fault is not something that options can say: fpx_fault_device is the way in. */
 static fpx_status faulty_open(const char *options, void **ret_device, char *text, size_t text_size)
 {
     (void)options;
     (void)ret_device;
-    (void)snprintf(text, text_size, "a fault injector is made by fpx_fault_device");
+    (void)snprintf(text, text_size, "a fault injector is opened by fpx_fault_device");
     return FPX_EUNSUPPORTED;
 }
 
@@ -116,14 +116,6 @@ static fpx_status faulty_prepare(void *device, const fpx_call *call, char *text,
     return f->inner->prepare(f->device, call, text, text_size);
 }
 
-static uint64_t code_at(const unsigned char *codes, size_t size, size_t i)
-{
-    uint64_t code = 0;
-
-    memcpy(&code, codes + i * size, size); /* the machines of the house are little-endian */
-    return code;
-}
-
 static uint64_t broken(const fpx_fault *fault, uint64_t code, unsigned bits)
 {
     const uint64_t sign = UINT64_C(1) << (bits - 1);
@@ -145,11 +137,11 @@ static void strike(faulty *f, const fpx_tensor *t)
 
     *r = (fpx_fault_report){ 0 };
     for (size_t i = 0; i < n; i++) {
-        const uint64_t before = code_at(f->now, size, i);
+        const uint64_t before = fpx_format_code(&t->format, f->now, i);
         uint64_t after = before;
 
         if (f->fault.kind == FPX_FAULT_STALE)
-            after = f->have_last ? code_at(f->last, size, i) : before;
+            after = f->have_last ? fpx_format_code(&t->format, f->last, i) : before;
         else if (f->fault.kind == FPX_FAULT_TRUNCATE || i == f->fault.element)
             after = broken(&f->fault, before, t->format.bits);
         if (after == before)

@@ -90,6 +90,7 @@ fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *lay
                                    const fpx_shadow_finding *finding, fpx_error *err)
 {
     const fpx_figure *f = &finding->figure;
+    uint64_t expected, actual;
     json_t *root = json_pack("{s:s, s:b, s:I, s:I}", "schema", "fpx.finding/1", "found",
                              finding->found, "findings", (json_int_t)finding->findings, "looked_at",
                              (json_int_t)finding->looked_at);
@@ -103,10 +104,9 @@ fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *lay
         (void)json_object_set_new(first, "expected", number(f->expected));
         (void)json_object_set_new(first, "got", number(f->actual));
         (void)json_object_set_new(first, "ratio_to_bound", number(f->ratio));
-        if (!isnan(f->expected_bits)) {
-            set_bits(first, "bits_expected", &finding->record.desc.format,
-                     (uint64_t)f->expected_bits);
-            set_bits(first, "bits_got", &finding->record.desc.format, (uint64_t)f->actual_bits);
+        if (wording_codes(&finding->record.desc.format, f, &expected, &actual)) {
+            set_bits(first, "bits_expected", &finding->record.desc.format, expected);
+            set_bits(first, "bits_got", &finding->record.desc.format, actual);
         }
         (void)json_object_set_new(root, "first", first);
     }

@@ -55,6 +55,21 @@ void wording_code(const fpx_format *format, uint64_t code, char *text, size_t ro
     (void)snprintf(text, room, "0x%0*" PRIx64, (format->bits + 3) / 4, code);
 }
 
+int wording_codes(const fpx_format *format, const fpx_figure *figure, uint64_t *ret_expected,
+                  uint64_t *ret_actual)
+{
+    if (!isnan(figure->expected_bits)) {
+        *ret_expected = (uint64_t)figure->expected_bits;
+        *ret_actual = (uint64_t)figure->actual_bits;
+        return 1;
+    }
+    if (format->bits != 64 || !isnan(figure->ratio))
+        return 0;
+    memcpy(ret_expected, &figure->expected, sizeof *ret_expected);
+    memcpy(ret_actual, &figure->actual, sizeof *ret_actual);
+    return 1;
+}
+
 static void put_record(page *p, uint64_t step, const fpx_trace_record *r)
 {
     char shape[96];
@@ -157,11 +172,18 @@ void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_fi
 {
     const fpx_figure *f = &finding->figure;
     page p = { text, room, 0 };
+    uint64_t expected, actual;
     char index[96];
 
     text[0] = '\0';
     if (layout->nmodes == 0) {
         put(&p, "this trace has no shadow: train with --shadow local:cpu or --shadow local\n");
+        return;
+    }
+    if (finding->looked_at == 0) {
+        put(&p, "no information: these shadows judge nothing (the same arithmetic on the same "
+                "device, or "
+                "no error bound); --shadow local has bounds\n");
         return;
     }
     if (!finding->found) {
@@ -172,13 +194,12 @@ void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_fi
     put_record(&p, finding->step, &finding->record);
     wording_index(&finding->record.desc, finding->index, index, sizeof index);
     put(&p, "  element    %.0f = %s\n", f->element, index);
-    if (isnan(f->expected_bits)) {
+    if (wording_codes(&finding->record.desc.format, f, &expected, &actual)) {
+        put_value(&p, "expected", &finding->record.desc.format, f->expected, expected);
+        put_value(&p, "got", &finding->record.desc.format, f->actual, actual);
+    } else {
         put(&p, "  expected   %-16.9g\n  got        %-16.9g\n", f->expected, f->actual);
         put(&p, "  the error  is %.3g times its bound\n", f->ratio);
-    } else {
-        put_value(&p, "expected", &finding->record.desc.format, f->expected,
-                  (uint64_t)f->expected_bits);
-        put_value(&p, "got", &finding->record.desc.format, f->actual, (uint64_t)f->actual_bits);
     }
     put(&p, "  extent     %.0f of %zu elements here; %" PRIu64 " such results in the whole run\n",
         f->mismatches, fpx_tensor_count(&finding->record.desc), finding->findings);

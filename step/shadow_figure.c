@@ -62,17 +62,6 @@ void shadow_compare_values(const double *value, const double *reference, const d
                                 .actual_bits = (double)NAN };
 }
 
-uint64_t shadow_code_at(const fpx_format *format, const void *codes, size_t index)
-{
-    const size_t size = fpx_format_size(format);
-    const unsigned char *at = (const unsigned char *)codes + index * size;
-    uint64_t code = 0;
-
-    for (size_t i = size; i-- > 0;)
-        code = code << 8 | at[i];
-    return code;
-}
-
 void shadow_compare_codes(const fpx_format *format, double scale, const void *code,
                           const void *reference, size_t n, fpx_figure *ret_figure)
 {
@@ -87,8 +76,8 @@ void shadow_compare_codes(const fpx_format *format, double scale, const void *co
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        const uint64_t c = shadow_code_at(format, code, i),
-                       e = shadow_code_at(format, reference, i);
+        const uint64_t c = fpx_format_code(format, code, i),
+                       e = fpx_format_code(format, reference, i);
         const double v = fpx_format_value(format, c) * scale,
                      r = fpx_format_value(format, e) * scale;
 

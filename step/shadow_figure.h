@@ -1,4 +1,4 @@
-/* shadow_figure.h - comparing one output with its shadow. */
+/* shadow_figure.h - decoding an output and comparing it with its shadow. */
 #ifndef STEP_SHADOW_FIGURE_H
 #define STEP_SHADOW_FIGURE_H
 
@@ -7,6 +7,10 @@
 #include <fpx/figure.h>
 #include <fpx/format.h>
 
+/* Any valid codes, integers too, to float64: the bits of fpx_decode_f64, sooner. */
+void shadow_decode(const fpx_format *format, double scale, const void *codes, double *out,
+                   size_t n);
+
 /* Values against a reference; bound may be NULL. */
 void shadow_compare_values(const double *value, const double *reference, const double *bound,
                            size_t n, fpx_figure *ret_figure);
@@ -14,8 +18,5 @@ void shadow_compare_values(const double *value, const double *reference, const d
 /* Codes of `format` against codes of the same format: bits, and the values they stand for. */
 void shadow_compare_codes(const fpx_format *format, double scale, const void *code,
                           const void *reference, size_t n, fpx_figure *ret_figure);
-
-/* One code as an integer. */
-uint64_t shadow_code_at(const fpx_format *format, const void *codes, size_t index);
 
 #endif /* STEP_SHADOW_FIGURE_H */

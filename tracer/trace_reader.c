@@ -139,6 +139,11 @@ size_t fpx_trace_segments(const fpx_trace *trace)
     return (size_t)trace->nsegments;
 }
 
+size_t fpx_trace_ops(const fpx_trace *trace)
+{
+    return trace->schema.nops;
+}
+
 /* The last segment that starts at or before the step: empty ones share a start with the next. */
 static uint64_t segment_of(const fpx_trace *trace, size_t index)
 {

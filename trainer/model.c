@@ -250,13 +250,12 @@ static void optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m)
 
     m->hyper = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_fp32, DIMS(3), "hyper");
     for (size_t i = 0; i < b->nparams && b->status == FPX_OK; i++) {
-        const char *name = fpx_program_tensor_at(b->program, b->grads[i])->name;
-        const int layer = fpx_program_tensor_at(b->program, b->grads[i])->layer;
-        const uint32_t next =
-            build_tensor(b, layer, FPX_TENSOR_GRADIENT, &fpx_fp64, DIMS(1), "%s.total", name);
+        const fpx_program_tensor grad = *fpx_program_tensor_at(b->program, b->grads[i]);
+        const uint32_t next = build_tensor(b, grad.layer, FPX_TENSOR_GRADIENT, &fpx_fp64, DIMS(1),
+                                           "%s.total", grad.name);
 
-        build_op(b, layer, FPX_OP_SUMSQ, FPX_OPTIMIZER, name, "sumsq", LIST(b->grads[i], total),
-                 LIST(next), NULL);
+        build_op(b, grad.layer, FPX_OP_SUMSQ, FPX_OPTIMIZER, grad.name, "sumsq",
+                 LIST(b->grads[i], total), LIST(next), NULL);
         total = next;
     }
     factor = build_tensor(b, -1, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(1), "clip/factor");

@@ -78,6 +78,9 @@ size_t fpx_format_size(const fpx_format *format);
  * give the quiet NaN 0x7FF8000000000000 with the code's sign. FPX_CLASS_INT gives the integer. */
 double fpx_format_value(const fpx_format *format, uint64_t code);
 
+/* Code i of an array of unpacked codes, as an integer. Any alignment. */
+uint64_t fpx_format_code(const fpx_format *format, const void *codes, size_t i);
+
 /* Largest finite value, in float64. */
 double fpx_format_max(const fpx_format *format);
 

@@ -44,6 +44,9 @@ void fpx_shadow_name(const fpx_shadow_spec *spec, char ret_name[FPX_SHADOW_NAME]
 /* enum fpx_exec_keep bits that the watched executor must be made with. */
 unsigned fpx_shadow_keep(const fpx_shadow_spec *spec);
 
+/* A figure that says nothing: NaN, and no mismatch. */
+extern const fpx_figure fpx_figure_none;
+
 typedef struct fpx_shadow fpx_shadow;
 
 /* A shadow of `exec`, run on `reference` (the cpu device; it may be the device that exec uses). Attach

@@ -12,7 +12,7 @@
 
 #include <fpx/device.h>
 
-enum { ARENA_BYTES = 48 << 20 };
+enum { ARENA_BYTES = 8 << 20 };
 
 typedef struct fixture {
     void *device;

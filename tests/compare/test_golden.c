@@ -418,6 +418,7 @@ int main(void)
     tcase_add_loop_test(tc, malformed_is_refused_with_its_line, 0,
                         sizeof malformed / sizeof malformed[0]);
     tcase_add_test(tc, truncated_is_refused);
+    tcase_set_timeout(tc, 60); /* thousands of files, each synced */
     tcase_add_test(tc, no_mutation_crashes);
     tcase_add_test(tc, zero_bytes_are_no_end);
     tcase_add_loop_test(tc, first_difference_is_named, 0,
