@@ -1,6 +1,7 @@
 /* test_shadow.c - shadows: what each mode compares with what, against computations by hand and separate
  * runs; that float32 lies within its bounds of float64 and the bounds say something; that a planted fault is
  * found and nothing else; that watching changes no bit. */
+#include <fenv.h>
 #include <math.h>
 
 #include <fpx/convert.h>
@@ -519,6 +520,44 @@ START_TEST(watching_changes_no_bit)
 }
 END_TEST
 
+static fpx_status add_figure(void *context, const fpx_op_view *view, fpx_error *err)
+{
+    const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
+    fpx_digest *chain = ((void **)context)[1];
+
+    (void)err;
+    for (uint32_t o = 0; o < op->nout; o++)
+        *chain = fpx_digest_chain(
+            *chain, fpx_digest_bytes(fpx_shadow_figure(((void **)context)[0], view->op, o),
+                                     sizeof(fpx_figure)));
+    return FPX_OK;
+}
+
+/* Figures and bounds are numbers of the library: the caller's rounding mode is not theirs. */
+START_TEST(figures_under_any_rounding)
+{
+    static const int modes[] = { FE_TONEAREST, FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO };
+    static const char *const shadows[] = { "local:fp64", "operand:fp64", "free:fp64" };
+    fpx_digest first = { { 0 } };
+
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        rig r = open_rig("fp8", FPX_SWIGLU, shadows[_i], NULL);
+        fpx_digest chain = { { 0 } };
+        void *context[2] = { r.shadow, &chain };
+
+        attach(r.exec, context, add_figure);
+        ck_assert_int_eq(fesetround(modes[i]), 0);
+        run_steps(&r, 2);
+        ck_assert_int_eq(fegetround(), modes[i]);
+        ck_assert_int_eq(fesetround(FE_TONEAREST), 0);
+        if (i > 0)
+            SAME_DIGEST(first, chain, "%s, rounding mode %d: other figures", shadows[_i], modes[i]);
+        first = chain;
+        close_rig(&r);
+    }
+}
+END_TEST
+
 typedef struct silence {
     const fpx_shadow *shadow;
     uint64_t silent, told;
@@ -574,6 +613,7 @@ static void add(TCase *tc)
     tcase_add_loop_test(tc, restored_state_stays, 0, 2);
     tcase_add_loop_test(tc, equality_finds_the_planted_fault, 0, sizeof faults / sizeof faults[0]);
     tcase_add_loop_test(tc, watching_changes_no_bit, 0, 3);
+    tcase_add_loop_test(tc, figures_under_any_rounding, 0, 3);
     tcase_add_loop_test(tc, no_information_means_no_difference, 0, 7);
 }
 

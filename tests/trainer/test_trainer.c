@@ -246,6 +246,47 @@ START_TEST(checkpoints_that_do_not_fit_are_refused)
 }
 END_TEST
 
+/* Damage anywhere, and files that are no checkpoint at all: the text says which file, nothing changes. */
+START_TEST(damaged_checkpoints_are_refused)
+{
+    char path[96], file[160], chain[64] = "untouched", *good;
+    running r;
+    size_t count;
+
+    (void)snprintf(path, sizeof path, "%s/damaged", folder);
+    (void)snprintf(file, sizeof file, "%s/step-000003.safetensors", path);
+    start(&r, "fp8");
+    advance(&r, 3);
+    MUST(fpx_trainer_save(r.trainer, path, &r.extra, 1, "", err));
+    MUST(fpx_file_read(file, 1 << 24, &good, &count, err));
+    advance(&r, 4);
+    const fpx_digest before = whole_state(&r);
+    for (size_t i = 0; i < 96; i++) { /* 32 flipped bits, 32 lengths, 32 bytes of the header */
+        const size_t at = i % 32 * (count - 1) / 31, header = i % 32 * 40;
+        char *bad = malloc(count);
+
+        ck_assert_ptr_nonnull(bad);
+        memcpy(bad, good, count);
+        bad[i < 32 ? at : header] ^= 1;
+        MUST(fpx_file_write(file, i / 32 == 1 ? good : bad,
+                            i / 32 == 1 ? at - (at == count - 1 ? 1 : 0) : count, err));
+        REFUSED(fpx_trainer_load(r.trainer, path, &r.extra, 1, chain, err), FPX_EFORMAT,
+                "step-000003.safetensors");
+        free(bad);
+    }
+    MUST(fpx_file_write(file, "{}", 2, err));
+    REFUSED(fpx_trainer_load(r.trainer, path, &r.extra, 1, chain, err), FPX_EFORMAT, file);
+    SAME_DIGEST(before, whole_state(&r), "a damaged checkpoint changed the trainer");
+    ck_assert_uint_eq(fpx_trainer_next_step(r.trainer), 4);
+    ck_assert_str_eq(chain, "untouched");
+    MUST(fpx_file_write(file, good, count, err));
+    MUST(fpx_trainer_load(r.trainer, path, &r.extra, 1, chain, err));
+    ck_assert_uint_eq(fpx_trainer_next_step(r.trainer), 3);
+    free(good);
+    stop(&r);
+}
+END_TEST
+
 START_TEST(evaluation_and_samples_are_deterministic)
 {
     running a, b;
@@ -282,6 +323,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, the_schedule_is_warm_up_and_cosine);
     tcase_add_loop_test(tc, resume_gives_the_same_bits, 1, 8);
     tcase_add_test(tc, checkpoints_that_do_not_fit_are_refused);
+    tcase_add_test(tc, damaged_checkpoints_are_refused);
     tcase_add_test(tc, evaluation_and_samples_are_deterministic);
 }
 
