@@ -310,9 +310,8 @@ static void put_finding_place(FILE *f, const fpx_trace_layout *layout, const fpx
     static const char *const names[2] = { "expected", "got" };
     const fpx_figure *g = &s->figure;
     const double values[2] = { g->expected, g->actual };
-    const int bits = !isnan(g->expected_bits) && !isnan(g->actual_bits);
-    const uint64_t codes[2] = { bits ? (uint64_t)g->expected_bits : 0,
-                                bits ? (uint64_t)g->actual_bits : 0 };
+    uint64_t codes[2];
+    const int bits = wording_codes(&s->record.desc.format, g, &codes[0], &codes[1]);
 
     (void)fputs(
         "<section><h2>What the run\xe2\x80\x99s own shadow found</h2><table class=\"facts\">\n", f);
