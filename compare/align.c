@@ -112,45 +112,66 @@ uint64_t fpx_ulp_distance(const fpx_format *format, uint64_t a, uint64_t b)
     return ma > mb ? ma - mb : mb - ma;
 }
 
-/* The loss is one number, so its mean in the statistics is it, exactly. */
-static fpx_status losses(fpx_trace *trace, size_t record, double *ret_loss, fpx_error *err)
-{
-    const size_t n = fpx_trace_steps(trace);
-    fpx_stats *stats = calloc(fpx_trace_layout_of(trace)->nrecords, sizeof *stats);
-    fpx_status status = FPX_OK;
+typedef struct loss {
+    double value;      /* NaN where it is not finite */
+    fpx_digest digest; /* tells Inf, NaN and zeros of either sign apart */
+} loss;
 
-    if (stats == NULL)
-        return fpx_error_set(err, FPX_ENOMEM, "comparing losses: out of memory");
+/* The loss is one number, so its mean in the statistics is it, exactly. */
+static fpx_status losses(fpx_trace *trace, size_t record, loss *ret_loss, fpx_error *err)
+{
+    const size_t n = fpx_trace_steps(trace), nrecords = fpx_trace_layout_of(trace)->nrecords;
+    fpx_stats *stats = calloc(nrecords, sizeof *stats);
+    fpx_digest *digests = calloc(nrecords, sizeof *digests);
+    fpx_status status = stats && digests ? FPX_OK : FPX_ENOMEM;
+
+    if (status != FPX_OK)
+        (void)fpx_error_set(err, status, "comparing losses: out of memory");
     for (size_t i = 0; i < n && status == FPX_OK; i++) {
         status = fpx_trace_stats(trace, i, stats, NULL, err);
-        ret_loss[i] = stats[record].nan + stats[record].inf > 0 ? (double)NAN : stats[record].mean;
+        if (status == FPX_OK)
+            status = fpx_trace_digests(trace, i, digests, err);
+        ret_loss[i].value =
+            stats[record].nan + stats[record].inf > 0 ? (double)NAN : stats[record].mean;
+        ret_loss[i].digest = digests[record];
     }
     free(stats);
+    free(digests);
     return status;
 }
 
-static double step_to_step(const double *loss, size_t n)
+/* Over the changes between finite losses: one NaN late in a run says nothing about the others. */
+static double step_to_step(const loss *x, size_t n)
 {
     double sum = 0.0;
+    size_t changes = 0;
 
-    for (size_t i = 1; i < n; i++)
-        sum += (loss[i] - loss[i - 1]) * (loss[i] - loss[i - 1]);
-    return n > 1 ? sqrt(sum / (double)(n - 1)) : 0.0;
+    for (size_t i = 1; i < n; i++) {
+        const double change = x[i].value - x[i - 1].value;
+
+        if (isnan(change))
+            continue;
+        sum += change * change;
+        changes++;
+    }
+    return changes > 0 ? sqrt(sum / (double)changes) : 0.0;
 }
 
-static void fill_losses(fpx_trace *a, const alignment *align, const double *x, const double *y,
+static void fill_losses(fpx_trace *a, const alignment *align, const loss *x, const loss *y,
                         fpx_diff *diff)
 {
     diff->loss_noise = step_to_step(x, fpx_trace_steps(a));
     for (size_t s = 0; s < align->nsteps; s++) {
-        const double u = x[align->steps[s].a], v = y[align->steps[s].b];
+        const loss *u = &x[align->steps[s].a], *v = &y[align->steps[s].b];
         const uint64_t step = fpx_trace_step_at(a, align->steps[s].a);
 
-        if (u == v || (isnan(u) && isnan(v)))
+        if (fpx_digest_equal(u->digest, v->digest))
             continue;
         if (diff->loss_bits == UINT64_MAX)
             diff->loss_bits = step;
-        if (diff->loss_visible == UINT64_MAX && !(fabs(u - v) <= diff->loss_noise))
+        if (isnan(u->value) && isnan(v->value))
+            continue;
+        if (diff->loss_visible == UINT64_MAX && !(fabs(u->value - v->value) <= diff->loss_noise))
             diff->loss_visible = step;
     }
 }
@@ -159,8 +180,8 @@ fpx_status align_losses(fpx_trace *a, fpx_trace *b, const alignment *align, fpx_
                         fpx_error *err)
 {
     const fpx_trace_layout *la = fpx_trace_layout_of(a);
-    double *x = calloc(fpx_trace_steps(a) + 1, sizeof *x);
-    double *y = calloc(fpx_trace_steps(b) + 1, sizeof *y);
+    loss *x = calloc(fpx_trace_steps(a) + 1, sizeof *x);
+    loss *y = calloc(fpx_trace_steps(b) + 1, sizeof *y);
     fpx_status status = x && y ? FPX_OK : FPX_ENOMEM;
 
     if (status != FPX_OK)

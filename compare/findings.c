@@ -25,6 +25,14 @@ fpx_status fpx_diff_policy_parse(const char *text, fpx_diff_policy *ret_policy, 
     return fpx_error_set(err, FPX_EINVAL, "policy '%s': expected exact or ulp:N", text);
 }
 
+/* A figure as a file has it may name any element: one that the tensor lacks is taken as the first. */
+static fpx_figure with_element(fpx_figure f, const fpx_tensor *desc)
+{
+    if (!(f.element >= 0.0 && f.element < (double)fpx_tensor_count(desc)))
+        f.element = 0.0;
+    return f;
+}
+
 /* A figure that could be a finding: an equality shadow (no ratio, codes known), or one with a bound. */
 static int decides(const fpx_trace_mode *mode, const fpx_figure *f)
 {
@@ -57,8 +65,8 @@ fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, f
                 found.step = step;
                 found.mode = m;
                 found.record = layout->records[r];
-                found.figure = figures[r];
-                align_index(&layout->records[r].desc, (uint64_t)figures[r].element, found.index);
+                found.figure = with_element(figures[r], &found.record.desc);
+                align_index(&layout->records[r].desc, (uint64_t)found.figure.element, found.index);
                 first = r;
             }
         }

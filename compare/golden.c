@@ -173,7 +173,8 @@ static fpx_status bad(const reader *r, const char *what)
                          r->path, r->number, what);
 }
 
-/* LINE: the next line, without its end; BROKEN: one with a zero byte inside, or the file cannot be read. */
+/* LINE: the next line, without its end; BROKEN: one with a zero byte inside or without an end, or the file
+ * cannot be read. */
 enum line { LINE, END, BROKEN };
 
 static enum line next_line(reader *r)
@@ -183,10 +184,9 @@ static enum line next_line(reader *r)
     r->number++;
     if (n <= 0)
         return ferror(r->file) ? BROKEN : END;
-    if (memchr(r->line, '\0', (size_t)n) != NULL)
+    if (memchr(r->line, '\0', (size_t)n) != NULL || r->line[n - 1] != '\n')
         return BROKEN;
-    if (r->line[n - 1] == '\n')
-        r->line[n - 1] = '\0';
+    r->line[n - 1] = '\0';
     return LINE;
 }
 
@@ -220,7 +220,7 @@ static fpx_status read_headers(reader *r, fpx_golden *g, size_t *ret_rows)
         return bad(r, "not a golden: the first line is not 'fpx golden 1'");
     for (size_t i = 0; i < HEADERS; i++) {
         if (next_line(r) != LINE || (value = after(r->line, header_keys[i])) == NULL ||
-            strlen(value) >= FPX_GOLDEN_NAME)
+            !fits(value, 0))
             return bad(r, "expected the lines experiment, recipe, shadow");
         (void)snprintf(g->headers[i], FPX_GOLDEN_NAME, "%s", value);
     }
@@ -269,6 +269,8 @@ static fpx_status read_rows(reader *r, fpx_golden *g, size_t rows)
         if (end == NULL || end == at || end - at >= FPX_GOLDEN_NAME)
             return bad(r, "expected a line 'row NAME MARK ...'");
         memcpy(g->rows[i], at, (size_t)(end - at));
+        if (!fits(g->rows[i], 1))
+            return bad(r, "white space in a row's name");
         at = end;
         for (size_t s = 0; s < g->steps; s++)
             if (*at++ != ' ' || !read_mark(&at, g->marks[s * rows + i]))
@@ -308,6 +310,9 @@ fpx_status fpx_golden_read(const char *path, fpx_golden **ret_golden, fpx_error 
         status = fpx_error_set(err, FPX_EIO, "%s: cannot read: %s", path, strerror(errno));
     else
         status = g ? read_all(&r, g) : fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    if (r.file != NULL &&
+        ferror(r.file)) /* a folder, a failing disk: nothing is known of the content */
+        status = fpx_error_set(err, FPX_EIO, "%s: cannot read", path);
     if (r.file != NULL)
         (void)fclose(r.file);
     free(r.line);

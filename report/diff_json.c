@@ -7,6 +7,7 @@
 
 #include <fpx/report.h>
 
+#include "html_parts.h"
 #include "wording.h"
 
 static const char *const verdicts[] = { "same", "different", "other_layout", "shorter" };
@@ -20,6 +21,21 @@ static json_t *number(double x)
     return json_real(x);
 }
 
+/* JSON is UTF-8; a name in a trace need not be, and then shows its ASCII part. */
+static json_t *text_of(const char *text)
+{
+    json_t *s = json_string(text);
+    char plain[FPX_TRACE_NAME];
+    size_t n = 0;
+
+    if (s != NULL)
+        return s;
+    for (; text[n] != '\0' && n < sizeof plain - 1; n++)
+        plain[n] = (char)((unsigned char)text[n] < 0x80 ? text[n] : '?');
+    plain[n] = '\0';
+    return json_string(plain);
+}
+
 static json_t *step_or_null(uint64_t step)
 {
     return step == UINT64_MAX ? json_null() : json_integer((json_int_t)step);
@@ -31,11 +47,11 @@ static void set_record(json_t *o, uint64_t step, const fpx_trace_record *r)
 
     wording_shape(&r->desc, shape, sizeof shape);
     (void)json_object_set_new(o, "step", json_integer((json_int_t)step));
-    (void)json_object_set_new(o, "operation", json_string(r->op));
-    (void)json_object_set_new(o, "kind", json_string(r->kind));
-    (void)json_object_set_new(o, "role", json_string(r->role));
-    (void)json_object_set_new(o, "device", json_string(r->device));
-    (void)json_object_set_new(o, "tensor", json_string(r->tensor));
+    (void)json_object_set_new(o, "operation", text_of(r->op));
+    (void)json_object_set_new(o, "kind", text_of(r->kind));
+    (void)json_object_set_new(o, "role", text_of(r->role));
+    (void)json_object_set_new(o, "device", text_of(r->device));
+    (void)json_object_set_new(o, "tensor", text_of(r->tensor));
     (void)json_object_set_new(o, "shape", json_string(shape));
 }
 
@@ -78,9 +94,9 @@ static json_t *place(const fpx_place_found *f)
 static fpx_status write_root(const char *path, json_t *root, fpx_error *err)
 {
     const int to_stdout = strcmp(path, "-") == 0;
-    int failed = root == NULL ||
-                 (to_stdout ? json_dumpf(root, stdout, JSON_INDENT(2)) || fputc('\n', stdout) == EOF
-                            : json_dump_file(root, path, JSON_INDENT(2)));
+    int failed = root == NULL || (to_stdout ? json_dumpf(root, stdout, JSON_INDENT(2)) ||
+                                                  fputc('\n', stdout) == EOF || fflush(stdout) != 0
+                                            : json_dump_file(root, path, JSON_INDENT(2)));
 
     json_decref(root);
     return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
@@ -100,7 +116,7 @@ fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *lay
 
         set_record(first, finding->step, &finding->record);
         set_element(first, &finding->record.desc, (uint64_t)f->element, finding->index);
-        (void)json_object_set_new(first, "shadow", json_string(layout->modes[finding->mode].name));
+        (void)json_object_set_new(first, "shadow", text_of(layout->modes[finding->mode].name));
         (void)json_object_set_new(first, "expected", number(f->expected));
         (void)json_object_set_new(first, "got", number(f->actual));
         (void)json_object_set_new(first, "ratio_to_bound", number(f->ratio));
@@ -132,28 +148,6 @@ fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_erro
     return write_root(path, root, err);
 }
 
-static void put_escaped(FILE *f, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '&':
-            (void)fputs("&amp;", f);
-            break;
-        case '<':
-            (void)fputs("&lt;", f);
-            break;
-        case '>':
-            (void)fputs("&gt;", f);
-            break;
-        case '"':
-            (void)fputs("&quot;", f);
-            break;
-        default:
-            (void)fputc((unsigned char)*text >= 32 || *text == '\n' ? *text : ' ', f);
-        }
-    }
-}
-
 fpx_status fpx_report_junit(const char *path, const char *suite, const char *name,
                             const char *failure, fpx_error *err)
 {
@@ -165,13 +159,15 @@ fpx_status fpx_report_junit(const char *path, const char *suite, const char *nam
     (void)fprintf(f,
                   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                   "<testsuites><testsuite name=\"fpx\" tests=\"1\" failures=\"%d\" errors=\"0\">\n"
-                  "<testcase classname=\"%s\" name=\"",
-                  failure != NULL, suite);
-    put_escaped(f, name);
+                  "<testcase classname=\"",
+                  failure != NULL);
+    html_put(f, suite);
+    (void)fputs("\" name=\"", f);
+    html_put(f, name);
     (void)fputs("\">", f);
     if (failure != NULL) {
         (void)fputs("<failure message=\"the bits differ\">", f);
-        put_escaped(f, failure);
+        html_put(f, failure);
         (void)fputs("</failure>", f);
     }
     (void)fputs("</testcase>\n</testsuite></testsuites>\n", f);

@@ -50,7 +50,8 @@ typedef struct fpx_diff {
     uint64_t healed;            /* first later step from which on every digest is equal again */
     uint64_t loss_bits;         /* first step whose loss has other bits */
     uint64_t loss_visible;      /* first step whose losses are further apart than `loss_noise` */
-    double loss_noise; /* root mean square change of the first trace's loss from step to step */
+    double loss_noise; /* root mean square change of the first trace's loss from step to step,
+                         * where both are finite */
 } fpx_diff;
 
 /* FPX_EIO, FPX_EFORMAT from reading; FPX_EUNSUPPORTED: the policy needs values that a trace lacks. */
