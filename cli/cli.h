@@ -52,6 +52,9 @@ fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t
 /* 1 where stdout (or stderr) is a terminal that takes colours: not where NO_COLOR is set. */
 int cli_colour(FILE *stream);
 
+/* A write beyond the file-size limit fails instead of ending the process. */
+void cli_survive_full_disk(void);
+
 /* Ctrl-C: the first asks for an orderly stop, which this reports; the second ends the process. */
 void cli_catch_interrupt(void);
 int cli_interrupted(void);

@@ -15,10 +15,11 @@ session_options session_defaults(const char *experiment)
     return (session_options){ .experiment = experiment, .steps = UINT64_MAX, .seed = UINT64_MAX };
 }
 
-/* Is the spec the built-in device? Then the shadows' reference may be the same one. */
-static int is_cpu(const char *spec)
+/* Is it the built-in device with its own, reproducible arithmetic? Then it is the shadows' reference too. */
+static int is_reference(const char *spec)
 {
-    return strncmp(spec, "cpu", 3) == 0 && (spec[3] == '\0' || spec[3] == ',');
+    return strncmp(spec, "cpu", 3) == 0 && (spec[3] == '\0' || spec[3] == ',') &&
+           strstr(spec, "engine=openblas") == NULL;
 }
 
 static fpx_status open_devices(session *s, fpx_error *err)
@@ -29,7 +30,7 @@ static fpx_status open_devices(session *s, fpx_error *err)
     if (s->options.injected != NULL) {
         s->devices[s->ndevices++] = s->options.injected;
         spec = "cpu";
-    } else if (!is_cpu(spec)) {
+    } else if (!is_reference(spec)) {
         if ((status = fpx_device_open(spec, &s->own, err)) != FPX_OK)
             return status;
         s->devices[s->ndevices++] = s->own;

@@ -131,7 +131,9 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
             status = fpx_trace_put(w->writer, r, view->out[o],
                                    fpx_exec_scale(view->exec, op->out[o]), err);
         for (size_t m = 0; m < w->s->nshadows && status == FPX_OK; m++) {
-            const fpx_figure *figure = fpx_shadow_figure(w->s->shadows[m], view->op, o);
+            const fpx_figure *figure = fpx_shadow_informs(w->s->shadows[m], view->op)
+                                           ? fpx_shadow_figure(w->s->shadows[m], view->op, o)
+                                           : &fpx_figure_none;
 
             w->figures[m * w->nrecords + r] = *figure;
             if (w->writer != NULL)

@@ -30,8 +30,11 @@ void cli_catch_interrupt(void)
     (void)sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         (void)sigaction(signals[i], &action, NULL);
+}
+
+void cli_survive_full_disk(void)
+{
     (void)signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a death */
-    (void)signal(SIGPIPE, SIG_DFL);
 }
 
 int cli_interrupted(void)

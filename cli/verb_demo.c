@@ -232,6 +232,7 @@ static fpx_status write_page(const demo *d, fpx_error *err)
     page.other = b;
     page.diff = &diff;
     page.finding = &finding;
+    page.finding_of = b;
     if (status == FPX_OK)
         status = fpx_report_html(d->page, &page, err);
     fpx_trace_free(a);

@@ -107,15 +107,16 @@ static void describe(const char *path, const fpx_golden_difference *d, char *tex
                        path, (unsigned long long)d->step, d->row, (unsigned long long)d->rows);
 }
 
+/* device: what fpx_device_describe said of the device that ran. */
 static fpx_status write_results(const cli_args *a, const fpx_golden_difference *d, const char *text,
-                                fpx_error *err)
+                                const char *device, fpx_error *err)
 {
     const char *json = a->option[OPT_JSON], *junit = a->option[OPT_JUNIT];
 
     if (json != NULL) {
-        json_t *root =
-            json_pack("{s:s, s:b, s:I, s:s, s:s}", "schema", "fpx.golden/1", "holds", !d->found,
-                      "step", (json_int_t)d->step, "operation", d->row, "text", text);
+        json_t *root = json_pack("{s:s, s:b, s:I, s:s, s:s, s:s}", "schema", "fpx.golden/1",
+                                 "holds", !d->found, "step", (json_int_t)d->step, "operation",
+                                 d->row, "text", text, "device", device);
         const int failed = strcmp(json, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
                                                   : json_dump_file(root, json, JSON_INDENT(2));
         json_decref(root);
@@ -134,7 +135,7 @@ static int check(const cli_args *a)
     fpx_golden *expected = NULL;
     fpx_error err = { 0 };
     uint64_t steps;
-    char text[1024];
+    char text[1024], device[512];
     fpx_status status;
     session s;
 
@@ -156,7 +157,8 @@ static int check(const cli_args *a)
         fpx_golden_compare(expected, watch_golden(s.watch), &d);
         describe(path, &d, text, sizeof text);
         (void)printf("%s\n", text);
-        status = write_results(a, &d, text, &err);
+        fpx_device_describe(s.devices[0], device, sizeof device);
+        status = write_results(a, &d, text, device, &err);
         (void)session_close(&s, NULL);
     }
     fpx_golden_free(expected);

@@ -111,6 +111,8 @@ static int run(const cli_args *a)
                            a->option[OPT_JSON]);
     if (a->option[OPT_RESUME] && a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--resume DIR also saves there: leave --checkpoint out");
+    if (a->option[OPT_EVERY] && !a->option[OPT_RESUME] && !a->option[OPT_CHECKPOINT])
+        return cli_usage("train", "--every needs --checkpoint DIR (or --resume DIR)");
     if (a->option[OPT_VALUES] && !a->option[OPT_TRACE])
         return cli_usage("train", "--values needs --trace FILE");
     o.recipe = a->option[OPT_RECIPE];

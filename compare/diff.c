@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/cpu.h>
 #include <fpx/diff.h>
 
 #include "align.h"
@@ -206,8 +207,8 @@ static fpx_status find_healing(pair *p, size_t step, fpx_diff *diff, fpx_error *
     return status;
 }
 
-fpx_status fpx_diff_traces(fpx_trace *a, fpx_trace *b, const fpx_diff_policy *policy,
-                           fpx_diff *ret_diff, fpx_error *err)
+static fpx_status compare(fpx_trace *a, fpx_trace *b, const fpx_diff_policy *policy,
+                          fpx_diff *ret_diff, fpx_error *err)
 {
     pair p = { .a = a, .b = b };
     fpx_diff diff = { .verdict = FPX_SAME,
@@ -232,6 +233,8 @@ fpx_status fpx_diff_traces(fpx_trace *a, fpx_trace *b, const fpx_diff_policy *po
         if (status == FPX_OK)
             status = align_losses(a, b, &p.align, &diff, err);
     }
+    if (diff.verdict == FPX_SAME) /* what was looked at, but is no difference by the policy */
+        memset(&diff.first, 0, sizeof diff.first);
     if (status == FPX_OK && diff.verdict == FPX_SAME && !p.align.whole) {
         diff.verdict = FPX_OTHER_LAYOUT;
         diff.first.record = p.align.odd;
@@ -242,5 +245,15 @@ fpx_status fpx_diff_traces(fpx_trace *a, fpx_trace *b, const fpx_diff_policy *po
     pair_free(&p);
     if (status == FPX_OK)
         *ret_diff = diff;
+    return status;
+}
+
+fpx_status fpx_diff_traces(fpx_trace *a, fpx_trace *b, const fpx_diff_policy *policy,
+                           fpx_diff *ret_diff, fpx_error *err)
+{
+    const fpx_fpenv env = fpx_fpenv_enter();
+    const fpx_status status = compare(a, b, policy, ret_diff, err);
+
+    fpx_fpenv_leave(env);
     return status;
 }

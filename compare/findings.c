@@ -28,7 +28,7 @@ fpx_status fpx_diff_policy_parse(const char *text, fpx_diff_policy *ret_policy, 
 /* A figure that could be a finding: an equality shadow (no ratio, codes known), or one with a bound. */
 static int decides(const fpx_trace_mode *mode, const fpx_figure *f)
 {
-    return strcmp(mode->name, "local:cpu") == 0 || !isnan(f->ratio);
+    return (strcmp(mode->name, "local:cpu") == 0 && !isnan(f->max_abs)) || !isnan(f->ratio);
 }
 
 fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, fpx_error *err)

@@ -20,13 +20,27 @@ struct fpx_golden {
     size_t steps, room;
 };
 
+/* A word that the text form can hold: without white space where it ends at the next space. */
+static int fits(const char *text, int one_word)
+{
+    return strlen(text) < FPX_GOLDEN_NAME && strpbrk(text, "\r\n") == NULL &&
+           !(one_word && (text[0] == '\0' || strpbrk(text, " \t\v\f") != NULL));
+}
+
 fpx_status fpx_golden_new(const char *experiment, const char *recipe, const char *shadow,
                           const char *const *rows, size_t nrows, fpx_golden **ret_golden)
 {
     const char *const values[HEADERS] = { experiment, recipe, shadow };
-    fpx_golden *g = calloc(1, sizeof *g);
+    fpx_golden *g;
 
-    if (g == NULL || (g->rows = calloc(nrows + 1, sizeof *g->rows)) == NULL) {
+    for (size_t i = 0; i < HEADERS; i++)
+        if (!fits(values[i], 0))
+            return FPX_EINVAL;
+    for (size_t i = 0; i < nrows; i++)
+        if (!fits(rows[i], 1))
+            return FPX_EINVAL;
+    if ((g = calloc(1, sizeof *g)) == NULL ||
+        (g->rows = calloc(nrows + 1, sizeof *g->rows)) == NULL) {
         free(g);
         return FPX_ENOMEM;
     }
@@ -124,8 +138,11 @@ fpx_status fpx_golden_write(const char *path, const fpx_golden *golden, const ch
     char temporary[4096];
     FILE *f;
 
-    if (strchr(reason, '\n') != NULL)
+    if (strpbrk(reason, "\r\n") != NULL)
         return fpx_error_set(err, FPX_EINVAL, "a golden's reason is one line");
+    if (golden->steps == 0 || golden->nrows == 0)
+        return fpx_error_set(err, FPX_EINVAL, "%s: a golden without steps or rows says nothing",
+                             path);
     if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary ||
         (f = fopen(temporary, "w")) == NULL)
         return fpx_error_set(err, FPX_EIO, "%s: cannot write: %s", path, strerror(errno));
@@ -156,16 +173,35 @@ static fpx_status bad(const reader *r, const char *what)
                          r->path, r->number, what);
 }
 
-static int next_line(reader *r)
+/* LINE: the next line, without its end; BROKEN: one with a zero byte inside, or the file cannot be read. */
+enum line { LINE, END, BROKEN };
+
+static enum line next_line(reader *r)
 {
     const ssize_t n = getline(&r->line, &r->room, r->file);
 
     r->number++;
     if (n <= 0)
-        return 0;
+        return ferror(r->file) ? BROKEN : END;
+    if (memchr(r->line, '\0', (size_t)n) != NULL)
+        return BROKEN;
     if (r->line[n - 1] == '\n')
         r->line[n - 1] = '\0';
-    return strlen(r->line) + 1 >= (size_t)n; /* no zero bytes inside */
+    return LINE;
+}
+
+/* Decimal digits, without a leading zero, then `next`. NULL where there is anything else. */
+static const char *read_number(const char *at, char next, size_t *ret_number)
+{
+    const char *start = at;
+    size_t n = 0;
+
+    for (; *at >= '0' && *at <= '9' && at - start < 9; at++)
+        n = 10 * n + (size_t)(*at - '0');
+    if (at == start || *at != next || (*start == '0' && at - start > 1))
+        return NULL;
+    *ret_number = n;
+    return at + 1;
 }
 
 static const char *after(const char *line, const char *word)
@@ -179,19 +215,21 @@ static fpx_status read_headers(reader *r, fpx_golden *g, size_t *ret_rows)
 {
     const char *value;
     size_t steps = 0, rows = 0;
-    char rest;
 
-    if (!next_line(r) || strcmp(r->line, "fpx golden 1") != 0)
+    if (next_line(r) != LINE || strcmp(r->line, "fpx golden 1") != 0)
         return bad(r, "not a golden: the first line is not 'fpx golden 1'");
     for (size_t i = 0; i < HEADERS; i++) {
-        if (!next_line(r) || (value = after(r->line, header_keys[i])) == NULL ||
+        if (next_line(r) != LINE || (value = after(r->line, header_keys[i])) == NULL ||
             strlen(value) >= FPX_GOLDEN_NAME)
             return bad(r, "expected the lines experiment, recipe, shadow");
         (void)snprintf(g->headers[i], FPX_GOLDEN_NAME, "%s", value);
     }
-    if (!next_line(r) || after(r->line, "reason") == NULL)
+    if (next_line(r) != LINE || after(r->line, "reason") == NULL)
         return bad(r, "expected a line 'reason ...'");
-    if (!next_line(r) || sscanf(r->line, "size %zu steps %zu rows%c", &steps, &rows, &rest) != 2 ||
+    if (next_line(r) != LINE || (value = after(r->line, "size")) == NULL ||
+        (value = read_number(value, ' ', &steps)) == NULL ||
+        (value = after(value, "steps")) == NULL ||
+        (value = read_number(value, ' ', &rows)) == NULL || strcmp(value, "rows") != 0 ||
         steps == 0 || rows == 0 || steps > 1000000 || rows > 1000000 || steps * rows > 100000000)
         return bad(r, "expected a line 'size N steps N rows'");
     g->room = g->steps = steps;
@@ -225,10 +263,10 @@ static int read_mark(const char **at, uint8_t mark[MARK])
 static fpx_status read_rows(reader *r, fpx_golden *g, size_t rows)
 {
     for (size_t i = 0; i < rows; i++) {
-        const char *at = next_line(r) ? after(r->line, "row") : NULL;
+        const char *at = next_line(r) == LINE ? after(r->line, "row") : NULL;
         const char *end = at ? strchr(at, ' ') : NULL;
 
-        if (end == NULL || end - at >= FPX_GOLDEN_NAME)
+        if (end == NULL || end == at || end - at >= FPX_GOLDEN_NAME)
             return bad(r, "expected a line 'row NAME MARK ...'");
         memcpy(g->rows[i], at, (size_t)(end - at));
         at = end;
@@ -239,7 +277,7 @@ static fpx_status read_rows(reader *r, fpx_golden *g, size_t rows)
             return bad(r, "more marks than steps");
         g->nrows++;
     }
-    if (next_line(r))
+    if (next_line(r) != END)
         return bad(r, "text after the last row");
     return FPX_OK;
 }
@@ -251,10 +289,10 @@ static fpx_status read_all(reader *r, fpx_golden *g)
 
     for (size_t s = 0; s < g->steps && status == FPX_OK; s++) {
         size_t number = 0;
-        char text[40] = "";
+        const char *at = next_line(r) == LINE ? after(r->line, "step") : NULL;
 
-        if (!next_line(r) || sscanf(r->line, "step %zu %39s", &number, text) != 2 || number != s ||
-            fpx_digest_parse(text, &g->chain[s]) != FPX_OK)
+        if (at == NULL || (at = read_number(at, ' ', &number)) == NULL || number != s ||
+            fpx_digest_parse(at, &g->chain[s]) != FPX_OK)
             status = bad(r, "expected a line 'step N DIGEST', steps in order");
     }
     return status == FPX_OK ? read_rows(r, g, rows) : status;
@@ -281,16 +319,32 @@ fpx_status fpx_golden_read(const char *path, fpx_golden **ret_golden, fpx_error 
     return FPX_OK;
 }
 
+static int has_row(const fpx_golden *g, const char *row)
+{
+    for (size_t i = 0; i < g->nrows; i++)
+        if (strcmp(g->rows[i], row) == 0)
+            return 1;
+    return 0;
+}
+
+/* Names the first row, in x then in y, that the other lacks; where none does, the first that moved. */
 static int rows_differ(const fpx_golden *x, const fpx_golden *y, fpx_golden_difference *d)
 {
     const size_t n = x->nrows < y->nrows ? x->nrows : y->nrows;
-    size_t i = 0;
+    const char *row = NULL;
+    size_t same = 0;
 
-    while (i < n && strcmp(x->rows[i], y->rows[i]) == 0)
-        i++;
-    if (i == x->nrows && i == y->nrows)
+    while (same < n && strcmp(x->rows[same], y->rows[same]) == 0)
+        same++;
+    if (same == x->nrows && same == y->nrows)
         return 0;
-    (void)snprintf(d->row, sizeof d->row, "%s", i < y->nrows ? y->rows[i] : x->rows[i]);
+    for (size_t i = same; i < x->nrows && row == NULL; i++)
+        row = has_row(y, x->rows[i]) ? NULL : x->rows[i];
+    for (size_t i = same; i < y->nrows && row == NULL; i++)
+        row = has_row(x, y->rows[i]) ? NULL : y->rows[i];
+    if (row == NULL)
+        row = same < x->nrows ? x->rows[same] : y->rows[same];
+    (void)snprintf(d->row, sizeof d->row, "%s", row);
     return 1;
 }
 

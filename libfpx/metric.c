@@ -11,7 +11,7 @@
 
 /* CHUNK: a chunk stays in the first-level cache; a multiple of LANES, so that lanes keep. TABLES:
  * neighbours often share an exponent, and one table would wait for its own store. */
-enum { LANES = 16, CHUNK = 512, TABLES = 2, EXPONENTS = 2048, SPECIAL = EXPONENTS - 1 };
+enum { LANES = 16, CHUNK = 512, TABLES = 4, EXPONENTS = 2048, SPECIAL = EXPONENTS - 1 };
 
 static const uint64_t infinity_bits = UINT64_C(0x7ff0000000000000);
 
@@ -92,7 +92,11 @@ static uint64_t count_magnitude(const double *x, size_t n, uint64_t magnitude)
 
 static uint64_t with_exponent(const stats_state *s, uint64_t exponent)
 {
-    return s->exponent[0][exponent] + s->exponent[1][exponent];
+    uint64_t count = 0;
+
+    for (size_t t = 0; t < TABLES; t++)
+        count += s->exponent[t][exponent];
+    return count;
 }
 
 /* saturated: bits of the magnitude to count, 0 for none. x is used up. */
@@ -102,8 +106,12 @@ static void add_chunk(stats_state *s, uint64_t saturated, double *x, size_t n)
     const uint64_t specials = with_exponent(s, SPECIAL);
     const uint64_t tops = with_exponent(s, saturated >> 52);
 
-    for (size_t i = 0; i < n; i++)
-        s->exponent[i % TABLES][fpx_f64_bits(x[i]) >> 52 & SPECIAL]++;
+    size_t i = 0;
+    for (; n - i >= TABLES; i += TABLES)
+        for (size_t t = 0; t < TABLES; t++)
+            s->exponent[t][fpx_f64_bits(x[i + t]) >> 52 & SPECIAL]++;
+    for (; i < n; i++)
+        s->exponent[0][fpx_f64_bits(x[i]) >> 52 & SPECIAL]++;
     if (with_exponent(s, 0) != zeros)
         s->zero += count_magnitude(x, n, 0);
     if (saturated != 0 && with_exponent(s, saturated >> 52) != tops)
@@ -263,6 +271,87 @@ static void compare_bound(fpx_comparison *out, double error, double bound, size_
     out->above_bound += error > bound || (isnan(bound) && error > 0.0);
 }
 
+static void compare_slowly(compare_state *s, fpx_comparison *out, const double *x, const double *r,
+                           const double *bound, size_t n, size_t first)
+{
+    for (size_t i = 0; i < n; i++) {
+        compare_element(s, out, x[i], r[i], first + i);
+        if (bound != NULL)
+            compare_bound(out, error_of(x[i], r[i]), bound[i], first + i);
+    }
+}
+
+/* Loops of LANES with sums in a local array: what compilers make vectors of. */
+static void add_products(double lanes[LANES], const double *a, const double *b, size_t n)
+{
+    double sum[LANES];
+
+    memcpy(sum, lanes, sizeof sum);
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            sum[lane] += a[i + lane] * b[i + lane];
+    memcpy(lanes, sum, sizeof sum);
+}
+
+/* The largest, and where it first is, if it is larger than the one so far. */
+static void take_largest(const double *x, size_t n, size_t first, double *most, uint64_t *index)
+{
+    double large[LANES] = { 0 };
+    double top = 0.0;
+
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            large[lane] = x[i + lane] > large[lane] ? x[i + lane] : large[lane];
+    for (size_t lane = 0; lane < LANES; lane++)
+        top = large[lane] > top ? large[lane] : top;
+    if (!(top > *most))
+        return;
+    *most = top;
+    for (size_t i = 0; i < n; i++)
+        if (x[i] == top) {
+            *index = first + i;
+            return;
+        }
+}
+
+/* Whole lanes of finite numbers whose squared differences do not overflow: nothing else leaves the sums
+ * of errors finite. Returns 0, and has done nothing, for others. An element that only one of
+ * `reference` and `rr` counts has an Inf error: as long as this one returns 1 they are the same. */
+static int compare_finite(compare_state *s, fpx_comparison *out, const double *x, const double *r,
+                          const double *bound, size_t n, size_t first)
+{
+    double error[CHUNK], sums[LANES], ratio[CHUNK];
+    uint64_t above = 0;
+
+    for (size_t i = 0; i < n; i++)
+        error[i] = fabs(x[i] - r[i]);
+    memcpy(sums, s->error, sizeof sums);
+    add_products(sums, error, error, n);
+    if (!isfinite(fold(sums)))
+        return 0;
+    memcpy(s->error, sums, sizeof sums);
+    take_largest(error, n, first, &out->max_abs_error, &out->max_abs_index);
+    add_products(s->xx, x, x, n);
+    add_products(s->xr, x, r, n);
+    add_products(s->rr, r, r, n);
+    memcpy(s->reference, s->rr, sizeof s->rr);
+    if (bound == NULL)
+        return 1;
+    /* ratio_of without branches: a finite error over an infinite bound is 0. */
+    for (size_t i = 0; i < n; i++) {
+        const double quotient = error[i] / bound[i];
+        const double valid = bound[i] > 0.0 ? quotient : (double)INFINITY;
+        ratio[i] = error[i] == 0.0 ? 0.0 : valid;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const double known = bound[i] == bound[i] ? bound[i] : 0.0;
+        above += error[i] > known ? 1 : 0;
+    }
+    take_largest(ratio, n, first, &out->max_bound_ratio, &out->max_bound_index);
+    out->above_bound += above;
+    return 1;
+}
+
 fpx_status fpx_compare_f64(const double *x, const double *reference, const double *bound, size_t n,
                            fpx_comparison *ret_comparison)
 {
@@ -270,10 +359,11 @@ fpx_status fpx_compare_f64(const double *x, const double *reference, const doubl
     fpx_comparison out = { .count = n, .cosine = 1.0 };
     const fpx_fpenv env = fpx_fpenv_enter();
 
-    for (size_t i = 0; i < n; i++) {
-        compare_element(&state, &out, x[i], reference[i], i);
-        if (bound != NULL)
-            compare_bound(&out, error_of(x[i], reference[i]), bound[i], i);
+    for (size_t i = 0; i < n; i += CHUNK) {
+        const size_t here = n - i < CHUNK ? n - i : CHUNK;
+        const double *const b = bound == NULL ? NULL : bound + i;
+        if (here % LANES != 0 || !compare_finite(&state, &out, x + i, reference + i, b, here, i))
+            compare_slowly(&state, &out, x + i, reference + i, b, here, i);
     }
     if (n > 0) {
         out.rms_error = sqrt(fold(state.error) / (double)n);

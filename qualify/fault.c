@@ -13,7 +13,7 @@ typedef struct faulty {
     fpx_fault_report *report;
     unsigned char *now, *last; /* codes of the output: this call's, and the step's before (STALE) */
     size_t room;
-    int have_last;
+    int have_last, struck;
 } faulty;
 
 const char *fpx_fault_name(fpx_fault_kind kind)
@@ -158,12 +158,12 @@ static void strike(faulty *f, const fpx_tensor *t)
 static fpx_status faulty_run(void *device, const fpx_call *call, char *text, size_t text_size)
 {
     faulty *f = device;
-    const fpx_tensor *t = &call->out[f->fault.out];
     fpx_status status = f->inner->run(f->device, call, text, text_size);
     const int near = f->fault.step == call->step || f->fault.step == call->step + 1;
 
-    if (status != FPX_OK || !near || !is_site(f, call))
+    if (status != FPX_OK || f->struck || !near || !is_site(f, call))
         return status;
+    const fpx_tensor *t = &call->out[f->fault.out];
     status =
         f->inner->read(f->device, t->place.buffer, t->place.offset, f->now, fpx_tensor_bytes(t));
     if (status != FPX_OK)
@@ -174,6 +174,7 @@ static fpx_status faulty_run(void *device, const fpx_call *call, char *text, siz
         return FPX_OK;
     }
     strike(f, t);
+    f->struck = 1;
     return f->inner->write(f->device, t->place.buffer, t->place.offset, f->now,
                            fpx_tensor_bytes(t));
 }
@@ -195,11 +196,13 @@ static const fpx_accel faulty_table = { .struct_size = sizeof(fpx_accel),
 fpx_status fpx_fault_device(const fpx_accel *inner, const char *options, const fpx_fault *fault,
                             fpx_fault_report *report, fpx_device **ret_device, fpx_error *err)
 {
-    faulty *f = calloc(1, sizeof *f);
+    faulty *f;
     char text[512] = "";
     fpx_status status;
 
-    if (f == NULL)
+    if (fault->kind >= FPX_FAULT_KINDS)
+        return fpx_error_set(err, FPX_EINVAL, "fault kind %u is unknown", fault->kind);
+    if ((f = calloc(1, sizeof *f)) == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "fault injector: out of memory");
     f->inner = inner;
     f->fault = *fault;

@@ -180,6 +180,12 @@ void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_fi
         put(&p, "this trace has no shadow: train with --shadow local:cpu or --shadow local\n");
         return;
     }
+    if (finding->looked_at == 0) {
+        put(&p, "no information: these shadows judge nothing (the same arithmetic on the same "
+                "device, or "
+                "no error bound); --shadow local has bounds\n");
+        return;
+    }
     if (!finding->found) {
         put(&p, "nothing found: %" PRIu64 " shadowed results agree\n", finding->looked_at);
         return;

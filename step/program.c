@@ -80,6 +80,11 @@ fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor
         return fpx_error_set(err, FPX_EINVAL, "tensor %s: the name is taken", tensor->name);
     if (tensor->scale != FPX_NO_TENSOR && tensor->scale >= program->ntensors)
         return fpx_error_set(err, FPX_EINVAL, "tensor %s: its scale does not exist", tensor->name);
+    if (tensor->unquantized != FPX_NO_TENSOR && tensor->unquantized >= program->ntensors)
+        return fpx_error_set(err, FPX_EINVAL, "tensor %s: its unquantized source does not exist",
+                             tensor->name);
+    if (fpx_tensor_bytes(&tensor->desc) > SIZE_MAX / 2)
+        return fpx_error_set(err, FPX_EINVAL, "tensor %s: its size overflows", tensor->name);
     if (reserve((void **)&program->tensors, program->ntensors, &program->tensor_room,
                 sizeof *program->tensors) != FPX_OK)
         return fpx_error_set(err, FPX_ENOMEM, "tensor %s: out of memory", tensor->name);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <fpx/convert.h>
+#include <fpx/cpu.h>
 #include <fpx/optable.h>
 #include <fpx/shadow.h>
 
@@ -74,12 +75,9 @@ unsigned fpx_shadow_keep(const fpx_shadow_spec *spec)
     return FPX_KEEP_INPUTS | (spec->mode == FPX_SHADOW_OPERAND ? FPX_KEEP_UNQUANTIZED : 0u);
 }
 
-/* Any codes to float64 (integers too), times the scale that decodes them. */
 static void to_double(const fpx_tensor *desc, double scale, const void *codes, double *out)
 {
-    const fpx_status status =
-        fpx_decode_f64(&desc->format, scale, codes, out, fpx_tensor_count(desc));
-    (void)status; /* fails only for formats above 64 bits, which do not exist */
+    shadow_decode(&desc->format, scale, codes, out, fpx_tensor_count(desc));
 }
 
 /* Writes a tensor of the watched program into the shadow's tensor of the same index. */
@@ -149,6 +147,15 @@ static void take_inputs(const fpx_shadow *sh, const fpx_op_view *view, const fpx
     }
 }
 
+/* Whether the shadow's tensor of an input still is what take_inputs has decoded. */
+static int holds_input(const fpx_shadow *sh, const fpx_program_op *op, uint32_t i)
+{
+    const fpx_program_tensor *t = fpx_program_tensor_at(fpx_exec_program(sh->exec), op->in[i]);
+    const int in_place = fpx_op_info_of((fpx_op_kind)op->kind)->in_place >> i & 1;
+
+    return !in_place && fpx_format_equal(&t->desc.format, &fpx_fp64) && t->cls != FPX_TENSOR_SCALE;
+}
+
 /* The bound needs every input exactly: also the scales that the widened program leaves out. */
 static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op)
 {
@@ -164,7 +171,9 @@ static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fp
         const fpx_program_tensor *t = fpx_program_tensor_at(view->program, op->in[i]);
 
         args.in[i] = view->in[i];
-        if (t->desc.format.cls == FPX_CLASS_FLOAT) {
+        if (holds_input(sh, op, i)) {
+            args.in[i] = fpx_exec_data(sh->exec, op->in[i]);
+        } else if (t->desc.format.cls == FPX_CLASS_FLOAT) {
             to_double(&t->desc, fpx_exec_scale(view->exec, op->in[i]), view->in[i], sh->input[i]);
             args.in[i] = sh->input[i];
         }
@@ -177,15 +186,15 @@ static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fp
     return 1;
 }
 
-static const fpx_figure no_figure = { .max_abs = (double)NAN,
-                                      .rms = (double)NAN,
-                                      .rms_reference = (double)NAN,
-                                      .cosine = (double)NAN,
-                                      .ratio = (double)NAN,
-                                      .expected = (double)NAN,
-                                      .actual = (double)NAN,
-                                      .expected_bits = (double)NAN,
-                                      .actual_bits = (double)NAN };
+const fpx_figure fpx_figure_none = { .max_abs = (double)NAN,
+                                     .rms = (double)NAN,
+                                     .rms_reference = (double)NAN,
+                                     .cosine = (double)NAN,
+                                     .ratio = (double)NAN,
+                                     .expected = (double)NAN,
+                                     .actual = (double)NAN,
+                                     .expected_bits = (double)NAN,
+                                     .actual_bits = (double)NAN };
 
 static void compare_outputs(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op)
 {
@@ -201,7 +210,7 @@ static void compare_outputs(fpx_shadow *sh, const fpx_op_view *view, const fpx_p
 
         if (sh->spec.mode != FPX_SHADOW_EQUAL &&
             fpx_program_tensor_at(view->program, id)->cls == FPX_TENSOR_SCALE) {
-            *figure = no_figure; /* a widened program has no scales to compare with */
+            *figure = fpx_figure_none; /* a widened program has no scales to compare with */
             continue;
         }
         if (sh->spec.mode == FPX_SHADOW_EQUAL) {
@@ -225,11 +234,14 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
     const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
     fpx_status status;
 
+    const fpx_fpenv env = fpx_fpenv_enter(); /* bounds and figures are numbers too */
+
     if (sh->spec.mode != FPX_SHADOW_FREE)
         take_inputs(sh, view, op);
     status = fpx_exec_op(sh->exec, view->step, view->op, err);
     if (status == FPX_OK)
         compare_outputs(sh, view, op);
+    fpx_fpenv_leave(env);
     return status;
 }
 
@@ -357,18 +369,32 @@ const fpx_shadow_spec *fpx_shadow_spec_of(const fpx_shadow *shadow)
     return &shadow->spec;
 }
 
+/* Whether the shadow's program computes something else than the watched one in this operation: it does
+ * where an input has a scale (it multiplies the product in one, the operand in the other) or where the
+ * output is narrower. */
+static int differs(const fpx_program *program, const fpx_program_op *op)
+{
+    int scaled = op->kind == FPX_OP_QUANTIZE;
+
+    for (uint32_t i = 0; i < op->nin; i++)
+        scaled |= fpx_program_tensor_at(program, op->in[i])->scale != FPX_NO_TENSOR;
+    return scaled;
+}
+
 int fpx_shadow_informs(const fpx_shadow *shadow, uint32_t op)
 {
-    const fpx_program_op *o = fpx_program_op_at(fpx_exec_program(shadow->watched), op);
+    const fpx_program *program = fpx_exec_program(shadow->watched);
     const int same_device =
         strcmp(fpx_exec_op_device(shadow->watched, op), fpx_exec_op_device(shadow->exec, op)) == 0;
 
+    if (shadow->spec.mode == FPX_SHADOW_EQUAL)
+        return !same_device;
+    if (fpx_program_op_at(program, op)->kind == FPX_OP_SCALE)
+        return 0; /* a widened program has no scales to compare with */
     if (!same_device || shadow->spec.mode == FPX_SHADOW_FREE ||
         shadow->spec.mode == FPX_SHADOW_OPERAND)
         return 1;
-    return shadow->spec.mode != FPX_SHADOW_EQUAL && shadow->spec.format.bits == 64
-               ? 1
-               : o->kind == FPX_OP_QUANTIZE;
+    return shadow->spec.format.bits == 64 || differs(program, fpx_program_op_at(program, op));
 }
 
 fpx_exec *fpx_shadow_exec(fpx_shadow *shadow)

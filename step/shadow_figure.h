@@ -1,4 +1,4 @@
-/* shadow_figure.h - comparing one output with its shadow. */
+/* shadow_figure.h - decoding an output and comparing it with its shadow. */
 #ifndef STEP_SHADOW_FIGURE_H
 #define STEP_SHADOW_FIGURE_H
 
@@ -6,6 +6,10 @@
 
 #include <fpx/figure.h>
 #include <fpx/format.h>
+
+/* Any valid codes, integers too, to float64: the bits of fpx_decode_f64, sooner. */
+void shadow_decode(const fpx_format *format, double scale, const void *codes, double *out,
+                   size_t n);
 
 /* Values against a reference; bound may be NULL. */
 void shadow_compare_values(const double *value, const double *reference, const double *bound,

@@ -6,8 +6,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "trace_seal.h"
 
 hid_t fpx_h5_type_id(fpx_h5_type type)
 {
@@ -185,18 +186,16 @@ int fpx_h5_get_digest(hid_t object, const char *name, fpx_digest *ret_digest)
 fpx_status fpx_h5_open(const char *path, fpx_h5_file *ret_file, fpx_error *err)
 {
     fpx_h5_file file = FPX_H5_NO_FILE;
-    struct stat info;
     char reason[256];
 
     file.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
     if (file.fd < 0)
         return fpx_error_set(err, FPX_EIO, "%s: cannot be opened: %s", path, strerror(errno));
-    if (fstat(file.fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    const fpx_status status = fpx_seal_check(file.fd, path, &file.size, err);
+    if (status != FPX_OK) {
         fpx_h5_close(&file);
-        return fpx_error_set(err, FPX_EIO, "%s: not a regular file", path);
+        return status;
     }
-    file.size = (uint64_t)info.st_size;
-
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access >= 0 && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0)
         file.id = H5Fopen(path, H5F_ACC_RDONLY, access);
@@ -205,7 +204,7 @@ fpx_status fpx_h5_open(const char *path, fpx_h5_file *ret_file, fpx_error *err)
     H5Pclose(access);
     if (file.id < 0) {
         fpx_h5_close(&file);
-        return fpx_error_set(err, FPX_EFORMAT, "%s: not a readable HDF5 file (%s)", path, reason);
+        return fpx_error_set(err, FPX_EFORMAT, "%s: cannot be opened as HDF5 (%s)", path, reason);
     }
     *ret_file = file;
     return FPX_OK;
@@ -242,16 +241,12 @@ static const char *check_dataset(hid_t dataset, const fpx_h5_file *file, hid_t t
 {
     const hid_t actual = H5Dget_type(dataset);
     const hid_t space = H5Dget_space(dataset);
-    const hid_t plist = H5Dget_create_plist(dataset);
     const int type_ok = H5Tequal(actual, type) > 0;
-    const int layout_ok =
-        H5Pget_layout(plist) == H5D_CONTIGUOUS && H5Pget_external_count(plist) == 0;
     hsize_t extent[H5S_MAX_RANK] = { 0 };
     const int simple = H5Sget_simple_extent_type(space) != H5S_NULL;
     const int actual_rank = simple ? H5Sget_simple_extent_dims(space, extent, NULL) : -1;
     uint64_t bytes = H5Tget_size(actual);
 
-    H5Pclose(plist);
     H5Sclose(space);
     H5Tclose(actual);
     if (!type_ok)
@@ -265,11 +260,10 @@ static const char *check_dataset(hid_t dataset, const fpx_h5_file *file, hid_t t
             return "has an impossible shape";
         bytes *= extent[i];
     }
-    if (!layout_ok)
-        return "is not contiguous";
+    /* Chunked, compact, external or without space: there is no such address, HADDR_UNDEF. */
     const haddr_t offset = bytes > 0 ? H5Dget_offset(dataset) : 0;
-    if (offset == HADDR_UNDEF || offset > file->size || bytes > file->size - offset)
-        return "lies outside the file";
+    if (offset > file->size || bytes > file->size - offset)
+        return "is not contiguous, or lies outside the file";
     for (size_t i = 0; i < rank; i++)
         dims[i] = extent[i];
     *ret_offset = offset;
@@ -300,21 +294,11 @@ fpx_status fpx_h5_locate(const fpx_h5_file *file, const char *path, const char *
 fpx_status fpx_h5_pread(const fpx_h5_file *file, const char *path, uint64_t offset, void *data,
                         size_t n, fpx_error *err)
 {
-    unsigned char *out = data;
+    const int error = fpx_pread(file->fd, data, n, offset);
 
-    while (n > 0) {
-        const ssize_t got = pread(file->fd, out, n, (off_t)offset);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fpx_error_set(err, FPX_EIO, "%s: cannot be read: %s", path, strerror(errno));
-        if (got == 0)
-            return fpx_error_set(err, FPX_EFORMAT, "%s: truncated: ends before byte %llu", path,
-                                 (unsigned long long)(offset + n));
-        out += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
+    if (error > 0)
+        return fpx_error_set(err, FPX_EIO, "%s: cannot be read: %s", path, strerror(error));
+    if (error < 0)
+        return fpx_error_set(err, FPX_EFORMAT, "%s: truncated while it was read", path);
     return FPX_OK;
 }

@@ -52,12 +52,12 @@ int fpx_h5_get_digest(hid_t object, const char *name, fpx_digest *ret_digest);
 typedef struct fpx_h5_file {
     hid_t id;
     int fd;
-    uint64_t size;
+    uint64_t size; /* without the seal */
 } fpx_h5_file;
 
 #define FPX_H5_NO_FILE ((fpx_h5_file){ .id = H5I_INVALID_HID, .fd = -1 })
 
-/* FPX_EIO: cannot be opened; FPX_EFORMAT: not HDF5, or truncated. */
+/* FPX_EIO: cannot be opened; FPX_EFORMAT: not a sealed HDF5 file, or damaged. */
 fpx_status fpx_h5_open(const char *path, fpx_h5_file *ret_file, fpx_error *err);
 void fpx_h5_close(fpx_h5_file *file); /* FPX_H5_NO_FILE is fine */
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PAGE = 65536 };
+enum { PAGE = 4096, METADATA_BLOCK = 8192 };
 
 typedef struct image_file {
     H5FD_t pub; /* first: HDF5 sees only this */
@@ -176,21 +176,21 @@ static const H5FD_class_t image_class = {
 hid_t fpx_image_create(fpx_image *image)
 {
     const image_access info = { image };
-    const hid_t driver = H5FDregister(&image_class);
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     const hid_t create = H5Pcreate(H5P_FILE_CREATE);
     hid_t file = H5I_INVALID_HID;
 
+    image->driver = H5FDregister(&image_class);
     /* Rows of 8-byte numbers, and the counter that commits them, must not straddle. Metadata in
-     * blocks of 64 KiB keeps the pages between large datasets few. */
-    if (driver >= 0 && access >= 0 && create >= 0 && H5Pset_obj_track_times(create, 0) >= 0 &&
-        H5Pset_driver(access, driver, &info) >= 0 && H5Pset_alignment(access, 8, 8) >= 0 &&
-        H5Pset_meta_block_size(access, PAGE) >= 0 &&
+     * blocks keeps the pages between large datasets few. */
+    if (image->driver >= 0 && access >= 0 && create >= 0 &&
+        H5Pset_obj_track_times(create, 0) >= 0 &&
+        H5Pset_driver(access, image->driver, &info) >= 0 && H5Pset_alignment(access, 8, 8) >= 0 &&
+        H5Pset_meta_block_size(access, METADATA_BLOCK) >= 0 &&
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0)
         file = H5Fcreate("fpx image", H5F_ACC_TRUNC, create, access);
     H5Pclose(create);
     H5Pclose(access);
-    H5FDunregister(driver); /* the open file keeps its own reference */
     return file;
 }
 
@@ -199,25 +199,9 @@ void fpx_image_free(fpx_image *image)
     for (size_t page = 0; page < image->npages; page++)
         free(image->pages[page]);
     free(image->pages);
-    *image = (fpx_image){ NULL, 0, 0 };
-}
-
-int fpx_pwrite(int fd, const void *data, size_t n, uint64_t offset)
-{
-    const uint8_t *in = data;
-
-    while (n > 0) {
-        const ssize_t put = pwrite(fd, in, n, (off_t)offset);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0) /* a write of nothing would loop */
-            return put < 0 ? errno : EIO;
-        in += put;
-        offset += (uint64_t)put;
-        n -= (size_t)put;
-    }
-    return 0;
+    if (image->driver >= 0)
+        H5FDunregister(image->driver);
+    *image = FPX_NO_IMAGE;
 }
 
 static int write_pages(const fpx_image *image, int fd)
@@ -239,12 +223,14 @@ static int write_pages(const fpx_image *image, int fd)
     return 0;
 }
 
-fpx_status fpx_image_save(const fpx_image *image, const char *temporary, const char *path,
-                          int *ret_fd, fpx_error *err)
+fpx_status fpx_image_save(const fpx_image *image, fpx_extent *holes, size_t nholes,
+                          const char *temporary, const char *path, int *ret_fd, fpx_error *err)
 {
     int fd = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     int error = fd < 0 ? errno : write_pages(image, fd);
 
+    if (error == 0)
+        error = fpx_seal_write(fd, image->size, holes, nholes);
     if (error == 0 && ret_fd == NULL) { /* some file systems report a full disk only now */
         error = close(fd) != 0 ? errno : 0;
         fd = -1;

@@ -26,12 +26,10 @@ static int text_is_valid(const char *text, size_t size)
 /* Copies a terminated string into a field and fills the rest with zeros. */
 static void set_name(char *field, size_t size, const char *name)
 {
-    size_t n = strlen(name);
+    char padded[256] = { 0 };
 
-    if (n >= size)
-        n = size - 1;
-    memset(field, 0, size);
-    memcpy(field, name, n);
+    snprintf(padded, sizeof padded, "%s", name);
+    memcpy(field, padded, size);
 }
 
 static fpx_format normal_format(const fpx_format *format)
@@ -97,11 +95,15 @@ static const char *normalize_record(const fpx_trace_record *record, fpx_trace_re
     return normalize_desc(&record->desc, &out->desc);
 }
 
+typedef struct tensor_name {
+    const char *text;
+} tensor_name;
+
 /* Order of tensor names with '/' and ':' equal, as they are in the names of datasets. */
 static int compare_names(const void *a, const void *b)
 {
-    const char *x = ((const fpx_trace_record *const *)a)[0]->tensor;
-    const char *y = ((const fpx_trace_record *const *)b)[0]->tensor;
+    const char *x = ((const tensor_name *)a)->text;
+    const char *y = ((const tensor_name *)b)->text;
 
     for (;; x++, y++) {
         const int cx = *x == '/' ? ':' : *x;
@@ -113,22 +115,22 @@ static int compare_names(const void *a, const void *b)
 
 static fpx_status check_unique(const fpx_trace_layout *layout, fpx_error *err)
 {
-    const fpx_trace_record **sorted = malloc(layout->nrecords * sizeof *sorted);
+    tensor_name *names = malloc(layout->nrecords * sizeof *names);
     fpx_status status = FPX_OK;
 
-    if (sorted == NULL)
+    if (names == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "no memory for the records of a trace");
     for (size_t i = 0; i < layout->nrecords; i++)
-        sorted[i] = &layout->records[i];
-    qsort(sorted, layout->nrecords, sizeof *sorted, compare_names);
+        names[i].text = layout->records[i].tensor;
+    qsort(names, layout->nrecords, sizeof *names, compare_names);
     for (size_t i = 1; i < layout->nrecords && status == FPX_OK; i++) {
-        if (compare_names(&sorted[i - 1], &sorted[i]) == 0)
+        if (compare_names(&names[i - 1], &names[i]) == 0)
             status = fpx_error_set(err, FPX_EINVAL,
                                    "two records of a trace have the tensor name '%s' ('/' and ':' "
                                    "count as the same)",
-                                   sorted[i]->tensor);
+                                   names[i].text);
     }
-    free(sorted);
+    free(names);
     return status;
 }
 
@@ -218,16 +220,6 @@ fpx_status fpx_layout_copy(const fpx_trace_layout *layout, fpx_trace_layout **re
     }
     *ret_copy = copy;
     return FPX_OK;
-}
-
-fpx_digest fpx_layout_text_digest(const fpx_trace_layout *layout)
-{
-    const char *texts[3] = { layout->experiment, layout->device, layout->version };
-    fpx_digest digests[3];
-
-    for (int i = 0; i < 3; i++)
-        digests[i] = fpx_digest_bytes(texts[i], strlen(texts[i]));
-    return fpx_digest_list(digests, 3);
 }
 
 int fpx_layout_differs(const fpx_trace_layout *a, const fpx_trace_layout *b, char *ret_text,

@@ -32,7 +32,7 @@ typedef struct fpx_record_row {
     uint64_t scale_block[FPX_MAX_SCALES][FPX_MAX_DIMS];
 } fpx_record_row;
 
-/* The tables, and digests over what they and the texts say. */
+/* The tables, and a digest of what they say. */
 typedef struct fpx_layout_rows {
     fpx_format_row *formats;
     size_t nformats;
@@ -58,7 +58,6 @@ fpx_status fpx_layout_from_rows(const fpx_layout_rows *rows, const char *experim
                                 fpx_trace_layout **ret_layout, fpx_error *err);
 
 fpx_digest fpx_layout_rows_digest(const fpx_layout_rows *rows);
-fpx_digest fpx_layout_text_digest(const fpx_trace_layout *layout);
 void fpx_layout_rows_free(fpx_layout_rows *rows);
 
 /* Says in text how b differs from a (records, modes), or returns 0: they are the same. */

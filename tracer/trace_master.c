@@ -1,5 +1,5 @@
 /* trace_master.c - writes the master by rename, so that a reader sees the old one or the new one;
- * reads it back with a digest over every table, since raw data has no checksum in HDF5. */
+ * reads it back as it would a stranger's. */
 #include "trace_master.h"
 
 #include <stdio.h>
@@ -191,7 +191,6 @@ static herr_t put_links(hid_t file, const char *path, uint64_t segments)
 
 static herr_t put_layout(hid_t file, const fpx_trace_layout *layout, const fpx_layout_rows *rows)
 {
-    const fpx_digest text_digest = fpx_layout_text_digest(layout);
     char text[FPX_DIGEST_TEXT];
     herr_t rc = put_dataset(file, "formats", format_type(), 1, rows->nformats, rows->formats);
 
@@ -210,10 +209,6 @@ static herr_t put_layout(hid_t file, const fpx_trace_layout *layout, const fpx_l
         fpx_digest_text(rows->digest, text);
         rc = fpx_h5_put_text(file, "layout_digest", text);
     }
-    if (rc >= 0) {
-        fpx_digest_text(text_digest, text);
-        rc = fpx_h5_put_text(file, "text_digest", text);
-    }
     return rc;
 }
 
@@ -225,7 +220,7 @@ static fpx_status save(const fpx_image *image, const char *path, fpx_error *err)
     if (temporary == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a file name", path);
     snprintf(temporary, size, "%s.tmp", path);
-    const fpx_status status = fpx_image_save(image, temporary, path, NULL, err);
+    const fpx_status status = fpx_image_save(image, NULL, 0, temporary, path, NULL, err);
     free(temporary);
     return status;
 }
@@ -233,7 +228,7 @@ static fpx_status save(const fpx_image *image, const char *path, fpx_error *err)
 fpx_status fpx_master_write(const char *path, const fpx_trace_layout *layout, uint64_t segments,
                             fpx_error *err)
 {
-    fpx_image image = { NULL, 0, 0 };
+    fpx_image image = FPX_NO_IMAGE;
     fpx_layout_rows rows;
     fpx_status status = fpx_layout_to_rows(layout, &rows, err);
 
@@ -333,14 +328,14 @@ static fpx_status get_rows(const fpx_h5_file *file, const char *path, fpx_layout
     if (status == FPX_OK)
         status = get_dataset(file, path, "modes", fpx_h5_string(sizeof rows->modes[0].name), 1,
                              FPX_TRACE_MODES, &modes, &rows->nmodes, err);
-    if (status == FPX_OK)
+    if (modes != NULL)
         memcpy(rows->modes, modes, rows->nmodes * sizeof rows->modes[0]);
     free(modes);
     return status;
 }
 
 static fpx_status get_header(const fpx_h5_file *file, const char *path, uint64_t *ret_segments,
-                             fpx_digest *ret_rows, fpx_digest *ret_texts, fpx_error *err)
+                             fpx_digest *ret_rows, fpx_error *err)
 {
     uint64_t version = 0;
 
@@ -356,11 +351,9 @@ static fpx_status get_header(const fpx_h5_file *file, const char *path, uint64_t
                              "%s: a trace of structure version %llu; this build reads version %d",
                              path, (unsigned long long)version, FPX_TRACE_FORMAT_VERSION);
     if (fpx_h5_get_u64(file->id, "segment_count", ret_segments) != 0 ||
-        fpx_h5_get_digest(file->id, "layout_digest", ret_rows) != 0 ||
-        fpx_h5_get_digest(file->id, "text_digest", ret_texts) != 0)
+        fpx_h5_get_digest(file->id, "layout_digest", ret_rows) != 0)
         return fpx_error_set(err, FPX_EFORMAT,
-                             "%s: attribute segment_count, layout_digest or text_digest is missing "
-                             "or malformed",
+                             "%s: attribute segment_count or layout_digest is missing or malformed",
                              path);
     if (*ret_segments > FPX_TRACE_MAX_SEGMENTS)
         return fpx_error_set(err, FPX_EFORMAT, "%s: claims %llu segments", path,
@@ -376,31 +369,22 @@ static fpx_status get_layout(const fpx_h5_file *file, const char *path,
     fpx_trace_layout *layout = NULL;
     char *texts[3] = { NULL, NULL, NULL };
     static const char *const names[3] = { "experiment", "device", "version" };
-    fpx_digest text_digest;
     uint64_t segments = 0;
     fpx_error inner = { .text = "" };
-    fpx_status status = get_header(file, path, &segments, &rows.digest, &text_digest, err);
+    fpx_status status = get_header(file, path, &segments, &rows.digest, err);
 
     if (status == FPX_OK)
         status = get_rows(file, path, &rows, err);
     for (int i = 0; i < 3 && status == FPX_OK; i++)
         status = get_string(file, path, names[i], &texts[i], err);
     if (status == FPX_OK && !fpx_digest_equal(rows.digest, fpx_layout_rows_digest(&rows)))
-        status = fpx_error_set(err, FPX_EFORMAT,
-                               "%s: datasets formats, records, modes do not match layout_digest: "
-                               "the file is damaged",
-                               path);
+        status =
+            fpx_error_set(err, FPX_EFORMAT,
+                          "%s: datasets formats, records, modes do not match layout_digest", path);
     if (status == FPX_OK) {
         status = fpx_layout_from_rows(&rows, texts[0], texts[1], texts[2], &layout, &inner);
         if (status != FPX_OK)
             fpx_error_set(err, status, "%s: %s", path, inner.text);
-    }
-    if (status == FPX_OK && !fpx_digest_equal(text_digest, fpx_layout_text_digest(layout))) {
-        free(layout);
-        status = fpx_error_set(err, FPX_EFORMAT,
-                               "%s: datasets experiment, device, version do not match text_digest: "
-                               "the file is damaged",
-                               path);
     }
     if (status == FPX_OK) {
         *ret_layout = layout;

@@ -29,7 +29,8 @@ enum {
 };
 
 _Static_assert(COUNTS + REALS + 1 == FPX_STATS_COLUMNS, "each statistic, then the scale");
-_Static_assert(sizeof(fpx_stats) == 8 * (COUNTS + REALS + FPX_STATS_BINS), "no statistic left out");
+_Static_assert(sizeof(fpx_stats) == (size_t)(COUNTS + REALS + FPX_STATS_BINS) * 8,
+               "no statistic left out");
 _Static_assert(sizeof(fpx_figure) == FPX_FIGURE_COLUMNS * sizeof(double),
                "a figure is a row of float64: add the new field's name to fpx_figure_names");
 

@@ -133,12 +133,25 @@ static herr_t make_content(hid_t file, uint64_t index, const fpx_schema *schema,
     return rc;
 }
 
+/* What changes after the file is made: the rows and their counter. */
+static fpx_extent *find_holes(const fpx_schema *schema, const fpx_segment *segment)
+{
+    fpx_extent *holes = malloc((schema->ncolumns + 1) * sizeof *holes);
+
+    if (holes == NULL)
+        return NULL;
+    for (size_t i = 0; i < schema->ncolumns; i++)
+        holes[i] = (fpx_extent){ segment->offsets[i], segment->capacity * schema->columns[i].row };
+    holes[schema->ncolumns] = (fpx_extent){ segment->counter, sizeof(uint64_t) };
+    return holes;
+}
+
 /* Builds the image and saves it; segment->path and offsets are allocated. */
 static fpx_status make_file(const char *temporary, uint64_t index, const fpx_schema *schema,
                             fpx_digest layout_digest, fpx_digest chain_before, fpx_segment *segment,
                             fpx_error *err)
 {
-    fpx_image image = { NULL, 0, 0 };
+    fpx_image image = FPX_NO_IMAGE;
     fpx_status status = FPX_OK;
     const fpx_h5_muted muted = fpx_h5_mute();
     const hid_t file = fpx_image_create(&image);
@@ -148,7 +161,11 @@ static fpx_status make_file(const char *temporary, uint64_t index, const fpx_sch
     if (file >= 0 && H5Fclose(file) < 0)
         rc = -1;
     if (rc >= 0) {
-        status = fpx_image_save(&image, temporary, segment->path, &segment->fd, err);
+        fpx_extent *holes = find_holes(schema, segment);
+        status = holes == NULL ? fpx_error_set(err, FPX_ENOMEM, "%s: no memory", segment->path)
+                               : fpx_image_save(&image, holes, schema->ncolumns + 1, temporary,
+                                                segment->path, &segment->fd, err);
+        free(holes);
     } else {
         char reason[256];
         fpx_h5_reason(reason, sizeof reason);

@@ -85,21 +85,24 @@ static fpx_status lock_folder(fpx_trace_writer *w, fpx_error *err)
     return status;
 }
 
-static fpx_status make_writer(const char *path, const fpx_trace_layout *layout, uint64_t steps_hint,
-                              fpx_trace_writer **ret_writer, fpx_error *err)
+/* A writer without files, or NULL and *ret_status. */
+static fpx_trace_writer *make_writer(const char *path, const fpx_trace_layout *layout,
+                                     uint64_t steps_hint, fpx_status *ret_status, fpx_error *err)
 {
     fpx_trace_writer *w = calloc(1, sizeof *w);
     fpx_layout_rows rows;
+    fpx_status status = FPX_ENOMEM;
 
-    if (w == NULL)
-        return fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a trace", path);
-    w->lock = -1;
-    w->segment = FPX_NO_SEGMENT;
-    w->left = steps_hint;
-    w->path = strdup(path);
-    fpx_status status = w->path == NULL
-                            ? fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a trace", path)
-                            : fpx_layout_copy(layout, &w->layout, err);
+    if (w != NULL) {
+        w->lock = -1;
+        w->segment = FPX_NO_SEGMENT;
+        w->left = steps_hint;
+        w->path = strdup(path);
+    }
+    if (w == NULL || w->path == NULL)
+        fpx_error_set(err, status, "%s: no memory for a trace", path);
+    else
+        status = fpx_layout_copy(layout, &w->layout, err);
     if (status == FPX_OK)
         status = fpx_layout_to_rows(w->layout, &rows, err);
     if (status == FPX_OK) {
@@ -109,12 +112,11 @@ static fpx_status make_writer(const char *path, const fpx_trace_layout *layout, 
     }
     if (status == FPX_OK)
         status = allocate(w, err);
-    if (status != FPX_OK) {
-        fpx_trace_close(w, NULL);
-        return status;
-    }
-    *ret_writer = w;
-    return FPX_OK;
+    if (status == FPX_OK)
+        return w;
+    fpx_trace_close(w, NULL);
+    *ret_status = status;
+    return NULL;
 }
 
 /* The folder is the claim to the name: mkdir lets one caller through. */
@@ -145,10 +147,10 @@ static fpx_status claim(const char *path, fpx_error *err)
 fpx_status fpx_trace_create(const char *path, const fpx_trace_layout *layout, uint64_t steps_hint,
                             fpx_trace_writer **ret_writer, fpx_error *err)
 {
-    fpx_trace_writer *w = NULL;
-    fpx_status status = make_writer(path, layout, steps_hint, &w, err);
+    fpx_status status = FPX_OK;
+    fpx_trace_writer *w = make_writer(path, layout, steps_hint, &status, err);
 
-    if (status != FPX_OK)
+    if (w == NULL)
         return status;
     status = claim(path, err);
     if (status == FPX_OK) {
@@ -217,10 +219,10 @@ static fpx_status adopt(fpx_trace_writer *w, fpx_error *err)
 fpx_status fpx_trace_append(const char *path, const fpx_trace_layout *layout, uint64_t next_step,
                             uint64_t steps_hint, fpx_trace_writer **ret_writer, fpx_error *err)
 {
-    fpx_trace_writer *w = NULL;
-    fpx_status status = make_writer(path, layout, steps_hint, &w, err);
+    fpx_status status = FPX_OK;
+    fpx_trace_writer *w = make_writer(path, layout, steps_hint, &status, err);
 
-    if (status != FPX_OK)
+    if (w == NULL)
         return status;
     status = fpx_trace_open(path, &w->earlier, err); /* first: its messages say most */
     if (status == FPX_OK)

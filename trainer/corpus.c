@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/cpu.h>
 #include <fpx/file.h>
 #include <fpx/stream.h>
 #include <fpx/train.h>
@@ -40,9 +41,13 @@ static void shuffle(fpx_corpus *corpus, uint64_t seed)
 
 static fpx_status divide(fpx_corpus *corpus, const fpx_experiment *e, fpx_error *err)
 {
+    const fpx_fpenv env = fpx_fpenv_enter();
     const size_t valid_bytes = (size_t)(e->data.validation * (double)corpus->count);
     const size_t train_bytes = corpus->count - valid_bytes, t = corpus->sequence;
 
+    fpx_fpenv_leave(env);
+    if (t == 0 || corpus->batch == 0)
+        return fpx_error_set(err, FPX_EINVAL, "data: sequence and batch must be at least 1");
     corpus->train = train_bytes > t ? (train_bytes - 1) / t : 0;
     corpus->valid_from = train_bytes;
     corpus->valid = valid_bytes > t ? (valid_bytes - 1) / t / corpus->batch : 0;

@@ -32,9 +32,8 @@ static fpx_status prepare(fpx_trainer *t, fpx_error *err)
     return FPX_OK;
 }
 
-fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err)
+static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error *err)
 {
-    fpx_trainer *t = trainer;
     const size_t batches = fpx_corpus_valid_batches(t->corpus);
     fpx_status status;
     double sum = 0.0;
@@ -54,6 +53,15 @@ fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte,
     }
     *ret_bits_per_byte = sum / (double)batches / 0x1.62e42fefa39efp-1; /* nats / ln 2 */
     return FPX_OK;
+}
+
+fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err)
+{
+    const fpx_fpenv env = fpx_fpenv_enter();
+    const fpx_status status = evaluate(trainer, ret_bits_per_byte, err);
+
+    fpx_fpenv_leave(env);
+    return status;
 }
 
 /* Inverse of the cumulative distribution at `uniform`: softmax of the logits at temperature 1. */
@@ -96,8 +104,8 @@ static fpx_status next_byte(fpx_trainer *t, const char *text, size_t length, dou
     return FPX_OK;
 }
 
-fpx_status fpx_trainer_sample(fpx_trainer *trainer, const char *prompt, size_t count,
-                              char *ret_text, fpx_error *err)
+static fpx_status sample(fpx_trainer *trainer, const char *prompt, size_t count, char *ret_text,
+                         fpx_error *err)
 {
     const fpx_stream stream = { .seed = trainer->experiment->seed, .site = SITE_SAMPLE };
     const size_t length = strlen(prompt), keep = trainer->experiment->data.sequence;
@@ -125,4 +133,14 @@ fpx_status fpx_trainer_sample(fpx_trainer *trainer, const char *prompt, size_t c
             ret_text[i] = '?';
     ret_text[count] = '\0';
     return FPX_OK;
+}
+
+fpx_status fpx_trainer_sample(fpx_trainer *trainer, const char *prompt, size_t count,
+                              char *ret_text, fpx_error *err)
+{
+    const fpx_fpenv env = fpx_fpenv_enter();
+    const fpx_status status = sample(trainer, prompt, count, ret_text, err);
+
+    fpx_fpenv_leave(env);
+    return status;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/cpu.h>
+
 #include "model_build.h"
 
 typedef struct norm {
@@ -248,13 +250,12 @@ static void optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m)
 
     m->hyper = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_fp32, DIMS(3), "hyper");
     for (size_t i = 0; i < b->nparams && b->status == FPX_OK; i++) {
-        const char *name = fpx_program_tensor_at(b->program, b->grads[i])->name;
-        const int layer = fpx_program_tensor_at(b->program, b->grads[i])->layer;
-        const uint32_t next =
-            build_tensor(b, layer, FPX_TENSOR_GRADIENT, &fpx_fp64, DIMS(1), "%s.total", name);
+        const fpx_program_tensor grad = *fpx_program_tensor_at(b->program, b->grads[i]);
+        const uint32_t next = build_tensor(b, grad.layer, FPX_TENSOR_GRADIENT, &fpx_fp64, DIMS(1),
+                                           "%s.total", grad.name);
 
-        build_op(b, layer, FPX_OP_SUMSQ, FPX_OPTIMIZER, name, "sumsq", LIST(b->grads[i], total),
-                 LIST(next), NULL);
+        build_op(b, grad.layer, FPX_OP_SUMSQ, FPX_OPTIMIZER, grad.name, "sumsq",
+                 LIST(b->grads[i], total), LIST(next), NULL);
         total = next;
     }
     factor = build_tensor(b, -1, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(1), "clip/factor");
@@ -344,8 +345,9 @@ static fpx_status build_all(build *b, const fpx_experiment *e, const shape *s, i
     return b->status;
 }
 
-fpx_status fpx_model_build(const fpx_experiment *experiment, const fpx_recipe *recipe, int training,
-                           uint32_t batch, uint32_t sequence, fpx_model **ret_model, fpx_error *err)
+static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe *recipe,
+                              int training, uint32_t batch, uint32_t sequence,
+                              fpx_model **ret_model, fpx_error *err)
 {
     const fpx_model_config *c = &experiment->model;
     shape s = { .b = batch ? batch : experiment->data.batch,
@@ -392,6 +394,18 @@ fpx_status fpx_model_build(const fpx_experiment *experiment, const fpx_recipe *r
     }
     *ret_model = m;
     return FPX_OK;
+}
+
+/* Attributes are computed here (1 / sqrt D): in the library's rounding mode, like all numbers. */
+fpx_status fpx_model_build(const fpx_experiment *experiment, const fpx_recipe *recipe, int training,
+                           uint32_t batch, uint32_t sequence, fpx_model **ret_model, fpx_error *err)
+{
+    const fpx_fpenv env = fpx_fpenv_enter();
+    const fpx_status status =
+        build_model(experiment, recipe, training, batch, sequence, ret_model, err);
+
+    fpx_fpenv_leave(env);
+    return status;
 }
 
 void fpx_model_free(fpx_model *model)

@@ -39,7 +39,6 @@ static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevi
 {
     const fpx_experiment *e = t->experiment;
     fpx_status status;
-    fpx_fpenv env;
 
     if ((status = fpx_corpus_new(e, &t->corpus, err)) != FPX_OK)
         return status;
@@ -53,9 +52,7 @@ static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevi
         (status = fpx_exec_new(t->model->program, devices, ndevices, keep, &t->exec, err)) !=
             FPX_OK)
         return status;
-    env = fpx_fpenv_enter();
     initialise(t);
-    fpx_fpenv_leave(env);
     return FPX_OK;
 }
 
@@ -65,6 +62,7 @@ fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *r
 {
     fpx_trainer *t = calloc(1, sizeof *t);
     fpx_status status;
+    fpx_fpenv env;
 
     if (t == NULL || (t->devices = calloc(ndevices + 1, sizeof(fpx_device *))) == NULL) {
         free(t);
@@ -75,7 +73,10 @@ fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *r
     t->ndevices = ndevices;
     for (size_t i = 0; i < ndevices; i++)
         t->devices[i] = devices[i];
-    if ((status = build(t, devices, ndevices, keep, err)) != FPX_OK) {
+    env = fpx_fpenv_enter();
+    status = build(t, devices, ndevices, keep, err);
+    fpx_fpenv_leave(env);
+    if (status != FPX_OK) {
         fpx_trainer_free(t);
         return status;
     }

@@ -67,7 +67,8 @@ typedef struct fpx_shadow_finding {
     fpx_figure figure;
     uint64_t index[FPX_MAX_DIMS]; /* of the figure's element */
     uint64_t findings;            /* (step, record, mode) triples with one */
-    uint64_t looked_at;           /* (step, record, mode) triples that could have had one */
+    uint64_t looked_at;           /* (step, record, mode) triples that could have had one; 0: no
+                                     information, as of the same arithmetic on the same device */
 } fpx_shadow_finding;
 
 fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, fpx_error *err);

@@ -23,7 +23,7 @@ typedef enum fpx_fault_kind {
 /* "bit", "ulp", "stale", "truncate". */
 const char *fpx_fault_name(fpx_fault_kind kind);
 
-/* Strikes once: at this operation's call of this step. */
+/* Strikes once: at the first call of this operation at this step. */
 typedef struct fpx_fault {
     uint32_t kind; /* fpx_fault_kind */
     uint32_t out;  /* which output */
@@ -44,7 +44,7 @@ typedef struct fpx_fault_report {
 
 /* A device that passes every call to `inner` (opened with `options`) and adds the fault. *report is
  * written when the fault strikes and must outlive the device. Everything allocated here is made before
- * the first call. FPX_EINVAL: inner refuses the options. */
+ * the first call. FPX_EINVAL: inner refuses the options, or the kind is unknown. */
 fpx_status fpx_fault_device(const fpx_accel *inner, const char *options, const fpx_fault *fault,
                             fpx_fault_report *report, fpx_device **ret_device, fpx_error *err);
 

@@ -5,6 +5,7 @@
  *     recipe fp8
  *     shadow both:fp64
  *     reason first recording
+ *     size 20 steps 131 rows
  *     step 0 0123456789abcdef0123456789abcdef
  *     ...
  *     row layer.0/attn.qkv/fprop 6f01c2 9a3be0 ...
@@ -30,7 +31,8 @@ enum { FPX_GOLDEN_NAME = 128 };
 typedef struct fpx_golden fpx_golden;
 
 /* An empty golden with these rows (operations in program order, then shadow modes). Names are copied and
- * hold no white space. */
+ * hold no white space. FPX_EINVAL: one does, is empty, or is longer than FPX_GOLDEN_NAME - 1; a header
+ * has more than one line. FPX_ENOMEM. */
 fpx_status fpx_golden_new(const char *experiment, const char *recipe, const char *shadow,
                           const char *const *rows, size_t nrows, fpx_golden **ret_golden);
 void fpx_golden_free(fpx_golden *golden); /* NULL is fine */
@@ -42,14 +44,16 @@ size_t fpx_golden_steps(const fpx_golden *golden);
 const char *fpx_golden_header(const fpx_golden *golden,
                               const char *key); /* "recipe"; NULL: unknown */
 
-/* FPX_EIO; FPX_EFORMAT with file and line. */
+/* FPX_EIO; FPX_EFORMAT with file and line. Write: FPX_EINVAL where there is nothing to write, or reason has
+ * more than one line. */
 fpx_status fpx_golden_read(const char *path, fpx_golden **ret_golden, fpx_error *err);
 fpx_status fpx_golden_write(const char *path, const fpx_golden *golden, const char *reason,
                             fpx_error *err);
 
 typedef struct fpx_golden_difference {
     int found;
-    int other_rows; /* the rows themselves differ: row is the first that one side lacks */
+    int other_rows; /* the rows themselves differ: row is the first that one side lacks, or that
+                     * stands elsewhere */
     uint64_t step;  /* the first step whose digests differ */
     char row[FPX_GOLDEN_NAME]; /* the first row that differs there */
     uint64_t rows;             /* rows that differ there */

@@ -48,7 +48,8 @@ fpx_status fpx_program_new(fpx_program **ret_program);
 void fpx_program_free(fpx_program *program); /* NULL is fine */
 
 /* Adds a tensor (producer is ignored and set by the operation that writes it). A tensor with `scale`
- * gets one scaling level in its desc. FPX_EINVAL: the name is taken, empty or not terminated. */
+ * gets one scaling level in its desc. FPX_EINVAL: the name is taken, empty or not terminated; `scale` or
+ * `unquantized` was not added before; the size overflows. */
 fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor *tensor,
                                   uint32_t *ret_index, fpx_error *err);
 

@@ -19,7 +19,8 @@ typedef struct fpx_report_input {
     fpx_trace *other;       /* compared with it */
     const char *other_name;
     const fpx_diff *diff;              /* of trace and other */
-    const fpx_shadow_finding *finding; /* of trace's own shadows */
+    const fpx_shadow_finding *finding; /* of one trace's own shadows */
+    fpx_trace *finding_of;             /* that trace; NULL: `trace` */
     const char *title;
 } fpx_report_input;
 

@@ -44,6 +44,9 @@ void fpx_shadow_name(const fpx_shadow_spec *spec, char ret_name[FPX_SHADOW_NAME]
 /* enum fpx_exec_keep bits that the watched executor must be made with. */
 unsigned fpx_shadow_keep(const fpx_shadow_spec *spec);
 
+/* A figure that says nothing: NaN, and no mismatch. */
+extern const fpx_figure fpx_figure_none;
+
 typedef struct fpx_shadow fpx_shadow;
 
 /* A shadow of `exec`, run on `reference` (the cpu device; it may be the device that exec uses). Attach
@@ -60,7 +63,8 @@ const fpx_figure *fpx_shadow_figure(const fpx_shadow *shadow, uint32_t op, uint3
 
 const fpx_shadow_spec *fpx_shadow_spec_of(const fpx_shadow *shadow);
 
-/* Where the shadow can say nothing about an output: the same arithmetic on the same device. */
+/* 0 where the shadow can say nothing about an operation: the same arithmetic on the same device, or a
+ * scale, which a higher precision does not have. */
 int fpx_shadow_informs(const fpx_shadow *shadow, uint32_t op);
 
 /* free mode: the shadow's own executor, whose PARAM and STATE tensors belong into a checkpoint; mark them

@@ -67,7 +67,7 @@ fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, f
 /* Mean bits per byte over the whole validation part, with the recipe's forward arithmetic. */
 fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err);
 
-/* Writes `count` bytes that continue `prompt` (at most sequence - 1 bytes of it are seen), drawn at
+/* Writes `count` bytes that continue `prompt` (its last `sequence` bytes are seen), drawn at
  * temperature 1 with the seed's stream; ret_text has room for count + 1 bytes; bytes that do not print
  * become '?'. */
 fpx_status fpx_trainer_sample(fpx_trainer *trainer, const char *prompt, size_t count,

@@ -1,5 +1,5 @@
 /* test_metric.c - statistics against a plain rewrite of their definitions, comparison figures against
- * values worked out by hand. */
+ * values worked out by hand and against theirs. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -206,6 +206,82 @@ START_TEST(comparison_of_specials)
 }
 END_TEST
 
+/* The header's definitions of a comparison, element by element. */
+static fpx_comparison plain_comparison(const double *x, const double *r, const double *bound,
+                                       size_t n)
+{
+    fpx_comparison c = { .count = n };
+    double error[16] = { 0 }, reference[16] = { 0 }, xx[16] = { 0 }, rr[16] = { 0 }, xr[16] = { 0 };
+
+    for (size_t i = 0; i < n; i++) {
+        const int finite = isfinite(x[i]) && isfinite(r[i]);
+        const int same = x[i] == r[i] || (isnan(x[i]) && isnan(r[i]));
+        const double e = finite ? fabs(x[i] - r[i]) : same ? 0.0 : (double)INFINITY;
+        double ratio = e / bound[i];
+
+        if (e == 0.0)
+            ratio = 0.0;
+        else if (!(bound[i] > 0.0))
+            ratio = (double)INFINITY;
+        else if (isinf(bound[i]))
+            ratio = 0.0;
+        c.nonfinite += !finite && e > 0.0;
+        c.above_bound += e > bound[i] || (isnan(bound[i]) && e > 0.0);
+        if (e > c.max_abs_error) {
+            c.max_abs_error = e;
+            c.max_abs_index = i;
+        }
+        if (ratio > c.max_bound_ratio) {
+            c.max_bound_ratio = ratio;
+            c.max_bound_index = i;
+        }
+        error[i % 16] += e * e;
+        reference[i % 16] += isfinite(r[i]) ? r[i] * r[i] : 0.0;
+        xx[i % 16] += finite ? x[i] * x[i] : 0.0;
+        rr[i % 16] += finite ? r[i] * r[i] : 0.0;
+        xr[i % 16] += finite ? x[i] * r[i] : 0.0;
+    }
+    c.rms_error = sqrt(fold(error) / (double)n);
+    c.rms_reference = sqrt(fold(reference) / (double)n);
+    c.relative_rms_error = c.rms_error == 0.0 ? 0.0 : c.rms_error / c.rms_reference;
+    c.cosine = fold(xr) / (sqrt(fold(xx)) * sqrt(fold(rr)));
+    return c;
+}
+
+/* Long enough for every way through: whole chunks, tails, chunks with specials before and after others,
+ * squares that overflow, bounds of every kind. _i draws. */
+START_TEST(comparison_of_long_arrays)
+{
+    static const double odd[] = { 0.0,         -0.0,  (double)INFINITY, -(double)INFINITY,
+                                  (double)NAN, 1e200, -1e200,           5e-324 };
+    static const double bounds[] = { 0.0, 1e-6, (double)INFINITY, (double)NAN, -1.0, 1e-9 };
+    static const size_t lengths[] = { 16, 512, 1000, 1024, 1040, 2048, 3001 };
+    const size_t n = lengths[_i % 7];
+    double *x = malloc(3 * n * sizeof *x), *r = x + n, *bound = r + n;
+    uint64_t state = (uint64_t)_i + 1;
+    fpx_comparison c;
+
+    ck_assert_ptr_nonnull(x);
+    for (size_t i = 0; i < n; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        const double value = (double)(int32_t)(state >> 32) * 0x1p-31;
+        const uint64_t pick = state >> 20 & 1023;
+        r[i] = value;
+        x[i] = pick % 3 == 0 ? value : value * (1.0 + 0x1p-30 * (double)(pick % 8));
+        bound[i] = bounds[(state >> 50 & 7) == 0 ? (state >> 53) % 6 : 1];
+        if (_i >= 7 && pick == 5) /* seldom enough to leave chunks without */
+            x[i] = odd[state >> 40 & 7];
+        if (_i >= 14 && pick == 6)
+            r[i] = odd[state >> 40 & 7];
+    }
+    const fpx_comparison want = plain_comparison(x, r, bound, n);
+    ck_assert_int_eq(fpx_compare_f64(x, r, bound, n, &c), FPX_OK);
+    ck_assert_msg(memcmp(&c, &want, sizeof c) == 0 || (isnan(c.cosine) && isnan(want.cosine)),
+                  "draw %d, n %zu: other figures", _i, n);
+    free(x);
+}
+END_TEST
+
 int main(void)
 {
     Suite *const s = suite_create("metric");
@@ -215,6 +291,7 @@ int main(void)
     tcase_add_test(tc, named_cases);
     tcase_add_test(tc, comparison_by_hand);
     tcase_add_test(tc, comparison_of_specials);
+    tcase_add_loop_test(tc, comparison_of_long_arrays, 0, 42);
     suite_add_tcase(s, tc);
 
     SRunner *const sr = srunner_create(s);

@@ -106,7 +106,7 @@ START_TEST(everything_counts)
 
     ck_assert_int_eq(fpx_tensor_make(&fpx_e4m3, 2, shape, &tensor), FPX_OK);
     const fpx_digest digest = fpx_digest_tensor(&tensor, codes);
-    for (size_t bit = 0; bit < 8 * 24; bit++) {
+    for (size_t bit = 0; bit < 192; bit++) {
         codes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         if (fpx_digest_equal(digest, fpx_digest_tensor(&tensor, codes)))
             ck_abort_msg("bit %zu does not count", bit);

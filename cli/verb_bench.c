@@ -1,0 +1,194 @@
+/* verb_bench.c - fpx bench: every figure beside a limit or a peer that was measured in the same run. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+#include "cli.h"
+
+/* LEAST: one timing, seconds: long against the clock, short against a time slice. ROUNDS: a best does
+ * not get better for ever, and traces of rounds need space. */
+static const double least = 0.002;
+enum { MIN_ROUNDS = 3, MAX_ROUNDS = 100 };
+
+enum { OPT_THREADS, OPT_SECONDS, OPT_JSON };
+
+static const cli_option options[] = {
+    [OPT_THREADS] = { "--threads", "N", "instead of 1 (products: 1 and 2)" },
+    [OPT_SECONDS] = { "--seconds", "S", "to spend on each figure (default 0.2)" },
+    [OPT_JSON] = { "--json", "FILE", "results as JSON; - is standard output" },
+    { NULL, NULL, NULL }
+};
+
+static const bench_area *const areas[] = { &bench_formats, &bench_gemm, &bench_train,
+                                           &bench_shadow };
+enum { AREAS = sizeof areas / sizeof areas[0] };
+
+static double now(clockid_t clock)
+{
+    struct timespec t;
+
+    (void)clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static fpx_status time_job(bench_job *job, clockid_t clock, fpx_error *err)
+{
+    const double start = now(clock);
+    double took;
+
+    for (size_t i = 0; i < job->repeat; i++) {
+        const fpx_status status = job->run(job->context, err);
+
+        if (status != FPX_OK)
+            return status;
+    }
+    took = (now(clock) - start) / (double)job->repeat;
+    if (took < job->best)
+        job->best = took;
+    return FPX_OK;
+}
+
+fpx_status bench_measure(const bench *b, size_t threads, bench_job *jobs, size_t njobs,
+                         fpx_error *err)
+{
+    const clockid_t clock = threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
+    fpx_status status = FPX_OK;
+
+    /* Twice unmeasured: caches and pages, then how often to repeat. */
+    for (size_t i = 0; i < 2 * njobs && status == FPX_OK; i++) {
+        bench_job *job = &jobs[i % njobs];
+
+        job->repeat = 1;
+        job->best = 1e9;
+        status = time_job(job, clock, err);
+        if (job->best < least)
+            job->repeat = 1 + (size_t)(least / (job->best + 1e-9));
+    }
+    for (size_t i = 0; i < njobs; i++)
+        jobs[i].best = 1e9;
+    const double start = now(CLOCK_MONOTONIC);
+    for (int round = 0; round < MAX_ROUNDS && status == FPX_OK; round++) {
+        if (round >= MIN_ROUNDS && now(CLOCK_MONOTONIC) - start > b->seconds * (double)njobs)
+            break;
+        for (size_t i = 0; i < njobs && status == FPX_OK; i++)
+            status = time_job(&jobs[i], clock, err);
+        if (status == FPX_OK && cli_interrupted())
+            return fpx_error_set(err, FPX_EINTERRUPTED, "interrupted");
+    }
+    return status;
+}
+
+void bench_add(bench *b, const bench_figure *figure)
+{
+    if (b->nfigures == BENCH_FIGURES)
+        return;
+    b->figures[b->nfigures++] = *figure;
+    (void)printf("%-8s %-26s %12.1f %12.1f %-9s %7.3f  %s%s\n", figure->area, figure->name,
+                 figure->value, figure->peer, figure->unit, figure->value / figure->peer,
+                 figure->against, figure->lower ? " (less is better)" : "");
+    (void)fflush(stdout);
+}
+
+void bench_fill(float *x, size_t n)
+{
+    uint32_t state = 1;
+
+    for (size_t i = 0; i < n; i++) {
+        state = state * 1664525u + 1013904223u;
+        x[i] = (float)(state >> 8) * 0x1p-23f - 1.0f;
+    }
+}
+
+static fpx_status write_json(const char *path, const bench *b, fpx_error *err)
+{
+    json_t *list = json_array();
+    json_t *root;
+    int failed = 0;
+
+    for (size_t i = 0; i < b->nfigures; i++) {
+        const bench_figure *f = &b->figures[i];
+
+        failed |= json_array_append_new(
+            list, json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:s, s:b}", "area", f->area, "figure",
+                            f->name, "value", f->value, "peer", f->peer, "unit", f->unit, "ratio",
+                            f->value / f->peer, "against", f->against, "less_is_better", f->lower));
+    }
+    root = json_pack("{s:s, s:s, s:s, s:o}", "schema", "fpx.bench/1", "version", cli_version,
+                     "level", fpx_cpu_level_name(b->level), "figures", list);
+    if (!failed && root != NULL)
+        failed = strcmp(path, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
+                                        : json_dump_file(root, path, JSON_INDENT(2));
+    else
+        failed = 1;
+    json_decref(root);
+    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
+}
+
+static fpx_status read_seconds(const char *text, double *ret_seconds, fpx_error *err)
+{
+    char *end;
+    const double s = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !(s > 0.0 && s <= 60.0))
+        return fpx_error_set(err, FPX_EINVAL,
+                             "--seconds '%s': expected a number above 0, at most 60", text);
+    *ret_seconds = s;
+    return FPX_OK;
+}
+
+static fpx_status run_areas(bench *b, const char *only, fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+
+    (void)printf("%-8s %-26s %12s %12s %-9s %7s  %s\n", "area", "figure", "value", "peer", "unit",
+                 "ratio", "peer is");
+    for (size_t i = 0; i < AREAS && status == FPX_OK; i++)
+        if (only == NULL || strcmp(only, areas[i]->name) == 0)
+            status = areas[i]->run(b, err);
+    return status;
+}
+
+static int run(const cli_args *a)
+{
+    const char *only = a->npositional ? a->positional[0] : NULL;
+    bench b = { .seconds = 0.2 };
+    fpx_error err = { 0 };
+    fpx_status status = fpx_cpu_choose(&b.level, &err);
+    uint64_t asked = 1;
+    size_t known = only == NULL, threads;
+
+    for (size_t i = 0; i < AREAS; i++)
+        known += only != NULL && strcmp(only, areas[i]->name) == 0;
+    if (known == 0)
+        return cli_usage("bench", "no area '%s'; there are formats, gemm, train, shadow", only);
+    if (status == FPX_OK && a->option[OPT_THREADS])
+        status = cli_number("--threads", a->option[OPT_THREADS], 1, 1024, &asked, &err);
+    threads = (size_t)asked;
+    b.threads = a->option[OPT_THREADS] ? &threads : NULL;
+    if (status == FPX_OK && a->option[OPT_SECONDS])
+        status = read_seconds(a->option[OPT_SECONDS], &b.seconds, &err);
+    cli_catch_interrupt();
+    if (status == FPX_OK)
+        status = run_areas(&b, only, &err);
+    if (status == FPX_OK && a->option[OPT_JSON])
+        status = write_json(a->option[OPT_JSON], &b, &err);
+    return status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
+}
+
+const cli_verb verb_bench = {
+    "bench",
+    "[AREA] [OPTIONS]",
+    "each figure as a ratio to a limit or a peer measured in the same run",
+    "AREA is formats (conversions against a copy of as many bytes), gemm (reproducible products\n"
+    "against OpenBLAS), train (a model against OpenBLAS at its best size) or shadow (what shadows\n"
+    "and traces cost); without it, all. Figures are the best of rounds in which both sides take\n"
+    "turns; with one thread, time of this process only.\n"
+    "example: fpx bench gemm --threads 2",
+    options,
+    0,
+    1,
+    run,
+};

@@ -1,0 +1,332 @@
+/* html_data.c - reads the traces once, step by step, into what the page shows: curves, binned maps and the
+ * largest errors. Memory does not grow with records times steps. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "html_parts.h"
+
+static const size_t nowhere = SIZE_MAX;
+
+static fpx_status no_memory(fpx_error *err)
+{
+    return fpx_error_set(err, FPX_ENOMEM, "making a page: out of memory");
+}
+
+uint64_t html_focus(const fpx_report_input *in)
+{
+    if (in->diff != NULL && in->diff->verdict == FPX_DIFFERENT)
+        return in->diff->first.step;
+    if (in->diff == NULL && in->finding != NULL && in->finding->found)
+        return in->finding->step;
+    return UINT64_MAX;
+}
+
+size_t html_column_of(const html_data *d, size_t step_index)
+{
+    return step_index * d->ncolumns / d->a.n;
+}
+
+void html_column_steps(const html_data *d, size_t column, uint64_t *ret_first, uint64_t *ret_last)
+{
+    *ret_first = d->a.step[(column * d->a.n + d->ncolumns - 1) / d->ncolumns];
+    *ret_last = d->a.step[((column + 1) * d->a.n + d->ncolumns - 1) / d->ncolumns - 1];
+}
+
+static size_t find_scalar(const fpx_trace_layout *layout, const char *tensor)
+{
+    for (size_t r = 0; r < layout->nrecords; r++)
+        if (strcmp(layout->records[r].tensor, tensor) == 0 &&
+            fpx_tensor_count(&layout->records[r].desc) == 1)
+            return r;
+    return nowhere;
+}
+
+/* The mean of one number is that number, exactly. */
+static double scalar(const fpx_stats *s)
+{
+    return s->nan + s->inf > 0 ? (double)NAN : s->mean;
+}
+
+static fpx_status read_run(fpx_trace *trace, html_run *run, fpx_error *err)
+{
+    const fpx_trace_layout *layout = fpx_trace_layout_of(trace);
+    const size_t n = fpx_trace_steps(trace), loss = find_scalar(layout, "loss"),
+                 norm = find_scalar(layout, "clip/norm");
+    fpx_stats *stats = calloc(layout->nrecords + 1, sizeof *stats);
+    fpx_status status = FPX_OK;
+
+    run->n = n;
+    run->step = calloc(n + 1, sizeof *run->step);
+    run->loss = loss == nowhere ? NULL : calloc(n + 1, sizeof *run->loss);
+    run->norm = norm == nowhere ? NULL : calloc(n + 1, sizeof *run->norm);
+    if (stats == NULL || run->step == NULL || (run->loss == NULL && loss != nowhere) ||
+        (run->norm == NULL && norm != nowhere))
+        status = no_memory(err);
+    for (size_t i = 0; i < n && status == FPX_OK; i++) {
+        run->step[i] = fpx_trace_step_at(trace, i);
+        if (loss == nowhere && norm == nowhere)
+            continue;
+        status = fpx_trace_stats(trace, i, stats, NULL, err);
+        if (status == FPX_OK && run->loss != NULL)
+            run->loss[i] = scalar(&stats[loss]);
+        if (status == FPX_OK && run->norm != NULL)
+            run->norm[i] = scalar(&stats[norm]);
+    }
+    free(stats);
+    return status;
+}
+
+static fpx_status make_gap(html_data *d, fpx_error *err)
+{
+    if (d->a.loss == NULL || d->b.loss == NULL)
+        return FPX_OK;
+    d->gap.step = calloc(d->a.n + 1, sizeof *d->gap.step);
+    d->gap.gap = calloc(d->a.n + 1, sizeof *d->gap.gap);
+    if (d->gap.step == NULL || d->gap.gap == NULL)
+        return no_memory(err);
+    for (size_t i = 0, j = 0; i < d->a.n && j < d->b.n;) {
+        const uint64_t x = d->a.step[i], y = d->b.step[j];
+
+        if (x == y) {
+            d->gap.step[d->gap.n] = x;
+            d->gap.gap[d->gap.n++] = fabs(d->a.loss[i] - d->b.loss[j]);
+        }
+        i += x <= y;
+        j += y <= x;
+    }
+    return FPX_OK;
+}
+
+/* ---- shadows ---- */
+
+static double relative(const fpx_figure *f)
+{
+    if (isnan(f->rms) || f->rms == 0.0)
+        return f->rms; /* no figure; no error, whatever the reference */
+    return f->rms_reference > 0.0 ? f->rms / f->rms_reference : (double)INFINITY;
+}
+
+static int larger(double x, double than)
+{
+    return !isnan(x) && !(x <= than); /* NaN: nothing yet */
+}
+
+static void keep_top(html_data *d, const html_top *t)
+{
+    const uint32_t op = d->layout->records[t->record].op_index;
+    size_t at = 0, end;
+
+    for (size_t i = 0; i < d->ntop; i++) {
+        if (d->layout->records[d->top[i].record].op_index != op)
+            continue;
+        if (d->top[i].ratio >= t->ratio)
+            return;
+        memmove(d->top + i, d->top + i + 1, (--d->ntop - i) * sizeof *t);
+        break;
+    }
+    while (at < d->ntop && d->top[at].ratio >= t->ratio)
+        at++;
+    if (at == HTML_TOP)
+        return;
+    end = d->ntop < HTML_TOP ? d->ntop++ : HTML_TOP - 1;
+    memmove(d->top + at + 1, d->top + at, (end - at) * sizeof *t);
+    d->top[at] = *t;
+}
+
+static void add_figure(html_data *d, size_t mode, size_t step_index, size_t record,
+                       const fpx_figure *f)
+{
+    const int equality = strcmp(d->layout->modes[mode].name, "local:cpu") == 0;
+    const int odd = f->mismatches > 0.0 && (equality || !isnan(f->ratio));
+    html_map *map = &d->maps[mode];
+    html_cell *cell = &map->cells[d->row_of[record] * d->ncolumns + html_column_of(d, step_index)];
+    const double error = relative(f);
+
+    map->figures += isnan(error) ? 0 : 1;
+    if (larger(error, cell->error)) {
+        cell->error = error;
+        cell->record = record;
+    }
+    if (larger(f->ratio, cell->ratio))
+        cell->ratio = f->ratio;
+    if (odd && f->mismatches > cell->mismatches)
+        cell->mismatches = f->mismatches;
+    if (error > 0.0 && isfinite(error)) {
+        map->least = error < map->least ? error : map->least;
+        map->most = error > map->most ? error : map->most;
+    }
+    if (odd && equality)
+        keep_top(d, &(html_top){ (double)INFINITY, f->mismatches, mode, record,
+                                 d->a.step[step_index], f->element });
+    else if (f->ratio > 0.0)
+        keep_top(d, &(html_top){ f->ratio, odd ? f->mismatches : 0.0, mode, record,
+                                 d->a.step[step_index], f->element });
+}
+
+static fpx_status new_map(const html_data *d, html_map *map, fpx_error *err)
+{
+    *map = (html_map){ .cells = calloc(d->nrows * d->ncolumns + 1, sizeof *map->cells),
+                       .least = (double)INFINITY };
+    if (map->cells == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < d->nrows * d->ncolumns; i++)
+        map->cells[i] = (html_cell){ .error = (double)NAN, .ratio = (double)NAN };
+    return FPX_OK;
+}
+
+static fpx_status read_figures(html_data *d, fpx_error *err)
+{
+    fpx_figure *figures = calloc(d->layout->nrecords + 1, sizeof *figures);
+    fpx_status status = figures ? FPX_OK : no_memory(err);
+
+    for (size_t m = 0; m < d->nmaps && status == FPX_OK; m++) {
+        status = new_map(d, &d->maps[m], err);
+        for (size_t i = 0; i < d->a.n && status == FPX_OK; i++) {
+            status = fpx_trace_figures(d->in->trace, i, m, figures, err);
+            for (size_t r = 0; r < d->layout->nrecords && status == FPX_OK; r++)
+                add_figure(d, m, i, r, &figures[r]);
+        }
+    }
+    free(figures);
+    return status;
+}
+
+/* ---- the other trace ---- */
+
+static size_t partner(const fpx_trace_layout *other, const fpx_trace_record *r, size_t near)
+{
+    for (size_t k = 0; k < other->nrecords; k++) {
+        const fpx_trace_record *o = &other->records[(near + k) % other->nrecords];
+
+        if (strcmp(o->tensor, r->tensor) == 0 && strcmp(o->op, r->op) == 0 &&
+            fpx_tensor_same_kind(&o->desc, &r->desc))
+            return (near + k) % other->nrecords;
+    }
+    return nowhere;
+}
+
+typedef struct digests {
+    fpx_digest *a, *b;
+    size_t *partner, *differing; /* of each record; in each row */
+} digests;
+
+static void count_differing(html_data *d, const digests *g, size_t step_index)
+{
+    for (size_t row = 0; row < d->nrows; row++)
+        g->differing[row] = 0;
+    for (size_t r = 0; r < d->layout->nrecords; r++)
+        if (g->partner[r] != nowhere && !fpx_digest_equal(g->a[r], g->b[g->partner[r]]))
+            g->differing[d->row_of[r]]++;
+    for (size_t row = 0; row < d->nrows; row++) {
+        html_cell *cell = &d->differ.cells[row * d->ncolumns + html_column_of(d, step_index)];
+        const double n = (double)g->differing[row];
+
+        d->differ.figures += g->differing[row];
+        cell->error = larger(n, cell->error) ? n : cell->error;
+    }
+}
+
+static fpx_status read_differences(html_data *d, const digests *g, fpx_error *err)
+{
+    fpx_trace *x = d->in->trace, *y = d->in->other;
+    fpx_status status = new_map(d, &d->differ, err);
+
+    for (size_t i = 0, j = 0; i < d->a.n && j < d->b.n && status == FPX_OK;) {
+        const uint64_t s = d->a.step[i], t = d->b.step[j];
+
+        if (s == t) {
+            status = fpx_trace_digests(x, i, g->a, err);
+            if (status == FPX_OK)
+                status = fpx_trace_digests(y, j, g->b, err);
+            if (status == FPX_OK)
+                count_differing(d, g, i);
+        }
+        i += s <= t;
+        j += t <= s;
+    }
+    if (d->differ.figures == 0) {
+        free(d->differ.cells);
+        d->differ.cells = NULL;
+    }
+    return status;
+}
+
+static fpx_status compare_digests(html_data *d, fpx_error *err)
+{
+    const fpx_trace_layout *other = fpx_trace_layout_of(d->in->other);
+    const digests g = { calloc(d->layout->nrecords + 1, sizeof *g.a),
+                        calloc(other->nrecords + 1, sizeof *g.b),
+                        calloc(d->layout->nrecords + 1, sizeof *g.partner),
+                        calloc(d->nrows + 1, sizeof *g.differing) };
+    fpx_status status;
+
+    if (g.a == NULL || g.b == NULL || g.partner == NULL || g.differing == NULL) {
+        status = no_memory(err);
+    } else {
+        for (size_t r = 0; r < d->layout->nrecords; r++)
+            g.partner[r] = partner(other, &d->layout->records[r], r);
+        status = read_differences(d, &g, err);
+    }
+    free(g.a);
+    free(g.b);
+    free(g.partner);
+    free(g.differing);
+    return status;
+}
+
+/* ---- all ---- */
+
+static void set_columns(html_data *d)
+{
+    const size_t maps = d->nmaps + (d->in->other != NULL);
+    const size_t fit = HTML_CELLS / ((d->nrows ? d->nrows : 1) * (maps ? maps : 1));
+
+    d->ncolumns = fit < HTML_COLUMNS ? fit : HTML_COLUMNS;
+    d->ncolumns = d->ncolumns < d->a.n ? d->ncolumns : d->a.n;
+}
+
+fpx_status html_data_read(const fpx_report_input *input, html_data *ret_data, fpx_error *err)
+{
+    html_data d = { .in = input, .layout = fpx_trace_layout_of(input->trace) };
+    fpx_status status = read_run(input->trace, &d.a, err);
+
+    d.nmaps = d.layout->nmodes < HTML_MAPS ? d.layout->nmodes : HTML_MAPS;
+    if (status == FPX_OK && input->other != NULL)
+        status = read_run(input->other, &d.b, err);
+    if (status == FPX_OK)
+        status = make_gap(&d, err);
+    if (status == FPX_OK && html_rows_make(&d) != FPX_OK)
+        status = no_memory(err);
+    if (status == FPX_OK) {
+        set_columns(&d);
+        status = read_figures(&d, err);
+    }
+    if (status == FPX_OK && input->other != NULL)
+        status = compare_digests(&d, err);
+    if (status != FPX_OK)
+        html_data_free(&d);
+    else
+        *ret_data = d;
+    return status;
+}
+
+static void free_run(html_run *run)
+{
+    free(run->step);
+    free(run->loss);
+    free(run->norm);
+}
+
+void html_data_free(html_data *d)
+{
+    free_run(&d->a);
+    free_run(&d->b);
+    free(d->gap.step);
+    free(d->gap.gap);
+    free(d->rows);
+    free(d->row_of);
+    for (size_t m = 0; m < HTML_MAPS; m++)
+        free(d->maps[m].cells);
+    free(d->differ.cells);
+}

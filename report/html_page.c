@@ -1,0 +1,350 @@
+/* html_page.c - the sections in words and tables: the verdict, the place, the curves with their captions,
+ * the largest errors, the runs. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "html_parts.h"
+#include "wording.h"
+
+/* ---- verdict ---- */
+
+typedef enum tone { HOLDS, FINDING, UNDECIDED } tone;
+
+static void open_verdict(FILE *f, tone t)
+{
+    static const char *const css[] = { "good", "bad", "unsure" };
+    static const char *const words[] = { "\xe2\x9c\x93 Holds", "\xe2\x9c\x95 Finding",
+                                         "? No verdict" };
+
+    (void)fprintf(f, "<section class=\"verdict %s\"><p class=\"word\">%s</p><p class=\"sentence\">",
+                  css[t], words[t]);
+}
+
+static void put_code(FILE *f, const char *text)
+{
+    (void)fputs("<code>", f);
+    html_put(f, text);
+    (void)fputs("</code>", f);
+}
+
+static void put_loss_words(FILE *f, const fpx_diff *d)
+{
+    if (d->loss_bits == UINT64_MAX) {
+        (void)fputs(
+            "The loss keeps its bits in every step compared: it would never have shown this.", f);
+        return;
+    }
+    (void)fprintf(f, "The loss first has other bits at step %" PRIu64, d->loss_bits);
+    if (d->loss_visible == UINT64_MAX)
+        (void)fputs(", but is never off by more than it usually changes from step to step (", f);
+    else
+        (void)fprintf(f,
+                      "; from step %" PRIu64
+                      " it is off by more than it usually changes from step to "
+                      "step (",
+                      d->loss_visible);
+    html_put_number(f, d->loss_noise);
+    (void)fputs(").", f);
+}
+
+static void put_diff_verdict(FILE *f, const fpx_diff *d)
+{
+    const fpx_place_found *p = &d->first;
+
+    switch (d->verdict) {
+    case FPX_SAME:
+        open_verdict(f, d->steps_compared > 0 ? HOLDS : UNDECIDED);
+        (void)fprintf(
+            f, "Nothing differs: %" PRIu64 " steps of %" PRIu64 " tensors have the same bits.</p>",
+            d->steps_compared, d->records_compared);
+        break;
+    case FPX_DIFFERENT:
+        open_verdict(f, FINDING);
+        (void)fprintf(f, "First difference at step %" PRIu64 " in ", p->step);
+        put_code(f, p->record.op);
+        (void)fputs(
+            ".</p><p class=\"more\">Every tensor computed before it has the same bits in both "
+            "runs. ",
+            f);
+        put_loss_words(f, d);
+        (void)fputs("</p>", f);
+        break;
+    case FPX_SHORTER:
+        open_verdict(f, FINDING);
+        (void)fprintf(f,
+                      "The %" PRIu64 " common steps have the same bits, but A has %" PRIu64
+                      " steps and B %" PRIu64 ".</p>",
+                      d->steps_compared, d->steps_a, d->steps_b);
+        break;
+    default:
+        open_verdict(f, FINDING);
+        (void)fputs("The traces are of different programs: ", f);
+        put_code(f, p->record.tensor);
+        (void)fprintf(f,
+                      " has no equal in the other.</p><p class=\"more\">The %" PRIu64
+                      " common tensors have the same bits in %" PRIu64 " common steps.</p>",
+                      d->records_compared, d->steps_compared);
+    }
+}
+
+/* The trace that the finding is about names its shadows. */
+static const fpx_trace_layout *finding_layout(const html_data *data)
+{
+    return data->in->finding_of ? fpx_trace_layout_of(data->in->finding_of) : data->layout;
+}
+
+static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx_shadow_finding *s)
+{
+    put_code(f, s->record.op);
+    if (s->figure.ratio > 1.0) {
+        (void)fputs(": the error is ", f);
+        html_put_number(f, s->figure.ratio);
+        (void)fputs(" times its bound", f);
+    } else {
+        (void)fprintf(f, ": %.0f element%s with the shadow ", s->figure.mismatches,
+                      s->figure.mismatches > 1.0 ? "s disagree" : " disagrees");
+        put_code(f, layout->modes[s->mode].name);
+    }
+}
+
+static void put_finding_verdict(FILE *f, const fpx_trace_layout *layout,
+                                const fpx_shadow_finding *s)
+{
+    if (layout->nmodes == 0 || (!s->found && s->looked_at == 0)) {
+        open_verdict(f, UNDECIDED);
+        (void)fprintf(f,
+                      "%s</p><p class=\"more\">Train with <code>--shadow local:cpu</code> or "
+                      "<code>--shadow local</code> to have every result judged.</p>",
+                      layout->nmodes == 0 ? "This trace has no shadow to judge it."
+                                          : "The shadows of this trace hold nothing to judge by.");
+        return;
+    }
+    open_verdict(f, s->found ? FINDING : HOLDS);
+    if (!s->found) {
+        (void)fprintf(f, "Nothing found: %" PRIu64 " shadowed results agree.</p>", s->looked_at);
+        return;
+    }
+    (void)fprintf(f, "First finding at step %" PRIu64 " in ", s->step);
+    put_finding_words(f, layout, s);
+    (void)fprintf(f,
+                  ".</p><p class=\"more\">%" PRIu64 " such results of %" PRIu64
+                  " judged in the whole run.</p>",
+                  s->findings, s->looked_at);
+}
+
+void html_put_verdict(FILE *f, const html_data *data)
+{
+    const fpx_report_input *in = data->in;
+
+    if (in->diff != NULL) {
+        put_diff_verdict(f, in->diff);
+        if (in->finding != NULL && in->finding->found) {
+            (void)fprintf(f,
+                          "<p class=\"more\">%s own shadows, without the other run, found: step "
+                          "%" PRIu64 ", ",
+                          in->finding_of != NULL && in->finding_of == in->other ? "B\xe2\x80\x99s"
+                                                                                : "A\xe2\x80\x99s",
+                          in->finding->step);
+            put_finding_words(f, finding_layout(data), in->finding);
+            (void)fputs(".</p>", f);
+        }
+    } else if (in->finding != NULL) {
+        put_finding_verdict(f, finding_layout(data), in->finding);
+    } else {
+        open_verdict(f, UNDECIDED);
+        (void)fputs("One run as it was recorded; it was compared with nothing.</p>", f);
+    }
+    (void)fputs("</section>\n", f);
+}
+
+/* ---- place ---- */
+
+static void open_fact(FILE *f, const char *name)
+{
+    (void)fprintf(f, "<tr><th scope=\"row\">%s</th><td>", name);
+}
+
+static void close_fact(FILE *f)
+{
+    (void)fputs("</td></tr>\n", f);
+}
+
+static void put_record_facts(FILE *f, uint64_t step, const fpx_trace_record *r)
+{
+    char shape[96];
+
+    open_fact(f, "Step");
+    (void)fprintf(f, "%" PRIu64, step);
+    close_fact(f);
+    open_fact(f, "Operation");
+    put_code(f, r->op);
+    (void)fputs(" <span class=\"soft\">", f);
+    html_put(f, r->kind);
+    (void)fputs(", ", f);
+    html_put(f, r->role);
+    (void)fputs(", on ", f);
+    html_put(f, r->device);
+    (void)fputs("</span>", f);
+    close_fact(f);
+    open_fact(f, "Tensor");
+    put_code(f, r->tensor);
+    wording_shape(&r->desc, shape, sizeof shape);
+    (void)fputs(" <span class=\"soft\">", f);
+    html_put(f, shape);
+    (void)fputs("</span>", f);
+    close_fact(f);
+}
+
+static void put_element_fact(FILE *f, const fpx_tensor *t, uint64_t element, const uint64_t *index)
+{
+    char text[96];
+
+    wording_index(t, index, text, sizeof text);
+    open_fact(f, "Element");
+    (void)fprintf(
+        f, "<code>%s</code> <span class=\"soft\">number %" PRIu64 " of %zu, counted from 0</span>",
+        text, element, fpx_tensor_count(t));
+    close_fact(f);
+}
+
+/* Sign, exponent and fraction apart; what the other side has otherwise is marked. */
+static void put_bits(FILE *f, const fpx_format *format, uint64_t code, uint64_t other)
+{
+    for (unsigned b = format->bits; b-- > 0;) {
+        const int differs = ((code ^ other) >> b & 1) != 0;
+
+        (void)fprintf(f, differs ? "<b>%c</b>" : "%c", (int)('0' + (int)(code >> b & 1)));
+        if (format->cls == FPX_CLASS_FLOAT && b > 0 &&
+            (b + 1u == format->bits || b == format->mbits))
+            (void)fputs(" \xc2\xb7 ", f);
+    }
+}
+
+static void put_side(FILE *f, const char *name, const fpx_format *format, double value,
+                     const uint64_t *code, const uint64_t *other)
+{
+    char text[32];
+
+    (void)fprintf(f, "<tr><th scope=\"row\">%s</th><td>", name);
+    if (isfinite(value))
+        (void)fprintf(f, "%.*g", format->bits > 32 ? 17 : 9, value);
+    else
+        html_put_number(f, value);
+    if (code != NULL) {
+        wording_code(format, *code, text, sizeof text);
+        (void)fprintf(f, "</td><td><code>%s</code></td><td class=\"bits\">", text);
+        put_bits(f, format, *code, *other);
+    }
+    (void)fputs("</td></tr>\n", f);
+}
+
+static void put_pair(FILE *f, const fpx_format *format, const char *const names[2],
+                     const double values[2], const uint64_t *codes)
+{
+    const uint64_t x = codes ? codes[0] ^ codes[1] : 0;
+    int n = 0;
+
+    for (unsigned b = 0; b < format->bits; b++)
+        n += (int)(x >> b & 1);
+    (void)fputs("<div class=\"wide\"><table class=\"pair\"><tr><th></th><th>value</th>", f);
+    if (codes != NULL)
+        (void)fprintf(f, "<th>code</th><th>bits%s; what differs is marked</th>",
+                      format->cls == FPX_CLASS_FLOAT ? ": sign \xc2\xb7 exponent \xc2\xb7 fraction"
+                                                     : "");
+    (void)fputs("</tr>\n", f);
+    put_side(f, names[0], format, values[0], codes, codes ? codes + 1 : NULL);
+    put_side(f, names[1], format, values[1], codes ? codes + 1 : NULL, codes);
+    (void)fputs("</table></div>\n", f);
+    if (n > 0) {
+        const uint64_t apart = fpx_ulp_distance(format, codes[0], codes[1]);
+
+        (void)fprintf(f, "<p class=\"say\">%d bit%s", n, n == 1 ? " differs" : "s differ");
+        if (apart != UINT64_MAX)
+            (void)fprintf(f, "; the two lie %" PRIu64 " %s apart", apart,
+                          apart == 1 ? "code" : "codes");
+        (void)fputs(".</p>\n", f);
+    }
+}
+
+static void put_diff_place(FILE *f, const fpx_diff *d)
+{
+    static const char *const names[2] = { "A", "B" };
+    const fpx_place_found *p = &d->first;
+    const double values[2] = { p->value_a, p->value_b };
+    const uint64_t codes[2] = { p->code_a, p->code_b };
+
+    (void)fputs("<section><h2>What was found, and where</h2><table class=\"facts\">\n", f);
+    put_record_facts(f, p->step, &p->record);
+    if (p->has_values)
+        put_element_fact(f, &p->record.desc, p->element, p->index);
+    open_fact(f, "Extent");
+    if (p->has_values)
+        (void)fprintf(f, "%" PRIu64 " of %zu elements of this tensor; ", p->differing,
+                      fpx_tensor_count(&p->record.desc));
+    (void)fprintf(f, "%" PRIu64 " of %" PRIu64 " tensors of this step", d->records_differing,
+                  d->records_compared);
+    close_fact(f);
+    open_fact(f, "In the loss");
+    put_loss_words(f, d);
+    close_fact(f);
+    open_fact(f, "Afterwards");
+    if (d->healed == UINT64_MAX)
+        (void)fputs("the runs are different from here to the end", f);
+    else
+        (void)fprintf(f, "every tensor is equal again from step %" PRIu64 " on", d->healed);
+    close_fact(f);
+    (void)fputs("</table>\n", f);
+    if (p->has_values)
+        put_pair(f, &p->record.desc.format, names, values, codes);
+    else
+        (void)fputs(
+            "<p class=\"say\">The element is unknown: the values of this tensor are not in both "
+            "traces (train with <code>--values</code>).</p>\n",
+            f);
+    (void)fputs("</section>\n", f);
+}
+
+static void put_finding_place(FILE *f, const fpx_trace_layout *layout, const fpx_shadow_finding *s)
+{
+    static const char *const names[2] = { "expected", "got" };
+    const fpx_figure *g = &s->figure;
+    const double values[2] = { g->expected, g->actual };
+    const int bits = !isnan(g->expected_bits) && !isnan(g->actual_bits);
+    const uint64_t codes[2] = { bits ? (uint64_t)g->expected_bits : 0,
+                                bits ? (uint64_t)g->actual_bits : 0 };
+
+    (void)fputs(
+        "<section><h2>What the run\xe2\x80\x99s own shadow found</h2><table class=\"facts\">\n", f);
+    put_record_facts(f, s->step, &s->record);
+    put_element_fact(f, &s->record.desc, (uint64_t)g->element, s->index);
+    open_fact(f, "Shadow");
+    put_code(f, layout->modes[s->mode].name);
+    (void)fprintf(f, " <span class=\"soft\">%s</span>",
+                  html_mode_words(layout->modes[s->mode].name));
+    close_fact(f);
+    if (!isnan(g->ratio)) {
+        open_fact(f, "Error");
+        html_put_number(f, g->ratio);
+        (void)fputs(" times its bound", f);
+        close_fact(f);
+    }
+    open_fact(f, "Extent");
+    (void)fprintf(f,
+                  "%.0f of %zu elements of this tensor; %" PRIu64 " such results in the whole run",
+                  g->mismatches, fpx_tensor_count(&s->record.desc), s->findings);
+    close_fact(f);
+    (void)fputs("</table>\n", f);
+    put_pair(f, &s->record.desc.format, names, values, bits ? codes : NULL);
+    (void)fputs("</section>\n", f);
+}
+
+void html_put_places(FILE *f, const html_data *data)
+{
+    const fpx_report_input *in = data->in;
+
+    if (in->diff != NULL && in->diff->verdict == FPX_DIFFERENT)
+        put_diff_place(f, in->diff);
+    if (in->finding != NULL && in->finding->found)
+        put_finding_place(f, finding_layout(data), in->finding);
+}

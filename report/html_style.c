@@ -1,0 +1,90 @@
+/* html_style.c - how the page looks: one accent, the system's own fonts, light and dark. Strings of C17
+ * length, in order. The shades run from little to much in both themes, evenly in light (gamma 2.2). */
+#include <stddef.h>
+
+#include "html_parts.h"
+
+const char *const html_style[] = {
+    ":root{color-scheme:light "
+    "dark;--bg:#fafaf9;--card:#fff;--ink:#1b1e23;--soft:#636a74;--line:#e4e6e9;"
+    "--accent:#2f5fd0;--wide:#c3c8d0;--bad:#b3261e;--good:#1c7547;--unsure:#80600a;--zero:#eff0ee;"
+    "--k1:#e4ecfb;--k2:#cfdcf8;--k3:#b8cbf5;--k4:#9cb8f2;--k5:#81a5ed;--k6:#7094e5;--k7:#5b81dc;"
+    "--k8:#3e69d3;--k9:#2b58c1;--k10:#244ba7;--k11:#1c3b86;--k12:#0c2358;"
+    "--d1:#f9d9d3;--d2:#f0b6af;--d3:#e7897e;--d4:#d46052;--d5:#b4483e;--d6:#8c1d18}",
+    "@media(prefers-color-scheme:dark){:root{--bg:#121416;--card:#1a1d20;--ink:#e7e9eb;--soft:#"
+    "9aa2ac;"
+    "--line:#2e3338;--accent:#85a9ff;--wide:#4d555f;--bad:#ff8a80;--good:#74d3a0;--unsure:#e6c56a;"
+    "--zero:#25292d;"
+    "--k1:#1f2a40;--k2:#243b6d;--k3:#29478b;--k4:#2d51a2;--k5:#3960b9;--k6:#4e75d1;--k7:#5e87e6;"
+    "--k8:#6b96f9;--k9:#8cadff;--k10:#aec4ff;--k11:#c9d8ff;--k12:#e0eaff;"
+    "--d1:#4a2421;--d2:#84352e;--d3:#a94238;--d4:#c9695f;--d5:#e6948a;--d6:#ffb4a9}}",
+    "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}"
+    "body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 "
+    "system-ui,-apple-system,'Segoe "
+    "UI',Roboto,'Helvetica Neue',Arial,sans-serif}"
+    "main{max-width:60rem;margin:0 auto;padding:3.5rem 1.5rem 6rem}"
+    "header p{margin:0;font-size:.85rem;letter-spacing:.02em}"
+    "h1{font-size:1.35rem;font-weight:600;line-height:1.3;margin:.1rem 0 "
+    "1.6rem;overflow-wrap:anywhere}"
+    "h2{font-size:1.2rem;font-weight:600;margin:0 0 .5rem}"
+    "h3{font-size:1rem;font-weight:600;margin:0}"
+    "section{margin:0 0 4rem}figure{margin:1.6rem 0 2.6rem}p{margin:.3rem 0}"
+    "code,pre,.bits{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans "
+    "Mono',monospace;font-size:.9em}"
+    ".soft{color:var(--soft)}"
+    ".say{color:var(--soft);max-width:44rem;margin:.2rem 0 .9rem}.say "
+    "b{color:var(--ink);font-weight:600}",
+    ".verdict{border-left:.35rem solid var(--tone);background:var(--card);padding:1.5rem 1.7rem;"
+    "border-radius:0 .5rem .5rem 0;margin-bottom:3.5rem;box-shadow:0 0 0 1px var(--line)}"
+    ".good{--tone:var(--good)}.bad{--tone:var(--bad)}.unsure{--tone:var(--unsure)}"
+    ".word{color:var(--tone);font-weight:700;margin:0}"
+    ".sentence{font-size:clamp(1.3rem,3.4vw,1.9rem);line-height:1.28;font-weight:600;margin:.2rem "
+    "0 .5rem;"
+    "letter-spacing:-.01em;overflow-wrap:anywhere}.sentence code{font-size:.92em}"
+    ".more{color:var(--soft);max-width:46rem}",
+    "table{border-collapse:collapse;font-size:.94rem}"
+    "th{text-align:left;font-weight:500;color:var(--soft);vertical-align:top}"
+    "td,th{padding:.42rem 1.4rem .42rem 0;border-bottom:1px solid var(--line)}"
+    "td{overflow-wrap:anywhere}.facts{width:100%}.facts th[scope]{width:9rem}"
+    ".pair{margin:1.3rem 0 .6rem}.pair td,.top td{white-space:nowrap;overflow-wrap:normal}"
+    ".pair th[scope]{color:var(--ink);font-weight:600}"
+    ".bits{letter-spacing:.06em}.bits b{background:var(--bad);color:var(--bg);border-radius:2px;"
+    "padding:0 .12em;font-weight:600}"
+    ".top{width:100%;font-size:.88rem}.top td,.top th{padding-right:1.1rem}"
+    ".top td:first-child{font-variant-numeric:tabular-nums}"
+    ".over td:first-child{color:var(--bad);font-weight:600}.over .fill{fill:var(--bad)}"
+    ".bar{width:5rem;height:.5rem;display:block;margin-top:.5rem}.fill{fill:var(--accent)}",
+    ".wide{overflow-x:auto}.wide>svg{display:block;width:100%;min-width:46rem;height:auto}"
+    "svg text{font:11.5px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--soft)}"
+    "svg .end{text-anchor:end}svg .mid{text-anchor:middle}"
+    "svg .label,svg .group{fill:var(--ink);font-weight:600}"
+    "svg path{fill:none}.grid{stroke:var(--line)}"
+    ".line{stroke-linejoin:round;stroke-linecap:round}"
+    ".line.a{stroke:var(--accent);stroke-width:1.8}.line.b{stroke:var(--wide);stroke-width:6}"
+    ".range.a{stroke:var(--accent);stroke-width:2;opacity:.28}"
+    ".range.b{stroke:var(--wide);stroke-width:3;opacity:.5}"
+    ".level{stroke:var(--soft);stroke-dasharray:5 5}.cross{stroke:var(--bad);stroke-width:1.8}"
+    ".mark{stroke:var(--bad);stroke-width:1.4}.mark.m1{stroke-dasharray:2 4}"
+    "svg .marktext{fill:var(--bad);font-weight:600}svg .marktext.m1{font-weight:400}"
+    ".hover{fill:transparent}.hover:hover{fill:var(--ink);opacity:.09}",
+    ".hit{fill:var(--bad);stroke:var(--card);stroke-width:1.4;pointer-events:none}"
+    "svg .frame{stroke:var(--bad);stroke-width:1.2;pointer-events:none}"
+    ".k0,.d0{fill:var(--zero)}.k1{fill:var(--k1)}.k2{fill:var(--k2)}.k3{fill:var(--k3)}"
+    ".k4{fill:var(--k4)}.k5{fill:var(--k5)}.k6{fill:var(--k6)}.k7{fill:var(--k7)}.k8{fill:var(--k8)"
+    "}"
+    ".k9{fill:var(--k9)}.k10{fill:var(--k10)}.k11{fill:var(--k11)}.k12{fill:var(--k12)}"
+    ".d1{fill:var(--d1)}.d2{fill:var(--d2)}.d3{fill:var(--d3)}.d4{fill:var(--d4)}.d5{fill:var(--d5)"
+    "}"
+    ".d6{fill:var(--d6)}g rect:hover{stroke:var(--ink);stroke-width:1.2}",
+    "details{border-top:1px solid var(--line);padding:.7rem "
+    "0}summary{cursor:pointer;font-weight:500}"
+    "pre{background:var(--card);box-shadow:0 0 0 1px var(--line);border-radius:.4rem;padding:1rem;"
+    "overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere}"
+    "@media(max-width:40rem){main{padding:1.6rem 1rem 3rem}.verdict{padding:1.1rem 1.2rem}"
+    ".facts th[scope]{width:6.2rem}td,th{padding-right:.8rem}section{margin-bottom:3rem}}",
+    "@media print{:root{--bg:#fff}body{font-size:10.5pt}main{max-width:none;padding:0}"
+    "figure,table,.verdict{break-inside:avoid}h2,h3,.say{break-after:avoid}"
+    "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}"
+    ".wide{overflow:visible}.wide>svg{min-width:0}.hover{display:none}}",
+    NULL
+};
