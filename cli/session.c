@@ -135,6 +135,8 @@ static fpx_status open_all(session *s, fpx_error *err)
         return status;
     if (s->options.resume && (status = resume(s, chain, err)) != FPX_OK)
         return status;
+    if ((status = cli_can_write(s->options.checkpoint, 1, err)) != FPX_OK)
+        return status; /* before there is a trace, and long before the first state is saved */
     s->first_step = fpx_trainer_next_step(s->trainer);
     goes_on = s->options.trace != NULL && access(s->options.trace, F_OK) == 0;
     if ((status = watch_new(s, &s->watch, err)) != FPX_OK)

@@ -105,6 +105,13 @@ static int run(const cli_args *a)
     fpx_status status;
     session s;
 
+    if (a->option[OPT_SEEDS] && !a->option[OPT_COMPARE])
+        return cli_usage("train", "--seeds needs --compare R,R,...; one run has --seed N");
+    for (int i = 0; a->option[OPT_COMPARE] && options[i].name != NULL; i++)
+        if (a->option[i] && i != OPT_COMPARE && i != OPT_SEEDS && i != OPT_STEPS && i != OPT_JSON)
+            return cli_usage("train", "%s does not go with --compare", options[i].name);
+    if (cli_can_write(a->option[OPT_JSON], 0, &err) != FPX_OK)
+        return cli_fail(&err);
     if (a->option[OPT_COMPARE])
         return train_table(a->positional[0], a->option[OPT_COMPARE],
                            a->option[OPT_SEEDS] ? a->option[OPT_SEEDS] : "5", a->option[OPT_STEPS],
