@@ -89,12 +89,16 @@ void demo_fault_draw(const fpx_program *program, uint64_t steps, uint64_t seed, 
                      demo_fault *ret_fault)
 {
     const fpx_stream stream = { .seed = seed, .site = SITE_DEMO, .micro_batch = attempt };
-    const size_t kind = fpx_stream_u32(&stream, 0) % KINDS;
-    const size_t sites = pick(program, kind, 0, NULL);
+    size_t kind = fpx_stream_u32(&stream, 0) % KINDS, sites = pick(program, kind, 0, NULL);
     site s = { program, 0, 0 };
-    demo_fault f = { .heals = kinds[kind].heals };
+    demo_fault f = { 0 };
 
-    (void)pick(program, kind, fpx_stream_u32(&stream, 1) % sites, &s);
+    if (sites == 0) { /* a program without scales: any program has elements */
+        kind = 0;
+        sites = pick(program, kind, 0, NULL);
+    }
+    f.heals = kinds[kind].heals;
+    (void)pick(program, kind, sites > 0 ? fpx_stream_u32(&stream, 1) % sites : 0, &s);
     const fpx_program_tensor *t = tensor_of(&s);
     f.fault.kind = kinds[kind].kind;
     f.fault.out = s.out;

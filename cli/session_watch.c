@@ -58,7 +58,7 @@ static fpx_status make_records(watch *w, fpx_error *err)
         for (uint32_t o = 0; o < fpx_program_op_at(program, i)->nout; o++)
             make_record(w, program, i, o, &w->records[w->nrecords++]);
     }
-    w->figures = calloc(w->nrecords * FPX_SHADOW_MAX, sizeof *w->figures);
+    w->figures = calloc(w->nrecords * FPX_SHADOW_MAX + 1, sizeof *w->figures);
     return w->figures ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "out of memory");
 }
 

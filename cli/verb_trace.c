@@ -61,9 +61,11 @@ static fpx_status stats(const cli_args *a, fpx_trace *trace, size_t index, fpx_e
 {
     const fpx_trace_layout *l = fpx_trace_layout_of(trace);
     fpx_stats *s = calloc(l->nrecords + 1, sizeof *s);
-    fpx_status status = s ? fpx_trace_stats(trace, index, s, NULL, err)
-                          : fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    fpx_status status;
 
+    if (s == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    status = fpx_trace_stats(trace, index, s, NULL, err);
     if (status == FPX_OK)
         (void)printf("step %" PRIu64 "\n%-40s %11s %11s %11s %9s %9s %6s %6s\n",
                      fpx_trace_step_at(trace, index), "tensor", "amax", "rms", "mean", "zero",
@@ -83,8 +85,11 @@ static fpx_status show(const cli_args *a, fpx_trace *trace, size_t index, fpx_er
     const fpx_trace_layout *l = fpx_trace_layout_of(trace);
     fpx_digest *d = calloc(l->nrecords + 1, sizeof *d), chain;
     char text[FPX_DIGEST_TEXT];
-    fpx_status status = d ? fpx_trace_digests(trace, index, d, err)
-                          : fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    fpx_status status;
+
+    if (d == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    status = fpx_trace_digests(trace, index, d, err);
 
     if (status == FPX_OK)
         status = fpx_trace_chain_at(trace, index, &chain, err);

@@ -64,7 +64,7 @@ static fpx_status write_json(const char *path, const session *s, const fpx_step_
     json_t *root =
         json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f}", "schema", "fpx.train/1", "experiment",
                   s->experiment->name, "recipe", s->recipe->name, "seed",
-                  (json_int_t)s->experiment->seed, "steps", (json_int_t)(r->step + 1), "loss",
+                  (json_int_t)s->experiment->seed, "steps", (json_int_t)r->step + 1, "loss",
                   r->loss, "gradient_norm", r->norm, "bits_per_byte", bits_per_byte);
     int failed = root == NULL;
 

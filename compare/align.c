@@ -117,8 +117,10 @@ static fpx_status losses(fpx_trace *trace, size_t record, double *ret_loss, fpx_
 {
     const size_t n = fpx_trace_steps(trace);
     fpx_stats *stats = calloc(fpx_trace_layout_of(trace)->nrecords, sizeof *stats);
-    fpx_status status = stats ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    fpx_status status = FPX_OK;
 
+    if (stats == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "comparing losses: out of memory");
     for (size_t i = 0; i < n && status == FPX_OK; i++) {
         status = fpx_trace_stats(trace, i, stats, NULL, err);
         ret_loss[i] = stats[record].nan + stats[record].inf > 0 ? (double)NAN : stats[record].mean;
@@ -159,8 +161,10 @@ fpx_status align_losses(fpx_trace *a, fpx_trace *b, const alignment *align, fpx_
     const fpx_trace_layout *la = fpx_trace_layout_of(a);
     double *x = calloc(fpx_trace_steps(a) + 1, sizeof *x);
     double *y = calloc(fpx_trace_steps(b) + 1, sizeof *y);
-    fpx_status status = x && y ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    fpx_status status = x && y ? FPX_OK : FPX_ENOMEM;
 
+    if (status != FPX_OK)
+        (void)fpx_error_set(err, status, "comparing losses: out of memory");
     for (size_t r = 0; r < align->nrecords && status == FPX_OK; r++) {
         if (strcmp(la->records[align->records[r].a].tensor, "loss") != 0)
             continue;

@@ -97,10 +97,13 @@ static fpx_status scale_at(fpx_trace *trace, size_t step, size_t record, double 
     const size_t n = fpx_trace_layout_of(trace)->nrecords;
     fpx_stats *stats = calloc(n, sizeof *stats);
     double *scales = calloc(n, sizeof *scales);
-    fpx_status status = stats && scales ? fpx_trace_stats(trace, step, stats, scales, err)
-                                        : fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    fpx_status status = FPX_ENOMEM;
 
-    if (status == FPX_OK)
+    if (stats == NULL || scales == NULL)
+        (void)fpx_error_set(err, FPX_ENOMEM, "comparing traces: out of memory");
+    else
+        status = fpx_trace_stats(trace, step, stats, scales, err);
+    if (status == FPX_OK && scales != NULL)
         *ret_scale = scales[record];
     free(stats);
     free(scales);

@@ -37,9 +37,10 @@ fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, f
     fpx_figure *figures = calloc(layout->nrecords + 1, sizeof *figures);
     fpx_shadow_finding found = { 0 };
     size_t first = layout->nrecords; /* record of the finding, at its step */
-    fpx_status status =
-        figures ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "reading shadows: out of memory");
+    fpx_status status = FPX_OK;
 
+    if (figures == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "reading shadows: out of memory");
     for (size_t s = 0; s < fpx_trace_steps(trace) && status == FPX_OK; s++) {
         for (size_t m = 0; m < layout->nmodes && status == FPX_OK; m++) {
             status = fpx_trace_figures(trace, s, m, figures, err);

@@ -118,14 +118,14 @@ INLINE void finish(const struct gemm_block *block, vec *c, size_t offset, real *
 
         UNROLL
         for (int t = 0; t < rows * NV; t++)
-            c[t] = v_add(v_load(earlier + t * LANES), c[t]);
+            c[t] = v_add(v_load(earlier + (size_t)t * LANES), c[t]);
     }
     if (block->keep != NULL) {
         real *keep = (real *)(block->keep + offset);
 
         UNROLL
         for (int t = 0; t < rows * NV; t++)
-            v_store(keep + t * LANES, c[t]);
+            v_store(keep + (size_t)t * LANES, c[t]);
         return;
     }
     if (block->scaled) {
@@ -137,18 +137,18 @@ INLINE void finish(const struct gemm_block *block, vec *c, size_t offset, real *
     }
     if (columns == NR) {
         UNROLL
-        for (int i = 0; i < rows; i++) {
-            v_store(d + (size_t)i * block->ldd, v_canonical(c[NV * i]));
-            v_store(d + (size_t)i * block->ldd + LANES, v_canonical(c[NV * i + 1]));
+        for (size_t i = 0; i < (size_t)rows; i++) {
+            v_store(d + i * block->ldd, v_canonical(c[NV * i]));
+            v_store(d + i * block->ldd + LANES, v_canonical(c[NV * i + 1]));
         }
     } else {
         const __m256i low = v_first(columns);
         const __m256i high = v_first(columns > LANES ? columns - LANES : 0);
 
         UNROLL
-        for (int i = 0; i < rows; i++) {
-            v_store_some(d + (size_t)i * block->ldd, low, v_canonical(c[NV * i]));
-            v_store_some(d + (size_t)i * block->ldd + LANES, high, v_canonical(c[NV * i + 1]));
+        for (size_t i = 0; i < (size_t)rows; i++) {
+            v_store_some(d + i * block->ldd, low, v_canonical(c[NV * i]));
+            v_store_some(d + i * block->ldd + LANES, high, v_canonical(c[NV * i + 1]));
         }
     }
 }
@@ -159,7 +159,7 @@ INLINE void tile_rows(const struct gemm_block *block, const real *a, const real 
     vec c[MR * NV];
 
     for (size_t s = 0; s < block->adds; s++)
-        for (size_t line = 0; line < MR * NV * sizeof(vec); line += 64)
+        for (size_t line = 0; line < sizeof(vec) * MR * NV; line += 64)
             _mm_prefetch(block->add[s] + offset + line, _MM_HINT_T0);
     UNROLL
     for (int t = 0; t < rows * NV; t++)
@@ -168,7 +168,7 @@ INLINE void tile_rows(const struct gemm_block *block, const real *a, const real 
         const vec b0 = v_load(b), b1 = v_load(b + LANES);
 
         UNROLL
-        for (int i = 0; i < rows; i++) {
+        for (size_t i = 0; i < (size_t)rows; i++) {
             const vec x = v_spread(a + i);
 
             c[NV * i] = v_fma(x, b0, c[NV * i]);

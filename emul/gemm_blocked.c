@@ -106,7 +106,8 @@ static struct plan make_plan(const struct gemm_kernels *kernels, const fpx_gemm_
 
     const size_t b_panel = kernels->nr * depth * kernels->elem;
     const size_t b_block = times(plan.column_panels, b_panel);
-    plan.chunk = smaller(plan.cut.blocks, B_BUDGET / b_block + 1);
+    const size_t fitting = b_block > 0 ? B_BUDGET / b_block : 0; /* never 0: no extent is */
+    plan.chunk = smaller(plan.cut.blocks, fitting + 1);
     plan.b_bytes = aligned(times(plan.chunk, b_block));
 
     const size_t tile = kernels->mr * kernels->nr * kernels->elem;
@@ -235,7 +236,8 @@ static size_t cell_begin(size_t index, size_t count, size_t panels)
 static void multiply_cell(const struct product *w, size_t cell, size_t worker)
 {
     const struct plan *plan = w->plan;
-    const size_t gr = cell / w->grid_columns, gc = cell % w->grid_columns;
+    const size_t gr = cell / w->grid_columns; /* NOLINT(clang-analyzer-core.DivideZero): >= 1 */
+    const size_t gc = cell % w->grid_columns;
     const size_t row_end = cell_begin(gr + 1, w->grid_rows, plan->row_panels);
     const size_t column = cell_begin(gc, w->grid_columns, plan->column_panels);
     const size_t column_end = cell_begin(gc + 1, w->grid_columns, plan->column_panels);

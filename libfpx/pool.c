@@ -273,7 +273,7 @@ size_t fpx_pool_parallel_runs(const fpx_pool *pool)
 /* Where part `part` of `parts` begins: the first units % parts parts hold one unit more. */
 static size_t part_begin(size_t part, size_t parts, size_t units, size_t grain, size_t n)
 {
-    const size_t extra = units % parts;
+    const size_t extra = units % parts; /* NOLINT(clang-analyzer-core.DivideZero): parts >= 1 */
     const size_t unit = part * (units / parts) + (part < extra ? part : extra);
 
     return unit >= units ? n : unit * grain;

@@ -143,9 +143,14 @@ void html_put_step_ticks(FILE *f, double left, double wide, double y, uint64_t f
     const double span = (double)(last - first);
     const double tick = span > 0.0 ? fmax(nice_step(span, wide / 90.0), 1.0) : 1.0;
 
-    for (double v = ceil((double)first / tick) * tick; v <= (double)last; v += tick)
+    const double start = ceil((double)first / tick) * tick;
+
+    for (unsigned k = 0; start + k * tick <= (double)last; k++) {
+        const double v = start + k * tick;
+
         (void)fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" class=\"mid\">%.0f</text>",
                       left + (span > 0.0 ? wide * (v - (double)first) / span : wide / 2.0), y, v);
+    }
     (void)fputc('\n', f);
 }
 

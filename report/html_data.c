@@ -10,7 +10,8 @@ static const size_t nowhere = SIZE_MAX;
 
 static fpx_status no_memory(fpx_error *err)
 {
-    return fpx_error_set(err, FPX_ENOMEM, "making a page: out of memory");
+    (void)fpx_error_set(err, FPX_ENOMEM, "making a page: out of memory");
+    return FPX_ENOMEM;
 }
 
 uint64_t html_focus(const fpx_report_input *in)

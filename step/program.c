@@ -183,7 +183,8 @@ fpx_status fpx_program_add_op(fpx_program *program, const fpx_program_op *op, ui
     if ((status = info->check(&call, err)) != FPX_OK)
         return status;
     if (reserve((void **)&program->ops, program->nops, &program->op_room, sizeof *program->ops) !=
-        FPX_OK)
+            FPX_OK ||
+        program->ops == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", op->name);
     program->ops[program->nops] = *op;
     for (uint32_t i = 0; i < op->nout; i++)

@@ -185,7 +185,7 @@ hid_t fpx_image_create(fpx_image *image)
      * blocks keeps the pages between large datasets few. */
     if (image->driver >= 0 && access >= 0 && create >= 0 &&
         H5Pset_obj_track_times(create, 0) >= 0 &&
-        H5Pset_driver(access, image->driver, &info) >= 0 && H5Pset_alignment(access, 8, 8) >= 0 &&
+        H5Pset_driver(access, image->driver, &info) >= 0 && H5Pset_alignment(access, 1, 8) >= 0 &&
         H5Pset_meta_block_size(access, METADATA_BLOCK) >= 0 &&
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0)
         file = H5Fcreate("fpx image", H5F_ACC_TRUNC, create, access);

@@ -122,7 +122,7 @@ static fpx_status sample(fpx_trainer *trainer, const char *prompt, size_t count,
         int byte = 0;
 
         for (size_t k = length + i > room ? length + i - room : 0; k < length + i; k++)
-            window[used++] = k < length ? prompt[k] : ret_text[k - length];
+            window[used++] = *(k < length ? &prompt[k] : &ret_text[k - length]);
         status = next_byte(trainer, window, used, fpx_stream_uniform(&stream, i), &byte, err);
         if (status != FPX_OK)
             return status;

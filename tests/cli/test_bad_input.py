@@ -131,6 +131,9 @@ done = run("dance")
 expect(done.returncode == 2 and "dance" in done.stderr, "unknown verb")
 
 # ---- traces: foreign, damaged, in the way ----
+for steps in ("1", "2"):  # so few that a scalar's rows take less than eight bytes
+    expect(run("train", "good.yaml", "--steps", steps, "--trace", f"few{steps}.h5", "--values", "*").returncode
+           == 0 and run("trace", "verify", f"few{steps}.h5").returncode == 0, f"a trace of {steps} steps")
 expect(run("train", "good.yaml", "--steps", "3", "--trace", "t.h5", "--values", "*", "--checkpoint",
            "c").returncode == 0, "a good trace and checkpoint")
 before = open("t.h5", "rb").read()

@@ -78,6 +78,8 @@ with tempfile.TemporaryDirectory() as top:
             if code == 0:
                 break
             kills += 1
+            expect(code in (-number, 2 if number == signal.SIGINT else -number),
+                   f"round {r}: ended with {code}: {errors}")
             if kills > 40:
                 expect(False, f"round {r}: no end")
                 break
