@@ -56,8 +56,9 @@ fpx_status cli_can_write(const char *path, int folder, fpx_error *err);
 /* 1 where stdout (or stderr) is a terminal that takes colours: not where NO_COLOR is set. */
 int cli_colour(FILE *stream);
 
-/* A write beyond the file-size limit fails instead of ending the process. */
-void cli_survive_full_disk(void);
+/* First of all: closed standard streams are opened on /dev/null, and a write beyond the file-size limit
+ * fails instead of ending the process. */
+void cli_survive_surroundings(void);
 
 /* Ctrl-C: the first asks for an orderly stop, which this reports; the second ends the process. */
 void cli_catch_interrupt(void);

@@ -199,7 +199,7 @@ int main(int argc, char **argv)
     const exit_style *style = &styles[0];
     int first = 1;
 
-    cli_survive_full_disk();
+    cli_survive_surroundings();
     while (first < argc && strncmp(argv[first], "--exit-style=", 13) == 0) {
         style = NULL;
         for (size_t i = 0; i < sizeof styles / sizeof styles[0]; i++)

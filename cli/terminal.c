@@ -1,4 +1,5 @@
 /* terminal.c - colours where they are wanted, and an orderly stop on Ctrl-C. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,17 @@ void cli_catch_interrupt(void)
         (void)sigaction(signals[i], &action, NULL);
 }
 
-void cli_survive_full_disk(void)
+/* A file opened later must not become standard output: what is closed is opened on nothing. */
+static void fill_standard_streams(void)
 {
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_RDWR);
+}
+
+void cli_survive_surroundings(void)
+{
+    fill_standard_streams();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a death */
 }
 

@@ -12,7 +12,7 @@
 enum { OPT_RECIPE, OPT_STEPS, OPT_SHADOW, OPT_DEVICE, OPT_REASON, OPT_JUNIT, OPT_JSON };
 
 static const cli_option options[] = {
-    [OPT_RECIPE] = { "--recipe", "NAME", "instead of the experiment's (check: of the golden's)" },
+    [OPT_RECIPE] = { "--recipe", "NAME", "instead of the experiment's" },
     [OPT_STEPS] = { "--steps", "N", "run the first N steps (default 20, or the golden's)" },
     [OPT_SHADOW] = { "--shadow", "MODE", "record: also the shadows' figures (default none)" },
     [OPT_DEVICE] = { "--device", "D", "run on this device" },
@@ -150,14 +150,13 @@ static int check(const cli_args *a)
         fpx_golden_read(path, &expected, &err) != FPX_OK)
         return cli_fail(&err);
     const char *shadow = fpx_golden_header(expected, "shadow");
-    const char *recipe =
-        a->option[OPT_RECIPE] ? a->option[OPT_RECIPE] : fpx_golden_header(expected, "recipe");
     status = steps_asked(a, fpx_golden_steps(expected), &steps, &err);
     if (status == FPX_OK && steps > fpx_golden_steps(expected))
         status = fpx_error_set(&err, FPX_EINVAL, "%s holds %zu steps, not %llu", path,
                                fpx_golden_steps(expected), (unsigned long long)steps);
     if (status == FPX_OK)
-        status = collect(a, recipe, strcmp(shadow, "none") == 0 ? NULL : shadow, steps, &s, &err);
+        status = collect(a, a->option[OPT_RECIPE], strcmp(shadow, "none") == 0 ? NULL : shadow,
+                         steps, &s, &err);
     if (status == FPX_OK) {
         fpx_golden_compare(expected, watch_golden(s.watch), &d);
         describe(path, &d, text, sizeof text);
