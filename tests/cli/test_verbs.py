@@ -201,7 +201,8 @@ done = ends(0, "golden", "record", "experiments/demo.yaml", "d.golden", "--steps
             "--reason", "bf16 from now on")
 expect("changed, first at step 0 in " in done.stdout, f"other bits: {done.stdout}")
 expect("reason bf16 from now on\n" in open("d.golden", encoding="ascii").read(), "the reason is in the file")
-ends(0, "golden", "check", "experiments/demo.yaml", "d.golden")
+ends(0, "golden", "check", "experiments/demo.yaml", "d.golden", "--recipe", "bf16")
+ends(1, "golden", "check", "experiments/demo.yaml", "d.golden")  # the experiment's own recipe is fp8
 
 # ---- exit styles ----
 for style, codes in (("fpx", (0, 1, 2)), ("git", (0, 1, 125)), ("nagios", (0, 2, 3))):
