@@ -49,6 +49,10 @@ int cli_usage(const char *verb, const char *format, ...) __attribute__((format(p
 fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t max,
                       uint64_t *ret_number, fpx_error *err);
 
+/* FPX_EIO where a file (folder: a folder of files) cannot be made or changed at `path`: asked before a
+ * run, not after it. NULL and "-" are fine. Nothing is made. */
+fpx_status cli_can_write(const char *path, int folder, fpx_error *err);
+
 /* 1 where stdout (or stderr) is a terminal that takes colours: not where NO_COLOR is set. */
 int cli_colour(FILE *stream);
 

@@ -1,7 +1,10 @@
 /* main.c - the one binary: finds the verb, parses its options from its table, runs it, maps the exit code. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -138,6 +141,36 @@ fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t
     return FPX_OK;
 }
 
+fpx_status cli_can_write(const char *path, int folder, fpx_error *err)
+{
+    const char *problem = NULL, *slash;
+    char parent[4096];
+    struct stat info;
+    size_t length;
+
+    if (path == NULL || strcmp(path, "-") == 0)
+        return FPX_OK;
+    for (length = strlen(path); folder && length > 1 && path[length - 1] == '/';)
+        length--; /* mkdir takes "new/" */
+    if (length >= sizeof parent)
+        return fpx_error_set(err, FPX_EIO, "%.64s...: %s", path, strerror(ENAMETOOLONG));
+    if (stat(path, &info) == 0) {
+        if (!S_ISDIR(info.st_mode) != !folder)
+            problem = folder ? "not a folder" : "it is a folder";
+        else if (access(path, folder ? W_OK | X_OK : W_OK) != 0)
+            problem = strerror(errno);
+    } else {
+        (void)snprintf(parent, sizeof parent, "%.*s", (int)length, path);
+        slash = strrchr(parent, '/');
+        (void)snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - parent) : 1,
+                       slash ? path : ".");
+        if (access(parent[0] != '\0' ? parent : "/", W_OK | X_OK) != 0)
+            problem = strerror(errno);
+    }
+    return problem ? fpx_error_set(err, FPX_EIO, "%s: cannot be written: %s", path, problem)
+                   : FPX_OK;
+}
+
 static int run_verb(const cli_verb *verb, int argc, char **argv)
 {
     cli_args args = { 0 };
@@ -174,23 +207,25 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < sizeof styles / sizeof styles[0]; i++)
             if (strcmp(argv[first] + 13, styles[i].name) == 0)
                 style = &styles[i];
-        if (style == NULL)
-            return cli_usage("", "%s: expected fpx, git or nagios", argv[first]);
+        if (style == NULL) {
+            (void)fprintf(stderr, "fpx: %s: expected fpx, git or nagios\n", argv[first]);
+            return EXIT_NO_VERDICT;
+        }
         first++;
     }
     if (first == argc || strcmp(argv[first], "--help") == 0 || strcmp(argv[first], "help") == 0) {
         print_tasks(stdout);
-        return flush_output(EXIT_HOLDS);
+        return style->codes[flush_output(EXIT_HOLDS)];
     }
     if (strcmp(argv[first], "--version") == 0) {
         (void)printf("fpx %s\n", cli_version);
-        return flush_output(EXIT_HOLDS);
+        return style->codes[flush_output(EXIT_HOLDS)];
     }
     for (size_t i = 0; i < VERBS; i++)
         if (strcmp(argv[first], verbs[i]->name) == 0)
             return style
                 ->codes[flush_output(run_verb(verbs[i], argc - first - 1, argv + first + 1))];
-    (void)fprintf(stderr, "fpx: unknown verb '%s'\n\n", argv[first]);
-    print_tasks(stderr);
+    (void)fprintf(stderr, "fpx: unknown verb '%s'; fpx without arguments lists them\n",
+                  argv[first]);
     return style->codes[EXIT_NO_VERDICT];
 }

@@ -96,12 +96,12 @@ static fpx_status resume(session *s, char ret_chain[64], fpx_error *err)
     return status;
 }
 
-/* A trace that goes on must be the one the checkpoint was saved beside. */
-static fpx_status check_chain(const session *s, const char *saved, fpx_error *err)
+/* A trace that goes on must be the one the checkpoint was saved beside; a new one has no past to fit. */
+static fpx_status check_chain(const session *s, const char *saved, int goes_on, fpx_error *err)
 {
     char now[FPX_DIGEST_TEXT];
 
-    if (s->options.trace == NULL || saved[0] == '\0')
+    if (!goes_on || saved[0] == '\0')
         return FPX_OK;
     fpx_digest_text(watch_chain(s->watch), now);
     if (strcmp(now, saved) == 0)
@@ -119,6 +119,7 @@ static fpx_status open_all(session *s, fpx_error *err)
     size_t nspecs = 0;
     unsigned keep = 0;
     char chain[64] = "";
+    int goes_on;
     fpx_status status;
 
     if (s->options.shadow != NULL &&
@@ -134,10 +135,13 @@ static fpx_status open_all(session *s, fpx_error *err)
         return status;
     if (s->options.resume && (status = resume(s, chain, err)) != FPX_OK)
         return status;
+    if ((status = cli_can_write(s->options.checkpoint, 1, err)) != FPX_OK)
+        return status; /* before there is a trace, and long before the first state is saved */
     s->first_step = fpx_trainer_next_step(s->trainer);
+    goes_on = s->options.trace != NULL && access(s->options.trace, F_OK) == 0;
     if ((status = watch_new(s, &s->watch, err)) != FPX_OK)
         return status;
-    return check_chain(s, chain, err);
+    return check_chain(s, chain, goes_on, err);
 }
 
 fpx_status session_open(const session_options *options, session *ret_session, fpx_error *err)

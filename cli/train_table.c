@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/recipe.h>
+
 #include "cli.h"
 #include "results.h"
 #include "session.h"
@@ -131,6 +133,17 @@ static fpx_status write_json(const char *path, const table *t, fpx_error *err)
     return cli_write_json(path, root, err);
 }
 
+/* All recipes are looked at before the first is trained. */
+static fpx_status check_recipe(const char *name, fpx_error *err)
+{
+    fpx_recipe *recipe = NULL;
+    const fpx_status status = fpx_recipe_load(name, &recipe, err);
+
+    if (status == FPX_OK)
+        fpx_recipe_free(recipe);
+    return status;
+}
+
 static fpx_status read_names(const char *recipes, table *t, fpx_error *err)
 {
     for (const char *at = recipes; *at != '\0';) {
@@ -140,7 +153,10 @@ static fpx_status read_names(const char *recipes, table *t, fpx_error *err)
             return fpx_error_set(err, FPX_EINVAL, "--compare '%s': expected 1 to %d recipes",
                                  recipes, MAX_RECIPES);
         memcpy(t->names[t->nrecipes], at, n);
-        t->names[t->nrecipes++][n] = '\0';
+        t->names[t->nrecipes][n] = '\0';
+        const fpx_status status = check_recipe(t->names[t->nrecipes++], err);
+        if (status != FPX_OK)
+            return status;
         at += n + (at[n] == ',');
     }
     return t->nrecipes ? FPX_OK : fpx_error_set(err, FPX_EINVAL, "--compare: no recipe is named");

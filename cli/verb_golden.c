@@ -67,13 +67,16 @@ static int record(const cli_args *a)
     fpx_status status;
     session s;
 
+    if (a->option[OPT_JUNIT] || a->option[OPT_JSON])
+        return cli_usage("golden", "--junit and --json belong to check: record has no verdict");
     if (access(path, F_OK) == 0) {
         if (reason == NULL)
             return cli_usage("golden", "%s exists: to change it, say why with --reason TEXT", path);
         if (fpx_golden_read(path, &old, &err) != FPX_OK)
             return cli_fail(&err);
     }
-    if ((status = steps_asked(a, DEFAULT_STEPS, &steps, &err)) == FPX_OK)
+    if ((status = cli_can_write(path, 0, &err)) == FPX_OK &&
+        (status = steps_asked(a, DEFAULT_STEPS, &steps, &err)) == FPX_OK)
         status = collect(a, a->option[OPT_RECIPE], a->option[OPT_SHADOW], steps, &s, &err);
     if (status == FPX_OK) {
         if (old != NULL)
@@ -141,7 +144,9 @@ static int check(const cli_args *a)
     if (a->option[OPT_REASON] || a->option[OPT_SHADOW])
         return cli_usage("golden",
                          "--reason and --shadow belong to record; check takes the golden's");
-    if (fpx_golden_read(path, &expected, &err) != FPX_OK)
+    if (cli_can_write(a->option[OPT_JUNIT], 0, &err) != FPX_OK ||
+        cli_can_write(a->option[OPT_JSON], 0, &err) != FPX_OK ||
+        fpx_golden_read(path, &expected, &err) != FPX_OK)
         return cli_fail(&err);
     const char *shadow = fpx_golden_header(expected, "shadow");
     status = steps_asked(a, fpx_golden_steps(expected), &steps, &err);

@@ -112,6 +112,8 @@ static int run(const cli_args *a)
         if (a->option[i] && i != OPT_COMPARE && i != OPT_SEEDS && i != OPT_STEPS && i != OPT_JSON)
             return cli_usage("train", "--compare goes with --seeds, --steps and --json, not %s",
                              options[i].name);
+    if (cli_can_write(a->option[OPT_JSON], 0, &err) != FPX_OK)
+        return cli_fail(&err);
     if (a->option[OPT_COMPARE])
         return train_table(a->positional[0], a->option[OPT_COMPARE],
                            a->option[OPT_SEEDS] ? a->option[OPT_SEEDS] : "5", a->option[OPT_STEPS],
