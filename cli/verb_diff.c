@@ -70,7 +70,7 @@ static fpx_status diff_own(const cli_args *a, fpx_trace *x, int *ret_code, fpx_e
     fpx_report_finding_text(fpx_trace_layout_of(x), &finding, text, sizeof text);
     (void)fputs(text, cli_text_stream(a->option[OPT_JSON], NULL));
     *ret_code = finding.found ? EXIT_FINDING : EXIT_HOLDS;
-    if (finding.looked_at == 0)
+    if (!finding.found && finding.looked_at == 0)
         *ret_code = EXIT_NO_VERDICT;
     if (a->option[OPT_JSON])
         status =

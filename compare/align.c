@@ -88,6 +88,13 @@ void align_free(alignment *align)
     free(align->steps);
 }
 
+uint64_t align_code(const fpx_tensor *desc, const void *codes, size_t i)
+{
+    if (desc->packing == FPX_PACK_DENSE)
+        return ((const uint8_t *)codes)[i / 2] >> (i % 2 != 0 ? 4 : 0) & 15;
+    return fpx_format_code(&desc->format, codes, i);
+}
+
 void align_index(const fpx_tensor *desc, uint64_t i, uint64_t ret_index[FPX_MAX_DIMS])
 {
     for (size_t d = 0; d < FPX_MAX_DIMS; d++)

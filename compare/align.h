@@ -20,6 +20,9 @@ typedef struct alignment {
 fpx_status align_traces(fpx_trace *a, fpx_trace *b, alignment *ret_align, fpx_error *err);
 void align_free(alignment *align);
 
+/* Code i as it lies in a trace: 4-bit codes may be two a byte, the even one low. */
+uint64_t align_code(const fpx_tensor *desc, const void *codes, size_t i);
+
 /* Coordinates of logical element i. */
 void align_index(const fpx_tensor *desc, uint64_t i, uint64_t ret_index[FPX_MAX_DIMS]);
 

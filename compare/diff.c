@@ -110,14 +110,6 @@ static fpx_status scale_at(fpx_trace *trace, size_t step, size_t record, double 
     return status;
 }
 
-/* Code i as it lies in a trace: 4-bit codes may be two a byte, the even one low. */
-static uint64_t code_at(const fpx_tensor *desc, const void *codes, size_t i)
-{
-    if (desc->packing == FPX_PACK_DENSE)
-        return ((const uint8_t *)codes)[i / 2] >> (i % 2 != 0 ? 4 : 0) & 15;
-    return fpx_format_code(&desc->format, codes, i);
-}
-
 /* Fills place with the first element that the policy calls different; differing stays 0 where there is
  * none. Without values in both traces only has_values is set. */
 static fpx_status look_inside(pair *p, size_t step, size_t r, const fpx_diff_policy *policy,
@@ -147,8 +139,8 @@ static fpx_status look_inside(pair *p, size_t step, size_t r, const fpx_diff_pol
         return status;
     place->has_values = 1;
     for (size_t i = 0; i < n; i++) {
-        const uint64_t x = code_at(&record->desc, p->codes_a, i);
-        const uint64_t y = code_at(&record->desc, p->codes_b, i);
+        const uint64_t x = align_code(&record->desc, p->codes_a, i);
+        const uint64_t y = align_code(&record->desc, p->codes_b, i);
 
         if (x == y ||
             (policy->ulps > 0 && fpx_ulp_distance(&record->desc.format, x, y) <= policy->ulps))

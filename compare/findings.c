@@ -39,40 +39,124 @@ static int decides(const fpx_trace_mode *mode, const fpx_figure *f)
     return (strcmp(mode->name, "local:cpu") == 0 && !isnan(f->max_abs)) || !isnan(f->ratio);
 }
 
-fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, fpx_error *err)
+typedef struct search {
+    fpx_trace *trace;
+    const fpx_trace_layout *layout;
+    fpx_figure *figures;
+    fpx_stats *stats;
+    fpx_shadow_finding found;
+    size_t first; /* record of the finding, at its step */
+} search;
+
+/* Is this place before what is found so far? */
+static int is_earlier(const search *q, uint64_t step, size_t record)
 {
-    const fpx_trace_layout *layout = fpx_trace_layout_of(trace);
-    fpx_figure *figures = calloc(layout->nrecords + 1, sizeof *figures);
-    fpx_shadow_finding found = { 0 };
-    size_t first = layout->nrecords; /* record of the finding, at its step */
-    fpx_status status = FPX_OK;
+    return !q->found.found || step < q->found.step || (step == q->found.step && record < q->first);
+}
 
-    if (figures == NULL)
-        return fpx_error_set(err, FPX_ENOMEM, "reading shadows: out of memory");
-    for (size_t s = 0; s < fpx_trace_steps(trace) && status == FPX_OK; s++) {
-        for (size_t m = 0; m < layout->nmodes && status == FPX_OK; m++) {
-            status = fpx_trace_figures(trace, s, m, figures, err);
-            for (size_t r = 0; r < layout->nrecords && status == FPX_OK; r++) {
-                const uint64_t step = fpx_trace_step_at(trace, s);
+static void take(search *q, uint64_t step, size_t record, const fpx_figure *figure)
+{
+    fpx_shadow_finding *f = &q->found;
 
-                found.looked_at += (uint64_t)decides(&layout->modes[m], &figures[r]);
-                if (!decides(&layout->modes[m], &figures[r]) || !(figures[r].mismatches > 0.0))
-                    continue;
-                found.findings++;
-                if (found.found && (step > found.step || r >= first))
-                    continue;
-                found.found = 1;
-                found.step = step;
-                found.mode = m;
-                found.record = layout->records[r];
-                found.figure = with_element(figures[r], &found.record.desc);
-                align_index(&layout->records[r].desc, (uint64_t)found.figure.element, found.index);
-                first = r;
-            }
+    f->found = 1;
+    f->step = step;
+    f->record = q->layout->records[record];
+    f->figure = with_element(*figure, &f->record.desc);
+    f->nonfinite = 0;
+    f->has_element = 1;
+    align_index(&f->record.desc, (uint64_t)f->figure.element, f->index);
+    q->first = record;
+}
+
+static fpx_status look_at_shadow(search *q, size_t index, size_t mode, fpx_error *err)
+{
+    const uint64_t step = fpx_trace_step_at(q->trace, index);
+    const fpx_status status = fpx_trace_figures(q->trace, index, mode, q->figures, err);
+
+    for (size_t r = 0; r < q->layout->nrecords && status == FPX_OK; r++) {
+        const int judged = decides(&q->layout->modes[mode], &q->figures[r]);
+
+        q->found.looked_at += (uint64_t)judged;
+        if (!judged || !(q->figures[r].mismatches > 0.0))
+            continue;
+        q->found.findings++;
+        if (is_earlier(q, step, r)) {
+            take(q, step, r, &q->figures[r]);
+            q->found.mode = mode;
         }
     }
-    free(figures);
+    return status;
+}
+
+/* Which element it is, where the trace holds the values. */
+static fpx_status locate(search *q, size_t index, size_t record, fpx_figure *figure, int *ret_known,
+                         fpx_error *err)
+{
+    const fpx_tensor *desc = &q->layout->records[record].desc;
+    void *codes = q->layout->records[record].values ? malloc(fpx_tensor_bytes(desc)) : NULL;
+    fpx_status status = FPX_OK;
+
+    *ret_known = 0;
+    if (codes == NULL)
+        return FPX_OK; /* memory too: the finding matters more than its element */
+    status = fpx_trace_values(q->trace, index, record, codes, err);
+    for (size_t i = 0; i < fpx_tensor_count(desc) && status == FPX_OK && !*ret_known; i++) {
+        const double value = fpx_format_value(&desc->format, align_code(desc, codes, i));
+
+        if (isfinite(value))
+            continue;
+        figure->element = (double)i;
+        figure->actual = value;
+        *ret_known = 1;
+    }
+    free(codes);
+    return status;
+}
+
+/* The first tensor of a step that holds a NaN or Inf; those after it inherit it. */
+static fpx_status look_at_values(search *q, size_t index, fpx_error *err)
+{
+    const uint64_t step = fpx_trace_step_at(q->trace, index);
+    fpx_status status = fpx_trace_stats(q->trace, index, q->stats, NULL, err);
+
+    for (size_t r = 0; r < q->layout->nrecords && status == FPX_OK; r++) {
+        const uint64_t count = q->stats[r].nan + q->stats[r].inf;
+        fpx_figure figure = { .mismatches = (double)count, .ratio = (double)NAN };
+        int known = 0;
+
+        if (count == 0)
+            continue;
+        if (!is_earlier(q, step, r))
+            return FPX_OK;
+        status = locate(q, index, r, &figure, &known, err);
+        take(q, step, r, &figure);
+        q->found.nonfinite = count;
+        q->found.has_element = known;
+        return status;
+    }
+    return status;
+}
+
+fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, fpx_error *err)
+{
+    const size_t n = fpx_trace_layout_of(trace)->nrecords + 1;
+    search q = { .trace = trace,
+                 .layout = fpx_trace_layout_of(trace),
+                 .figures = calloc(n, sizeof(fpx_figure)),
+                 .stats = calloc(n, sizeof(fpx_stats)) };
+    fpx_status status = q.figures && q.stats ? FPX_OK : FPX_ENOMEM;
+
+    if (status != FPX_OK)
+        (void)fpx_error_set(err, status, "reading shadows: out of memory");
+    for (size_t s = 0; s < fpx_trace_steps(trace) && status == FPX_OK; s++) {
+        for (size_t m = 0; m < q.layout->nmodes && status == FPX_OK; m++)
+            status = look_at_shadow(&q, s, m, err);
+        if (status == FPX_OK)
+            status = look_at_values(&q, s, err);
+    }
+    free(q.figures);
+    free(q.stats);
     if (status == FPX_OK)
-        *ret_finding = found;
+        *ret_finding = q.found;
     return status;
 }

@@ -115,12 +115,20 @@ fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *lay
         json_t *first = json_object();
 
         set_record(first, finding->step, &finding->record);
-        set_element(first, &finding->record.desc, (uint64_t)f->element, finding->index);
-        (void)json_object_set_new(first, "shadow", text_of(layout->modes[finding->mode].name));
-        (void)json_object_set_new(first, "expected", number(f->expected));
-        (void)json_object_set_new(first, "got", number(f->actual));
-        (void)json_object_set_new(first, "ratio_to_bound", number(f->ratio));
-        if (wording_codes(&finding->record.desc.format, f, &expected, &actual)) {
+        if (finding->nonfinite == 0 || finding->has_element) {
+            set_element(first, &finding->record.desc, (uint64_t)f->element, finding->index);
+            (void)json_object_set_new(first, "got", number(f->actual));
+        }
+        if (finding->nonfinite > 0) {
+            (void)json_object_set_new(first, "not_finite",
+                                      json_integer((json_int_t)finding->nonfinite));
+        } else {
+            (void)json_object_set_new(first, "shadow", text_of(layout->modes[finding->mode].name));
+            (void)json_object_set_new(first, "expected", number(f->expected));
+            (void)json_object_set_new(first, "ratio_to_bound", number(f->ratio));
+        }
+        if (finding->nonfinite == 0 &&
+            wording_codes(&finding->record.desc.format, f, &expected, &actual)) {
             set_bits(first, "bits_expected", &finding->record.desc.format, expected);
             set_bits(first, "bits_got", &finding->record.desc.format, actual);
         }

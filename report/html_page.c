@@ -90,7 +90,10 @@ static void put_diff_verdict(FILE *f, const fpx_diff *d)
 static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx_shadow_finding *s)
 {
     put_code(f, s->record.op);
-    if (s->figure.ratio > 1.0) {
+    if (s->nonfinite > 0) {
+        (void)fprintf(f, ": %" PRIu64 " element%s NaN or Inf", s->nonfinite,
+                      s->nonfinite == 1 ? " is" : "s are");
+    } else if (s->figure.ratio > 1.0) {
         (void)fputs(": the error is ", f);
         html_put_number(f, s->figure.ratio);
         (void)fputs(" times its bound", f);
@@ -104,7 +107,7 @@ static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx
 static void put_finding_verdict(FILE *f, const fpx_trace_layout *layout,
                                 const fpx_shadow_finding *s)
 {
-    if (layout->nmodes == 0 || (!s->found && s->looked_at == 0)) {
+    if (!s->found && (layout->nmodes == 0 || s->looked_at == 0)) {
         open_verdict(f, UNDECIDED);
         (void)fprintf(f,
                       "%s</p><p class=\"more\">Train with <code>--shadow local:cpu</code> or "
@@ -120,6 +123,13 @@ static void put_finding_verdict(FILE *f, const fpx_trace_layout *layout,
     }
     (void)fprintf(f, "First finding at step %" PRIu64 " in ", s->step);
     put_finding_words(f, layout, s);
+    if (s->nonfinite > 0) {
+        (void)fputs(
+            ".</p><p class=\"more\">No operation of a healthy run makes one; what comes after "
+            "it inherits it.</p>",
+            f);
+        return;
+    }
     (void)fprintf(f,
                   ".</p><p class=\"more\">%" PRIu64 " such results of %" PRIu64
                   " judged in the whole run.</p>",
@@ -310,6 +320,20 @@ static void put_diff_place(FILE *f, const fpx_diff *d)
     (void)fputs("</section>\n", f);
 }
 
+static void put_nonfinite_place(FILE *f, const html_data *data, const fpx_shadow_finding *s)
+{
+    (void)fprintf(f, "<section><h2>Where %s stops being finite</h2><table class=\"facts\">\n",
+                  whose(data));
+    put_record_facts(f, s->step, &s->record);
+    if (s->has_element)
+        put_element_fact(f, &s->record.desc, (uint64_t)s->figure.element, s->index);
+    open_fact(f, "Extent");
+    (void)fprintf(f, "%" PRIu64 " of %zu elements of this tensor are NaN or Inf", s->nonfinite,
+                  fpx_tensor_count(&s->record.desc));
+    close_fact(f);
+    (void)fputs("</table></section>\n", f);
+}
+
 static void put_finding_place(FILE *f, const html_data *data, const fpx_shadow_finding *s)
 {
     const fpx_trace_layout *layout = data->layout;
@@ -319,6 +343,10 @@ static void put_finding_place(FILE *f, const html_data *data, const fpx_shadow_f
     uint64_t codes[2];
     const int bits = wording_codes(&s->record.desc.format, g, &codes[0], &codes[1]);
 
+    if (s->nonfinite > 0) {
+        put_nonfinite_place(f, data, s);
+        return;
+    }
     (void)fprintf(
         f, "<section><h2>What %s\xe2\x80\x99s own shadow found</h2><table class=\"facts\">\n",
         whose(data));

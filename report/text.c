@@ -167,6 +167,26 @@ void fpx_report_diff_text(const fpx_diff *diff, char *text, size_t room)
     }
 }
 
+static void put_nonfinite(page *p, const fpx_shadow_finding *finding)
+{
+    char index[96];
+
+    put(p, "first value that is not a finite number:\n");
+    put_record(p, finding->step, &finding->record);
+    if (finding->has_element) {
+        wording_index(&finding->record.desc, finding->index, index, sizeof index);
+        put(p, "  element    %.0f = %s\n", finding->figure.element, index);
+        put(p, "  got        %g\n", finding->figure.actual);
+    } else {
+        put(p,
+            "  element    unknown: the trace holds no values of this tensor (train with --values "
+            "'%s')\n",
+            finding->record.tensor);
+    }
+    put(p, "  extent     %" PRIu64 " of %zu elements here are NaN or Inf\n", finding->nonfinite,
+        fpx_tensor_count(&finding->record.desc));
+}
+
 void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_finding *finding,
                              char *text, size_t room)
 {
@@ -176,6 +196,10 @@ void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_fi
     char index[96];
 
     text[0] = '\0';
+    if (finding->nonfinite > 0) {
+        put_nonfinite(&p, finding);
+        return;
+    }
     if (layout->nmodes == 0) {
         put(&p, "this trace has no shadow: train with --shadow local:cpu or --shadow local\n");
         return;

@@ -63,15 +63,20 @@ fpx_status fpx_diff_traces(fpx_trace *a, fpx_trace *b, const fpx_diff_policy *po
 typedef struct fpx_shadow_finding {
     int found;
     uint64_t step;
-    size_t mode; /* of the trace's layout */
+    size_t mode; /* of the trace's layout; meaningless where nonfinite > 0 */
     fpx_trace_record record;
     fpx_figure figure;
+    uint64_t nonfinite; /* > 0: no shadow's finding, but this many NaN and Inf in the tensor; of the
+                           figure only mismatches, and with has_element element and actual */
+    int has_element;    /* 0: the trace lacks the values that would say which element */
     uint64_t index[FPX_MAX_DIMS]; /* of the figure's element */
     uint64_t findings;            /* (step, record, mode) triples with one */
     uint64_t looked_at;           /* (step, record, mode) triples that could have had one; 0: no
                                      information, as of the same arithmetic on the same device */
 } fpx_shadow_finding;
 
+/* A NaN or Inf is a finding too, with or without shadows: no operation of a healthy run makes one. In the same
+ * tensor a shadow's finding goes first. */
 fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, fpx_error *err);
 
 /* Distance of two codes of a float format in codes, through zero: +0 and -0 are 0 apart, NaN and a

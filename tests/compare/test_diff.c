@@ -318,6 +318,55 @@ START_TEST(findings_come_in_order)
 }
 END_TEST
 
+/* NaN and Inf are findings without any shadow, the earliest one first; where a shadow speaks of the same tensor
+ * it goes first. _i: are there values? */
+START_TEST(what_is_not_finite_is_found)
+{
+    run r = plain;
+    fpx_figure *f = calloc((size_t)STEPS * 2 * RECORDS, sizeof *f);
+    fpx_shadow_finding found;
+    fpx_error err;
+    fpx_trace *t;
+
+    r.values = _i ? 31 : 0;
+    r.element = 7;
+    r.changed[5][2] = r.changed[6][0] = 1;
+    r.ulps =
+        0x7f800000u - code_of(5, 2, 7); /* Inf at step 5; at step 6 a NaN, a code or two below */
+    t = trace_of(&r, NULL);
+    ck_assert_int_eq(fpx_diff_shadows(t, &found, &err), FPX_OK);
+    ck_assert_int_eq(found.found, 1);
+    ck_assert_uint_eq(found.nonfinite, 1);
+    ck_assert_uint_eq(found.step, 5);
+    ck_assert_uint_eq(found.record.op_index, 2);
+    ck_assert_int_eq(found.has_element, _i);
+    ck_assert_uint_eq(found.looked_at, 0);
+    if (_i) {
+        ck_assert_double_eq(found.figure.element, 7.0);
+        ck_assert_uint_eq(found.index[1], 3);
+        ck_assert(isinf(found.figure.actual));
+    }
+    fpx_trace_free(t);
+    for (size_t i = 0; i < (size_t)STEPS * 2 * RECORDS; i++)
+        f[i] = figure((double)NAN, 0.0);
+    f[(5 * 2 + 1) * RECORDS + 2] = figure((double)NAN, 1.0);
+    t = trace_of(&r, f);
+    ck_assert_int_eq(fpx_diff_shadows(t, &found, &err), FPX_OK);
+    ck_assert_uint_eq(found.nonfinite, 0);
+    ck_assert_uint_eq(found.mode, 1);
+    ck_assert_uint_eq(found.record.op_index, 2);
+    fpx_trace_free(t);
+    f[(5 * 2 + 1) * RECORDS + 2] = figure((double)NAN, 0.0);
+    f[(5 * 2 + 1) * RECORDS + 3] = figure((double)NAN, 1.0);
+    t = trace_of(&r, f);
+    ck_assert_int_eq(fpx_diff_shadows(t, &found, &err), FPX_OK);
+    ck_assert_uint_eq(found.nonfinite, 1);
+    ck_assert_uint_eq(found.record.op_index, 2);
+    fpx_trace_free(t);
+    free(f);
+}
+END_TEST
+
 START_TEST(policies_are_words)
 {
     static const char *const bad[] = { "",       "about", "ulp",    "ulp:",
@@ -366,6 +415,7 @@ int main(void)
     tcase_add_test(tc, without_values_only_the_tensor_is_named);
     tcase_add_test(tc, shorter_and_other_traces_are_said_to_be_so);
     tcase_add_test(tc, findings_come_in_order);
+    tcase_add_loop_test(tc, what_is_not_finite_is_found, 0, 2);
     tcase_add_test(tc, policies_are_words);
     suite_add_tcase(s, tc);
     runner = srunner_create(s);

@@ -140,15 +140,31 @@ END_TEST
 
 START_TEST(nothing_differs)
 {
-    run_made plain = run_plain();
-
-    plain.nan_loss = 4; /* NaN in both is no difference, and no line */
+    const run_made plain = run_plain();
     char *page = page_of_two(&plain, &plain);
+
     check_has(page, "Nothing differs: 12 steps of 9 tensors have the same bits");
     check_has(page, "Holds</p>");
-    check_has(page, "class=\"cross\"");
     check_lacks(page, "Where the two runs differ");
     check_lacks(page, "What was found");
+    free(page);
+}
+END_TEST
+
+/* The same bits twice, and yet no run to be content with. The curve has a gap with a mark. */
+START_TEST(nan_in_both_is_a_finding)
+{
+    run_made broken = run_plain();
+
+    broken.nan_loss = 4;
+    char *page = page_of_two(&broken, &broken);
+    check_has(page, "Finding</p>");
+    check_has(page, "First finding at step 4");
+    check_has(page, "1 element is NaN or Inf");
+    check_has(page, "The two runs have the same bits in all 12 steps");
+    check_has(page, "stops being finite");
+    check_has(page, "class=\"cross\"");
+    check_lacks(page, "Holds</p>");
     free(page);
 }
 END_TEST
@@ -312,7 +328,7 @@ START_TEST(large)
     made.ratio = 2.0;
     made.mismatches = 1.0;
     made.values = 0;
-    made.nan_loss = 100;
+    made.nan_loss = 400; /* after the finding */
     char *page = page_of_one(&made);
     check_has(page, "First finding at step 333");
     check_has(page, "error is 2 times its bound</title>");
@@ -366,6 +382,7 @@ int main(void)
     tcase_add_test(tc, first_difference);
     tcase_add_test(tc, healed_and_without_values);
     tcase_add_test(tc, nothing_differs);
+    tcase_add_test(tc, nan_in_both_is_a_finding);
     tcase_add_test(tc, one_run_shorter);
     tcase_add_test(tc, other_programs);
     tcase_add_test(tc, shadows_of_the_other);
