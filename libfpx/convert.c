@@ -1,56 +1,13 @@
 /* convert.c - the scalar reference of every conversion. Slow, obvious, and the judge of every other
- * variant: a number is m * 2^q in integers and is rounded once, by shifting, so that only the
+ * variant: a number is m * 2^q in integers and is rounded once (convert_round.c), so that only the
  * multiplication by the scale is a floating-point operation. */
 #include <string.h>
 
 #include <fpx/convert.h>
 
 #include "convert_kernels.h"
+#include "convert_round.h"
 #include "format_bits.h"
-
-/* Nearest multiple of 2^shift to m, as that multiple, ties to even. */
-static uint64_t shift_rne(uint64_t m, int shift)
-{
-    if (shift <= 0)
-        return m << -shift;
-    if (shift > 54) /* m < 2^53 is less than half */
-        return 0;
-
-    const uint64_t rest = m & ((UINT64_C(1) << shift) - 1);
-    const uint64_t half = UINT64_C(1) << (shift - 1);
-    const uint64_t r = m >> shift;
-    return r + (rest > half || (rest == half && (r & 1) != 0));
-}
-
-/* What stands above max_code. */
-static uint64_t overflow_code(const fpx_conversion *c)
-{
-    if (c->overflow == FPX_SATFINITE || c->format.specials == FPX_SPECIALS_NONE)
-        return c->format.max_code;
-    return c->format.max_code + 1; /* Inf (IEEE) or NaN (NAN_ONLY): fpx_format_is_valid */
-}
-
-static uint64_t encode_fields(const fpx_conversion *c, fpx_fields x)
-{
-    const fpx_format *const f = &c->format;
-    const uint64_t sign = (uint64_t)x.negative << (f->ebits + f->mbits);
-
-    if (x.kind == FPX_KIND_NAN)
-        return f->specials == FPX_SPECIALS_NONE ? f->max_code : f->nan_code | sign;
-    if (x.kind == FPX_KIND_INF)
-        return overflow_code(c) | sign;
-    if (x.m == 0)
-        return sign;
-
-    const int emin = 1 - f->bias;
-    const int top = fpx_top_bit(x.m) + x.q;
-    const int e = top > emin ? top : emin;
-    /* In units of the last place: below 2^mbits it is a subnormal, whose exponent field is 0; the
-     * hidden bit of a normal adds 1 to the field, and so does a carry out of the fraction. */
-    const uint64_t units = shift_rne(x.m, e - f->mbits - x.q);
-    const uint64_t code = ((uint64_t)(e - emin) << f->mbits) + units;
-    return (code > f->max_code ? overflow_code(c) : code) | sign;
-}
 
 static void store_code(void *dst, size_t bytes, size_t i, uint64_t code)
 {
@@ -107,7 +64,7 @@ static fpx_fields scaled(const fpx_format *f, uint64_t source, uint64_t product)
 }
 
 void fpx_encode_f32_scalar(const fpx_conversion *conversion, float scale, const float *src,
-                           void *dst, size_t n)
+                           const uint32_t *bits, void *dst, size_t n)
 {
     const size_t bytes = fpx_format_size(&conversion->format);
 
@@ -115,12 +72,13 @@ void fpx_encode_f32_scalar(const fpx_conversion *conversion, float scale, const 
         const uint32_t source = (uint32_t)load_code(src, 4, i);
         const uint32_t product = fpx_f32_bits(fpx_bits_f32(source) * scale);
         const fpx_fields x = scaled(&fpx_fp32, source, product);
-        store_code(dst, bytes, i, encode_fields(conversion, x));
+        const uint32_t random = bits == NULL ? 0 : (uint32_t)load_code(bits, 4, i);
+        store_code(dst, bytes, i, fpx_round_fields(conversion, x, random, NULL));
     }
 }
 
-static void encode_f64(const fpx_conversion *conversion, double scale, const double *src, void *dst,
-                       size_t n)
+static void encode_f64(const fpx_conversion *conversion, double scale, const double *src,
+                       const uint32_t *bits, void *dst, size_t n)
 {
     const size_t bytes = fpx_format_size(&conversion->format);
 
@@ -128,13 +86,22 @@ static void encode_f64(const fpx_conversion *conversion, double scale, const dou
         const uint64_t source = load_code(src, 8, i);
         const uint64_t product = fpx_f64_bits(fpx_bits_f64(source) * scale);
         const fpx_fields x = scaled(&fpx_fp64, source, product);
-        store_code(dst, bytes, i, encode_fields(conversion, x));
+        const uint32_t random = bits == NULL ? 0 : (uint32_t)load_code(bits, 4, i);
+        store_code(dst, bytes, i, fpx_round_fields(conversion, x, random, NULL));
     }
 }
 
-static int sign_of(const fpx_format *f, uint64_t code)
+static void encode_codes(const fpx_conversion *conversion, const fpx_format *from, const void *src,
+                         const uint32_t *bits, void *dst, size_t n)
 {
-    return f->cls == FPX_CLASS_FLOAT && fpx_fields_of(f, code).negative;
+    const size_t in = fpx_format_size(from);
+    const size_t out = fpx_format_size(&conversion->format);
+
+    for (size_t i = 0; i < n; i++) {
+        const fpx_fields x = fpx_fields_of(from, load_code(src, in, i));
+        const uint32_t random = bits == NULL ? 0 : (uint32_t)load_code(bits, 4, i);
+        store_code(dst, out, i, fpx_round_fields(conversion, x, random, NULL));
+    }
 }
 
 void fpx_decode_f32_scalar(const fpx_format *format, float scale, const void *src, float *dst,
@@ -147,10 +114,11 @@ void fpx_decode_f32_scalar(const fpx_format *format, float scale, const void *sr
     to_f32.format = fpx_fp32;
     for (size_t i = 0; i < n; i++) {
         const uint64_t code = load_code(src, bytes, i);
-        const uint32_t value = (uint32_t)encode_fields(&to_f32, fpx_fields_of(format, code));
+        const fpx_fields x = fpx_fields_of(format, code);
+        const uint32_t value = (uint32_t)fpx_round_fields(&to_f32, x, 0, NULL);
         uint32_t product = fpx_f32_bits(fpx_bits_f32(value) * scale);
         if ((product & 0x7fffffffu) > 0x7f800000u)
-            product = 0x7fc00000u | (uint32_t)sign_of(format, code) << 31;
+            product = 0x7fc00000u | (uint32_t)x.negative << 31;
         store_code(dst, 4, i, product);
     }
 }
@@ -162,9 +130,10 @@ static void decode_f64(const fpx_format *format, double scale, const void *src, 
 
     for (size_t i = 0; i < n; i++) {
         const uint64_t code = load_code(src, bytes, i);
-        uint64_t product = fpx_f64_bits(fpx_format_value(format, code) * scale);
+        const fpx_fields x = fpx_fields_of(format, code);
+        uint64_t product = fpx_f64_bits(fpx_bits_f64(fpx_fields_f64(x)) * scale);
         if ((product & INT64_MAX) > UINT64_C(0x7ff0000000000000))
-            product = UINT64_C(0x7ff8000000000000) | (uint64_t)sign_of(format, code) << 63;
+            product = UINT64_C(0x7ff8000000000000) | (uint64_t)x.negative << 63;
         store_code(dst, 8, i, product);
     }
 }
@@ -172,51 +141,126 @@ static void decode_f64(const fpx_format *format, double scale, const void *src, 
 /* Whether float32 has every value of a format. */
 static int fits_f32(const fpx_format *f)
 {
-    const int emax = (int)(f->max_code >> f->mbits) - f->bias;
+    if (f->cls == FPX_CLASS_FIXED)
+        return f->bits <= 25;
 
-    return f->mbits <= 23 && emax <= 127 && 1 - f->bias - f->mbits >= -149;
+    const int field = (int)(f->max_code >> f->mbits);
+    const int least = (f->flags & FPX_FORMAT_NO_ZERO) != 0 ? 0 : 1;
+    const int emax = (field > least ? field : least) - f->bias;
+
+    return f->mbits <= 23 && emax <= 127 && least - f->bias - f->mbits >= -149;
 }
 
-static fpx_status check_conversion(const fpx_conversion *c)
+static int is_nan_code(const fpx_format *f, uint64_t code)
 {
-    if (!fpx_format_is_valid(&c->format) || c->format.cls != FPX_CLASS_FLOAT)
+    return code >> fpx_magnitude_width(f) == 0 && fpx_fields_of(f, code).kind == FPX_KIND_NAN;
+}
+
+fpx_status fpx_conversion_check(const fpx_conversion *c)
+{
+    if (!fpx_format_is_valid(&c->format) || c->format.cls == FPX_CLASS_INT)
         return FPX_EINVAL;
-    if (c->round != FPX_RNE || (c->overflow != FPX_SATFINITE && c->overflow != FPX_OVERFLOW_NONE))
-        return FPX_EUNSUPPORTED;
+    if (c->round > FPX_SR || c->overflow > FPX_OVERFLOW_NONE || c->nan > FPX_NAN_ZERO ||
+        c->negative > FPX_NEGATIVE_ABS || c->zero > FPX_ZERO_NAN ||
+        c->overflow_test > FPX_TEST_SOURCE)
+        return FPX_EINVAL;
+    if (c->nan_code != 0 && !is_nan_code(&c->format, c->nan_code))
+        return FPX_EINVAL;
+    if (c->round == FPX_SR && (c->sr_bits < 1 || c->sr_bits > 32 || c->sr_variant > FPX_SR_C))
+        return FPX_EINVAL;
+    return FPX_OK;
+}
+
+/* Random bits come with stochastic rounding, and with nothing else. */
+static fpx_status check_encode(const fpx_conversion *c, int is_random)
+{
+    const fpx_status status = fpx_conversion_check(c);
+
+    return status == FPX_OK && (c->round == FPX_SR) != is_random ? FPX_EINVAL : status;
+}
+
+static fpx_status run_f32(const fpx_conversion *c, float scale, const float *src,
+                          const uint32_t *bits, void *dst, size_t n)
+{
+    const fpx_fpenv env = fpx_fpenv_enter();
+    const size_t slot = fpx_width_slot(&c->format);
+
+    fpx_convert_kernels_in_use()->encode_f32[slot](c, scale, src, bits, dst, n);
+    fpx_fpenv_leave(env);
+    return FPX_OK;
+}
+
+static fpx_status run_f64(const fpx_conversion *c, double scale, const double *src,
+                          const uint32_t *bits, void *dst, size_t n)
+{
+    const fpx_fpenv env = fpx_fpenv_enter();
+
+    encode_f64(c, scale, src, bits, dst, n);
+    fpx_fpenv_leave(env);
+    return FPX_OK;
+}
+
+static fpx_status run_codes(const fpx_conversion *c, const fpx_format *from, const void *src,
+                            const uint32_t *bits, void *dst, size_t n)
+{
+    if (!fpx_format_is_valid(from))
+        return FPX_EINVAL;
+    encode_codes(c, from, src, bits, dst, n);
     return FPX_OK;
 }
 
 fpx_status fpx_encode_f32(const fpx_conversion *conversion, float scale, const float *src,
                           void *dst, size_t n)
 {
-    const fpx_status status = check_conversion(conversion);
+    const fpx_status status = check_encode(conversion, 0);
 
-    if (status != FPX_OK)
-        return status;
-    const fpx_fpenv env = fpx_fpenv_enter();
-    const size_t slot = fpx_width_slot(&conversion->format);
-    fpx_convert_kernels_in_use()->encode_f32[slot](conversion, scale, src, dst, n);
-    fpx_fpenv_leave(env);
-    return FPX_OK;
+    return status == FPX_OK ? run_f32(conversion, scale, src, NULL, dst, n) : status;
 }
 
 fpx_status fpx_encode_f64(const fpx_conversion *conversion, double scale, const double *src,
                           void *dst, size_t n)
 {
-    const fpx_status status = check_conversion(conversion);
+    const fpx_status status = check_encode(conversion, 0);
 
-    if (status != FPX_OK)
-        return status;
-    const fpx_fpenv env = fpx_fpenv_enter();
-    encode_f64(conversion, scale, src, dst, n);
-    fpx_fpenv_leave(env);
-    return FPX_OK;
+    return status == FPX_OK ? run_f64(conversion, scale, src, NULL, dst, n) : status;
+}
+
+fpx_status fpx_encode_codes(const fpx_conversion *conversion, const fpx_format *from,
+                            const void *src, void *dst, size_t n)
+{
+    const fpx_status status = check_encode(conversion, 0);
+
+    return status == FPX_OK ? run_codes(conversion, from, src, NULL, dst, n) : status;
+}
+
+fpx_status fpx_encode_f32_random(const fpx_conversion *conversion, float scale, const float *src,
+                                 const uint32_t *bits, void *dst, size_t n)
+{
+    const fpx_status status = check_encode(conversion, 1);
+
+    return status == FPX_OK ? run_f32(conversion, scale, src, bits, dst, n) : status;
+}
+
+fpx_status fpx_encode_f64_random(const fpx_conversion *conversion, double scale, const double *src,
+                                 const uint32_t *bits, void *dst, size_t n)
+{
+    const fpx_status status = check_encode(conversion, 1);
+
+    return status == FPX_OK ? run_f64(conversion, scale, src, bits, dst, n) : status;
+}
+
+fpx_status fpx_encode_codes_random(const fpx_conversion *conversion, const fpx_format *from,
+                                   const void *src, const uint32_t *bits, void *dst, size_t n)
+{
+    const fpx_status status = check_encode(conversion, 1);
+
+    return status == FPX_OK ? run_codes(conversion, from, src, bits, dst, n) : status;
 }
 
 fpx_status fpx_decode_f32(const fpx_format *format, float scale, const void *src, float *dst,
                           size_t n)
 {
-    if (!fpx_format_is_valid(format) || format->cls != FPX_CLASS_FLOAT || !fits_f32(format))
+    if (!fpx_format_is_valid(format) || format->cls == FPX_CLASS_INT || !fits_f32(format))
         return FPX_EINVAL;
     if (fpx_f32_bits(scale) == 0x3f800000u && fpx_format_equal(format, &fpx_fp32)) {
         if (n > 0)

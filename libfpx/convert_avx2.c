@@ -44,7 +44,7 @@ static int emax_of(const fpx_format *f)
 
 static __m256i all_lanes(uint64_t bits)
 {
-    return _mm256_set1_epi32(fpx_code_integer(bits));
+    return _mm256_set1_epi32((int32_t)(uint32_t)bits);
 }
 
 static encode_plan plan_encode(const fpx_conversion *c, float scale)
@@ -66,6 +66,15 @@ static encode_plan plan_encode(const fpx_conversion *c, float scale)
     p.to_sign = _mm_cvtsi32_si128(32 - f->bits);
     p.scale = _mm256_set1_ps(scale);
     return p;
+}
+
+/* The policies that these loops know; the others are the scalar reference's. */
+static int is_plain(const fpx_conversion *c)
+{
+    return c->format.cls == FPX_CLASS_FLOAT && c->format.specials <= FPX_SPECIALS_NONE &&
+           c->format.flags == 0 && c->format.ebits >= 2 && c->format.mbits >= 1 &&
+           c->round == FPX_RNE && (c->overflow != FPX_SATPROPAGATE) && c->nan == FPX_NAN_SIGNED &&
+           c->overflow_test == FPX_TEST_ROUNDED && c->nan_code == 0;
 }
 
 /* Whether every intermediate of encode8_add stays a normal float32. */
@@ -213,40 +222,46 @@ static inline __attribute__((always_inline)) size_t encode_shorts(encode8_fn *en
     return i;
 }
 
-static void encode1(const fpx_conversion *c, float scale, const float *src, void *dst, size_t n)
+static void encode1(const fpx_conversion *c, float scale, const float *src, const uint32_t *bits,
+                    void *dst, size_t n)
 {
     size_t done = 0;
 
-    if (adds_exactly(&c->format)) {
+    if (is_plain(c) && adds_exactly(&c->format)) {
         const encode_plan p = plan_encode(c, scale);
         done = encode_bytes(c, &p, src, dst, n);
     }
-    fpx_encode_f32_scalar(c, scale, src + done, (uint8_t *)dst + done, n - done);
+    fpx_encode_f32_scalar(c, scale, src + done, bits == NULL ? NULL : bits + done,
+                          (uint8_t *)dst + done, n - done);
 }
 
-static void encode2(const fpx_conversion *c, float scale, const float *src, void *dst, size_t n)
+static void encode2(const fpx_conversion *c, float scale, const float *src, const uint32_t *bits,
+                    void *dst, size_t n)
 {
     const encode_plan p = plan_encode(c, scale);
     size_t done = 0;
 
-    if (shares_f32_exponent(&c->format))
+    if (is_plain(c) && shares_f32_exponent(&c->format))
         done = encode_shorts(encode8_bits, &p, src, dst, n);
-    else if (adds_exactly(&c->format))
+    else if (is_plain(c) && adds_exactly(&c->format))
         done = encode_shorts(encode8_add, &p, src, dst, n);
-    fpx_encode_f32_scalar(c, scale, src + done, (uint8_t *)dst + 2 * done, n - done);
+    fpx_encode_f32_scalar(c, scale, src + done, bits == NULL ? NULL : bits + done,
+                          (uint8_t *)dst + 2 * done, n - done);
 }
 
-static void encode4(const fpx_conversion *c, float scale, const float *src, void *dst, size_t n)
+static void encode4(const fpx_conversion *c, float scale, const float *src, const uint32_t *bits,
+                    void *dst, size_t n)
 {
     size_t done = 0;
 
-    if (shares_f32_exponent(&c->format)) {
+    if (is_plain(c) && shares_f32_exponent(&c->format)) {
         const encode_plan p = plan_encode(c, scale);
         for (; n - done >= LANES; done += LANES)
             _mm256_storeu_si256((__m256i *)(void *)((uint8_t *)dst + 4 * done),
                                 encode8_bits(&p, src + done));
     }
-    fpx_encode_f32_scalar(c, scale, src + done, (uint8_t *)dst + 4 * done, n - done);
+    fpx_encode_f32_scalar(c, scale, src + done, bits == NULL ? NULL : bits + done,
+                          (uint8_t *)dst + 4 * done, n - done);
 }
 
 /* Decoding: the fields move into float32's place and the exponent is rebased by addition; a subnormal
@@ -311,7 +326,9 @@ static __m256 decode8(const decode_plan *p, __m256i code)
 /* float32 has room for the fields, and 2^emin is a normal float32. */
 static int rebases(const fpx_format *f)
 {
-    return f->mbits <= 23 && f->bias <= 127 && f->bits <= 32;
+    return f->cls == FPX_CLASS_FLOAT && f->specials <= FPX_SPECIALS_NONE && f->flags == 0 &&
+           f->ebits >= 2 && f->mbits >= 1 && f->mbits <= 23 && f->bias >= 1 && f->bias <= 127 &&
+           f->bits <= 32;
 }
 
 static void decode1(const fpx_format *f, float scale, const void *src, float *dst, size_t n)

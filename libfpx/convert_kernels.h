@@ -2,14 +2,14 @@
  * column is the reference; another level overwrites the entries that it has, and gives the same bits.
  *
  * A kernel is called inside fpx_fpenv_enter/leave with a valid descriptor (fpx_format_is_valid); for
- * decoding, one whose values float32 has. */
+ * decoding, one whose values float32 has. bits is NULL but for FPX_SR. */
 #ifndef FPX_CONVERT_KERNELS_H
 #define FPX_CONVERT_KERNELS_H
 
 #include <fpx/convert.h>
 
 typedef void fpx_encode_f32_fn(const fpx_conversion *conversion, float scale, const float *src,
-                               void *dst, size_t n);
+                               const uint32_t *bits, void *dst, size_t n);
 typedef void fpx_decode_f32_fn(const fpx_format *format, float scale, const void *src, float *dst,
                                size_t n);
 

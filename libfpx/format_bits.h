@@ -1,5 +1,5 @@
-/* format_bits.h - a number taken apart, value = (-1)^negative * m * 2^q, by integer arithmetic only.
- * Shared by format.c, convert.c and metric.c; the steps are those of the IEEE 754-2019 definitions. */
+/* format_bits.h - a number taken apart, value = (-1)^negative * m * 2^q, by integer arithmetic only; the
+ * steps are those of the IEEE 754-2019 definitions. */
 #ifndef FPX_FORMAT_BITS_H
 #define FPX_FORMAT_BITS_H
 
@@ -13,7 +13,7 @@ enum fpx_kind { FPX_KIND_FINITE, FPX_KIND_INF, FPX_KIND_NAN };
 typedef struct fpx_fields {
     enum fpx_kind kind;
     int negative;
-    uint64_t m; /* below 2^53; 0 is a zero */
+    uint64_t m; /* 0 is a zero; below 2^53 where it comes from a code */
     int q;
 } fpx_fields;
 
@@ -45,14 +45,6 @@ static inline double fpx_bits_f64(uint64_t u)
     return x;
 }
 
-static inline int32_t fpx_code_integer(uint64_t code)
-{
-    const uint32_t u = (uint32_t)code;
-    int32_t value;
-    memcpy(&value, &u, sizeof value);
-    return value;
-}
-
 /* Position of the highest set bit; u must not be 0. */
 static inline int fpx_top_bit(uint64_t u)
 {
@@ -70,21 +62,59 @@ static inline int fpx_top_bit(uint64_t u)
 #endif
 }
 
+/* Bits of a code without its sign. */
+static inline int fpx_magnitude_width(const fpx_format *f)
+{
+    return f->cls == FPX_CLASS_FLOAT ? f->ebits + f->mbits : f->bits - 1;
+}
+
+static inline uint64_t fpx_low_mask(int bits)
+{
+    return bits >= 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
+}
+
+/* Two's complement; a FIXED has mbits bits after its point, an INT none. */
+static inline fpx_fields fpx_integer_fields(const fpx_format *f, uint64_t code)
+{
+    const uint64_t all = fpx_low_mask(f->bits);
+    const int negative = (int)((code >> (f->bits - 1)) & 1);
+    const fpx_fields out = { FPX_KIND_FINITE, negative,
+                             negative ? (UINT64_C(0) - code) & all : code & all,
+                             f->cls == FPX_CLASS_FIXED ? -f->mbits : 0 };
+
+    return out;
+}
+
 static inline fpx_fields fpx_fields_of(const fpx_format *f, uint64_t code)
 {
-    const int width = f->ebits + f->mbits;
-    const uint64_t magnitude = code & ((UINT64_C(1) << width) - 1);
-    const uint64_t fraction = magnitude & ((UINT64_C(1) << f->mbits) - 1);
-    const int e = (int)(magnitude >> f->mbits);
-    fpx_fields out = { FPX_KIND_FINITE, (int)((code >> width) & 1), 0, 0 };
+    if (f->cls != FPX_CLASS_FLOAT)
+        return fpx_integer_fields(f, code);
 
-    if (f->specials != FPX_SPECIALS_NONE && magnitude > f->max_code) {
-        const int inf = f->specials == FPX_SPECIALS_IEEE && magnitude == f->max_code + 1;
-        out.kind = inf ? FPX_KIND_INF : FPX_KIND_NAN;
+    const int width = f->ebits + f->mbits;
+    const uint64_t magnitude = code & fpx_low_mask(width);
+    const uint64_t fraction = magnitude & fpx_low_mask(f->mbits);
+    const int e = (int)(magnitude >> f->mbits);
+    const int is_signed = (f->flags & FPX_FORMAT_UNSIGNED) == 0;
+    const int has_zero = (f->flags & FPX_FORMAT_NO_ZERO) == 0;
+    fpx_fields out = { FPX_KIND_FINITE, is_signed && ((code >> width) & 1) != 0, 0, 0 };
+
+    if (magnitude > f->max_code) {
+        const int has_inf = f->specials == FPX_SPECIALS_IEEE || f->specials == FPX_SPECIALS_P3109;
+        out.kind = has_inf && magnitude == f->max_code + 1 ? FPX_KIND_INF : FPX_KIND_NAN;
         return out;
     }
-    out.m = e == 0 ? fraction : fraction | (UINT64_C(1) << f->mbits);
-    out.q = (e == 0 ? 1 : e) - f->bias - f->mbits;
+    if (f->specials >= FPX_SPECIALS_FNUZ && magnitude == 0 && out.negative) {
+        out.kind = FPX_KIND_NAN; /* one NaN, without a sign of its own */
+        out.negative = 0;
+        return out;
+    }
+    if (e == 0 && has_zero) {
+        out.m = fraction;
+        out.q = 1 - f->bias - f->mbits;
+    } else {
+        out.m = fraction | (UINT64_C(1) << f->mbits);
+        out.q = e - f->bias - f->mbits;
+    }
     return out;
 }
 

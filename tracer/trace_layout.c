@@ -37,7 +37,6 @@ static fpx_format normal_format(const fpx_format *format)
     fpx_format out = *format;
 
     set_name(out.name, sizeof out.name, format->name);
-    out.reserved = 0;
     return out;
 }
 

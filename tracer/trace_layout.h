@@ -9,13 +9,13 @@
 #include <fpx/trace.h>
 
 /* Limits that keep a foreign file from asking for absurd amounts of memory. */
-enum { FPX_LAYOUT_RECORDS = 1 << 20, FPX_LAYOUT_ALIAS = 24 };
+enum { FPX_LAYOUT_RECORDS = 1 << 20, FPX_LAYOUT_ALIAS = 28 };
 
 /* One row of the master's `formats`. Every byte is written: the rows are digested. */
 typedef struct fpx_format_row {
     char name[FPX_FORMAT_NAME_MAX];
     char alias[FPX_LAYOUT_ALIAS]; /* ml_dtypes' or numpy's name */
-    uint32_t cls, bits, ebits, mbits, specials;
+    uint32_t cls, bits, ebits, mbits, specials, flags;
     int32_t bias;
     uint64_t max_code, nan_code;
 } fpx_format_row;

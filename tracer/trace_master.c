@@ -43,6 +43,7 @@ static const field format_fields[] = {
     NUMBER(fpx_format_row, ebits, FIELD_U32),
     NUMBER(fpx_format_row, mbits, FIELD_U32),
     NUMBER(fpx_format_row, specials, FIELD_U32),
+    NUMBER(fpx_format_row, flags, FIELD_U32),
     NUMBER(fpx_format_row, bias, FIELD_I32),
     NUMBER(fpx_format_row, max_code, FIELD_U64),
     NUMBER(fpx_format_row, nan_code, FIELD_U64),

@@ -6,8 +6,8 @@
 
 #include "trace_layout.h"
 
-/* Version of the files' structure. A reader of version 1 refuses others. */
-enum { FPX_TRACE_FORMAT_VERSION = 1, FPX_TRACE_MAX_SEGMENTS = 1000000 };
+/* Version of the files' structure. A reader refuses others. */
+enum { FPX_TRACE_FORMAT_VERSION = 2, FPX_TRACE_MAX_SEGMENTS = 1000000 };
 
 /* Puts a master naming `segments` segments in place of the one at `path`, in one step. FPX_EIO,
  * FPX_ENOMEM. The segments must be there already. */

@@ -5,7 +5,7 @@
 #include "trace_layout.h"
 
 /* The rows are digested and written as they lie in memory: no byte may be padding. */
-_Static_assert(sizeof(fpx_format_row) == 80, "no padding in a row of formats");
+_Static_assert(sizeof(fpx_format_row) == 88, "no padding in a row of formats");
 _Static_assert(sizeof(fpx_record_row) == 408, "no padding in a row of records");
 
 static fpx_format_row row_of_format(const fpx_format *format)
@@ -22,6 +22,7 @@ static fpx_format_row row_of_format(const fpx_format *format)
     row.ebits = format->ebits;
     row.mbits = format->mbits;
     row.specials = format->specials;
+    row.flags = format->flags;
     row.bias = format->bias;
     row.max_code = format->max_code;
     row.nan_code = format->nan_code;
@@ -35,7 +36,7 @@ static int format_of_row(const fpx_format_row *row, fpx_format *ret_format)
 
     memset(&format, 0, sizeof format);
     if (row->cls > UINT8_MAX || row->bits > UINT8_MAX || row->ebits > UINT8_MAX ||
-        row->mbits > UINT8_MAX || row->specials > UINT8_MAX || row->bias > INT16_MAX ||
+        row->mbits > UINT8_MAX || row->specials > UINT8_MAX || row->flags > UINT8_MAX || row->bias > INT16_MAX ||
         row->bias < INT16_MIN)
         return 0;
     memcpy(format.name, row->name, sizeof format.name);
@@ -44,6 +45,7 @@ static int format_of_row(const fpx_format_row *row, fpx_format *ret_format)
     format.ebits = (uint8_t)row->ebits;
     format.mbits = (uint8_t)row->mbits;
     format.specials = (uint8_t)row->specials;
+    format.flags = (uint8_t)row->flags;
     format.bias = (int16_t)row->bias;
     format.max_code = row->max_code;
     format.nan_code = row->nan_code;

@@ -100,7 +100,7 @@ static size_t encode_once(const kc_row *row, fpx_encode_f32_fn *kernel, const fp
     size_t found = 0;
 
     memcpy(src.data, x, n * 4);
-    kernel(c, scale, (const float *)(const void *)src.data, dst.data, n);
+    kernel(c, scale, (const float *)(const void *)src.data, NULL, dst.data, n);
     for (size_t i = 0; i < n; i++) {
         if (memcmp(dst.data + i * bytes, want + i * bytes, bytes) != 0)
             kc_differ(row, bad + found++, "scale %08x, n %zu, [%zu] = %08x: byte 0 %02x, not %02x",
@@ -129,7 +129,7 @@ static size_t check_encode(const kc_row *row, fpx_cpu_level level)
         abort();
     for (size_t s = 0; s < SCALES; s++) {
         const float scale = fpx_bits_f32(scale_bits[s]);
-        fpx_encode_f32_scalar(&c, scale, x, want, n);
+        fpx_encode_f32_scalar(&c, scale, x, NULL, want, n);
         bad += encode_once(row, kernel, &c, scale, x, n, 0, want, bad);
         for (size_t length = 0; length <= KC_LONGEST; length++) {
             const size_t at = (length * 977) % (n - KC_LONGEST);
@@ -155,7 +155,8 @@ static void bench_encode(const kc_row *row, fpx_cpu_level level, const void *src
 {
     const fpx_conversion c = conversion_of(row->param);
 
-    fpx_convert_kernels_for(level)->encode_f32[fpx_width_slot(&c.format)](&c, 1.0f, src, dst, n);
+    fpx_convert_kernels_for(level)->encode_f32[fpx_width_slot(&c.format)](&c, 1.0f, src, NULL, dst,
+                                                                          n);
 }
 
 static const fpx_format *const decodings[] = { &fpx_e4m3, &fpx_e5m2, &fpx_e2m1,

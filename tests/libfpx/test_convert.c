@@ -43,7 +43,8 @@ static void expect_f32(const oracle_format *o, int overflow, const float *x, siz
         if (level < 0)
             ck_assert_int_eq(fpx_encode_f32(&c, 1.0f, x, codes, n), FPX_OK);
         else
-            fpx_convert_kernels_for((fpx_cpu_level)level)->encode_f32[slot](&c, 1.0f, x, codes, n);
+            fpx_convert_kernels_for((fpx_cpu_level)level)
+                ->encode_f32[slot](&c, 1.0f, x, NULL, codes, n);
         for (size_t i = 0; i < n; i++) {
             const uint32_t want = oracle_encode(o, overflow, (double)x[i]);
             const uint32_t got = code_at(o, codes, i);

@@ -105,13 +105,13 @@ static size_t sweep(const oracle_format *o, const uint32_t *threshold, uint32_t 
             const uint32_t bits = (uint32_t)first | sign << 31;
             for (uint32_t i = 0; i < BLOCK; i++)
                 x[i] = fpx_bits_f32(bits + i);
-            best->encode_f32[0](&clipped, 1.0f, x, got, BLOCK);
+            best->encode_f32[0](&clipped, 1.0f, x, NULL, got, BLOCK);
             bad += compare_block(o, FPX_SATFINITE, best->name, bits, want, got);
-            best->encode_f32[0](&open, 1.0f, x, got, BLOCK);
+            best->encode_f32[0](&open, 1.0f, x, NULL, got, BLOCK);
             bad += compare_block(o, FPX_OVERFLOW_NONE, best->name, bits, want, got);
             /* Overflow is decided after rounding: for the slow column once is enough, in turn. */
             const int turn = (first / BLOCK & 1) != 0;
-            scalar->encode_f32[0](turn ? &open : &clipped, 1.0f, x, got, BLOCK);
+            scalar->encode_f32[0](turn ? &open : &clipped, 1.0f, x, NULL, got, BLOCK);
             bad += compare_block(o, turn ? FPX_OVERFLOW_NONE : FPX_SATFINITE, "scalar", bits, want,
                                  got);
         }
