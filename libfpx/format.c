@@ -122,10 +122,12 @@ static int specials_fit(const fpx_format *f, uint64_t all)
     const int is_unsigned = (f->flags & FPX_FORMAT_UNSIGNED) != 0;
 
     switch (f->specials) {
-    case FPX_SPECIALS_IEEE: /* unsigned P3109 has one NaN above Inf, at every precision */
-        return f->max_code + 1 < f->nan_code && f->nan_code <= all;
+    case FPX_SPECIALS_IEEE: /* unsigned P3109 has Inf and one NaN at the very end, at any precision */
+        return f->max_code + 1 < f->nan_code && f->nan_code <= all &&
+               (f->max_code + 1 == all - fpx_low_mask(f->mbits) ||
+                (is_unsigned && f->max_code + 2 == all));
     case FPX_SPECIALS_NAN_ONLY:
-        return f->max_code < f->nan_code && f->nan_code <= all;
+        return f->nan_code == f->max_code + 1 && f->nan_code <= all;
     case FPX_SPECIALS_NONE:
         return f->max_code == all && f->nan_code == 0;
     case FPX_SPECIALS_FNUZ:

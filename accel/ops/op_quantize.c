@@ -30,6 +30,9 @@ fpx_status OP(op_quantize_accept)(const op_run *run)
         return op_refuse(run, FPX_EINVAL, "round or overflow is unknown");
     if (fpx_format_equal(&conversion.format, &REAL_FORMAT))
         return FPX_OK;
+    if (conversion.round == FPX_SR)
+        return op_refuse(run, FPX_EUNSUPPORTED,
+                         "stochastic rounding needs random bits, which a call lacks");
     const fpx_status status = real_encode(&conversion, 1, &none, code, 0);
     return status == FPX_OK ? FPX_OK
                             : op_refuse(run, status, "%.*s with this rounding and overflow: %s",

@@ -302,6 +302,7 @@ START_TEST(refusals)
     const float x = 1.0f;
     const double x64 = 1.0;
     fpx_conversion c = { .round = FPX_RNE, .overflow = FPX_SATFINITE };
+    const uint16_t bf16 = 0x3f80;
     uint64_t code = 0x5555;
     float out = 2.0f;
 
@@ -309,11 +310,32 @@ START_TEST(refusals)
     ck_assert_int_eq(fpx_encode_f32(&c, 1.0f, &x, &code, 1), FPX_EINVAL);
     ck_assert_int_eq(fpx_encode_f64(&c, 1.0, &x64, &code, 1), FPX_EINVAL);
     c.format = fpx_e4m3;
-    c.overflow = FPX_SATPROPAGATE;
-    ck_assert_int_eq(fpx_encode_f32(&c, 1.0f, &x, &code, 1), FPX_EUNSUPPORTED);
-    c.overflow = FPX_SATFINITE;
+#define REFUSED(CHANGE)                                                                            \
+    CHANGE;                                                                                        \
+    ck_assert_msg(fpx_encode_f32(&c, 1.0f, &x, &code, 1) == FPX_EINVAL, "%s", #CHANGE);            \
+    ck_assert_msg(fpx_encode_f64(&c, 1.0, &x64, &code, 1) == FPX_EINVAL, "%s", #CHANGE);           \
+    ck_assert_msg(fpx_encode_codes(&c, &fpx_bf16, &bf16, &code, 1) == FPX_EINVAL, "%s", #CHANGE);  \
+    c = (fpx_conversion){ .format = fpx_e4m3, .sr_bits = 8 }
+    REFUSED(c.overflow = 3);
+    REFUSED(c.round = 7);
+    REFUSED(c.round = FPX_SR); /* without random bits */
+    REFUSED(c.nan = 4);
+    REFUSED(c.nan_code = 0x7e); /* a number */
+    REFUSED(c.nan_code = 0xff); /* with a sign */
+    REFUSED(c.negative = 2);
+    REFUSED(c.zero = 2);
+    REFUSED(c.overflow_test = 2);
+#undef REFUSED
+    const uint32_t bits = 0;
+    ck_assert_int_eq(fpx_encode_f32_random(&c, 1.0f, &x, &bits, &code, 1), FPX_EINVAL); /* RNE */
     c.round = FPX_SR;
-    ck_assert_int_eq(fpx_encode_f64(&c, 1.0, &x64, &code, 1), FPX_EUNSUPPORTED);
+    c.sr_bits = 0;
+    ck_assert_int_eq(fpx_encode_f32_random(&c, 1.0f, &x, &bits, &code, 1), FPX_EINVAL);
+    c.sr_bits = 33;
+    ck_assert_int_eq(fpx_encode_f64_random(&c, 1.0, &x64, &bits, &code, 1), FPX_EINVAL);
+    c.sr_bits = 8;
+    c.sr_variant = 3;
+    ck_assert_int_eq(fpx_encode_codes_random(&c, &fpx_bf16, &bf16, &bits, &code, 1), FPX_EINVAL);
     c.round = FPX_RNE;
     c.format.mbits = 4; /* no longer fits its width */
     ck_assert_int_eq(fpx_encode_f32(&c, 1.0f, &x, &code, 1), FPX_EINVAL);

@@ -107,7 +107,7 @@ def main():
         path = Path(folder) / "run.h5"
         subprocess.run([sys.argv[1], str(path), str(STEPS)], check=True)
         with h5py.File(path, "r") as trace:
-            assert trace.attrs["fpx_trace"] == 1
+            assert trace.attrs["fpx_trace"] == 2
             assert trace["experiment"][()].decode() == "model: tiny # é\n"
             assert trace["modes"][:].tolist() == [b"local:fp64"]
             formats = {bytes(f["name"]): f for f in trace["formats"][:]}
