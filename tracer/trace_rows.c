@@ -36,8 +36,8 @@ static int format_of_row(const fpx_format_row *row, fpx_format *ret_format)
 
     memset(&format, 0, sizeof format);
     if (row->cls > UINT8_MAX || row->bits > UINT8_MAX || row->ebits > UINT8_MAX ||
-        row->mbits > UINT8_MAX || row->specials > UINT8_MAX || row->flags > UINT8_MAX || row->bias > INT16_MAX ||
-        row->bias < INT16_MIN)
+        row->mbits > UINT8_MAX || row->specials > UINT8_MAX || row->flags > UINT8_MAX ||
+        row->bias > INT16_MAX || row->bias < INT16_MIN)
         return 0;
     memcpy(format.name, row->name, sizeof format.name);
     format.cls = (uint8_t)row->cls;
