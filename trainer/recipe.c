@@ -19,8 +19,12 @@ enum scaling { SCALING_NONE, SCALING_TENSOR_CURRENT };
 static const word scalings[] = { { "none", SCALING_NONE },
                                  { "tensor-current", SCALING_TENSOR_CURRENT },
                                  { NULL, 0 } };
-static const word rounds[] = { { "rne", FPX_RNE }, { NULL, 0 } };
+/* Stochastic rounding is not among them: a quantizing operation has no random bits yet. */
+static const word rounds[] = { { "rne", FPX_RNE }, { "rna", FPX_RNA }, { "rz", FPX_RZ },
+                               { "ru", FPX_RU },   { "rd", FPX_RD },   { "ro", FPX_RO },
+                               { NULL, 0 } };
 static const word overflows[] = { { "satfinite", FPX_SATFINITE },
+                                  { "satpropagate", FPX_SATPROPAGATE },
                                   { "none", FPX_OVERFLOW_NONE },
                                   { NULL, 0 } };
 
@@ -57,11 +61,12 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
                             fpx_error *err)
 {
     const fpx_rule *rule = &recipe->rules[index];
-    const fpx_format *format = fpx_format_find(rule->format);
+    fpx_format format;
     int scaling = 0, round = 0, overflow = 0;
     fpx_status status;
 
-    if (format == NULL || format->cls != FPX_CLASS_FLOAT || format->bits > 32)
+    if (fpx_format_parse(rule->format, &format, NULL) != FPX_OK || format.cls != FPX_CLASS_FLOAT ||
+        (format.flags & FPX_FORMAT_UNSIGNED) != 0 || format.bits > 32)
         return fpx_error_set(err, FPX_EINVAL,
                              "recipe %s, rule %u: '%s' is no format an operand can have; see: fpx "
                              "formats",
@@ -73,10 +78,10 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
             FPX_OK)
         return status;
     *ret_rule = (fpx_operand_rule){
-        .quantized = !fpx_format_equal(format, &fpx_fp32),
+        .quantized = !fpx_format_equal(&format, &fpx_fp32),
         .scaled = scaling == SCALING_TENSOR_CURRENT,
         .scale_rule = FPX_SCALE_CURRENT,
-        .conversion = { .format = *format, .round = (uint8_t)round, .overflow = (uint8_t)overflow }
+        .conversion = { .format = format, .round = (uint8_t)round, .overflow = (uint8_t)overflow }
     };
     return FPX_OK;
 }

@@ -63,10 +63,10 @@ typedef struct fpx_rule {
     char *op;       /* "attn.qkv", "mlp.*" */
     char *role;     /* "fprop", "dgrad", "wgrad" */
     char *tensor;   /* "x", "w", "dy" */
-    char *format;   /* "e4m3"; "fp32" leaves the operand as it is */
+    char *format;   /* "e4m3", any of fpx_format_parse; "fp32" leaves the operand as it is */
     char *scaling;  /* "none", "tensor-current" */
-    char *round;    /* "rne" */
-    char *overflow; /* "satfinite", "none" */
+    char *round;    /* "rne", "rna", "rz", "ru", "rd", "ro" */
+    char *overflow; /* "satfinite", "satpropagate", "none" */
 } fpx_rule;
 
 /* The first rule that matches an operand decides; an operand that no rule matches stays fp32. */

@@ -72,13 +72,14 @@ END_TEST
 static const struct {
     const char *format, *scaling, *round, *overflow, *words;
 } unknown[] = {
-    { "e4m4", "none", "rne", "none", "rule 2: 'e4m4' is no format" },
+    { "e4q4", "none", "rne", "none", "rule 2: 'e4q4' is no format" },
     { "int32", "none", "rne", "none", "rule 2: 'int32' is no format" },
     { "fp64", "none", "rne", "none", "rule 2: 'fp64' is no format" },
     { "e4m3", "tensor", "rne", "none",
       "rule 2: unknown scaling 'tensor'; there is: none, tensor-" },
     { "e4m3", "none", "rnd", "none", "rule 2: unknown round 'rnd'; there is: rne" },
-    { "e4m3", "none", "rne", "sat", "rule 2: unknown overflow 'sat'; there is: satfinite, none" },
+    { "e4m3", "none", "rne", "sat",
+      "rule 2: unknown overflow 'sat'; there is: satfinite, satpropagate, none" },
 };
 
 START_TEST(unknown_words_are_named)
