@@ -10,7 +10,10 @@ static const fpx_convert_kernels scalar = {
     .name = "scalar",
     .encode_f32 = { fpx_encode_f32_scalar, fpx_encode_f32_scalar, fpx_encode_f32_scalar,
                     fpx_encode_f32_scalar },
+    .encode_f32_u16 = { fpx_encode_f32_u16_scalar, fpx_encode_f32_u16_scalar,
+                        fpx_encode_f32_u16_scalar, fpx_encode_f32_u16_scalar },
     .decode_f32 = { fpx_decode_f32_scalar, fpx_decode_f32_scalar, fpx_decode_f32_scalar },
+    .philox = fpx_philox_scalar,
 };
 
 /* A level without a table of its own has the one below it. */
@@ -19,7 +22,9 @@ static const fpx_convert_kernels *const tables[FPX_CPU_LEVELS] = {
 #ifdef FPX_HAVE_AVX2
     [FPX_CPU_AVX2] = &fpx_convert_kernels_avx2,
 #endif
-    [FPX_CPU_AVX512] = NULL,
+#ifdef FPX_HAVE_AVX512
+    [FPX_CPU_AVX512] = &fpx_convert_kernels_avx512,
+#endif
 };
 
 const fpx_convert_kernels *fpx_convert_kernels_for(fpx_cpu_level level)

@@ -6,6 +6,8 @@
 #include <fpx/elemfn.h>
 #include <fpx/stream.h>
 
+#include "convert_kernels.h"
+
 /* Multipliers and Weyl increments from the paper, table 2 and section 4.2. */
 static const uint32_t multiplier[2] = { 0xd2511f53, 0xcd9e8d57 };
 static const uint32_t weyl[2] = { 0x9e3779b9, 0xbb67ae85 };
@@ -28,6 +30,17 @@ void fpx_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t r
     }
     for (int i = 0; i < 4; i++)
         ret_block[i] = c[i];
+}
+
+void fpx_philox_scalar(const uint32_t key[2], const uint32_t where[2], uint64_t first,
+                       uint32_t *dst, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t index = first + i;
+        const uint32_t counter[4] = { (uint32_t)index, (uint32_t)(index >> 32), where[0],
+                                      where[1] };
+        fpx_philox4x32(counter, key, dst + 4 * i);
+    }
 }
 
 void fpx_stream_key(const fpx_stream *stream, uint32_t ret_key[2])
@@ -96,17 +109,59 @@ double fpx_stream_normal(const fpx_stream *stream, uint64_t element)
     return value;
 }
 
-void fpx_stream_u32_array(const fpx_stream *stream, uint64_t first, uint32_t *dst, size_t n)
+uint32_t fpx_stream_u16(const fpx_stream *stream, uint64_t element)
 {
     uint32_t key[2];
     uint32_t block[4];
 
     fpx_stream_key(stream, key);
-    for (size_t i = 0; i < n; i++) {
+    block_at(stream, key, element / 8, block);
+    return block[element / 2 % 4] >> (16 * (element % 2)) & 0xffff;
+}
+
+/* The ends by single blocks, whole blocks between them at once, at most up to the last element there is, after
+ * which 0 follows. */
+void fpx_stream_u32_array(const fpx_stream *stream, uint64_t first, uint32_t *dst, size_t n)
+{
+    const uint32_t where[2] = { stream->step, stream->micro_batch };
+    uint32_t key[2];
+    uint32_t block[4];
+
+    fpx_stream_key(stream, key);
+    for (size_t i = 0; i < n;) {
         const uint64_t element = first + i;
-        if (i == 0 || element % 4 == 0)
+        const uint64_t until_end = (UINT64_C(1) << 62) - element / 4;
+        size_t blocks = (n - i) / 4;
+        if (element % 4 != 0 || blocks == 0) {
             block_at(stream, key, element / 4, block);
-        dst[i] = block[element % 4];
+            dst[i++] = block[element % 4];
+            continue;
+        }
+        blocks = blocks < until_end ? blocks : (size_t)until_end;
+        fpx_convert_kernels_in_use()->philox(key, where, element / 4, dst + i, blocks);
+        i += 4 * blocks;
+    }
+}
+
+/* Reversed: bit 0 becomes bit 15. */
+static uint32_t reversed16(uint32_t x)
+{
+    uint32_t y = 0;
+
+    for (int i = 0; i < 16; i++)
+        y |= (x >> i & 1) << (15 - i);
+    return y;
+}
+
+void fpx_stream_ptx_rs(fpx_ptx_rs layout, const uint32_t *words, uint32_t *ret_bits, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t w = words[i / 4];
+        const int upper = i % 4 >= 2;
+        const uint32_t field = layout == FPX_PTX_RS_E2M1X4
+                                   ? (w >> (16 + 8 * upper) & 0xff) << 8 | (w >> (8 * upper) & 0xff)
+                                   : w >> (16 * upper) & 0xffff;
+        ret_bits[i] = i % 2 == 0 ? field : reversed16(field);
     }
 }
 

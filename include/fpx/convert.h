@@ -12,6 +12,7 @@
 #include <fpx/cpu.h>
 #include <fpx/format.h>
 #include <fpx/status.h>
+#include <fpx/stream.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -109,6 +110,12 @@ fpx_status fpx_encode_f64_random(const fpx_conversion *conversion, double scale,
 fpx_status fpx_encode_codes_random(const fpx_conversion *conversion, const fpx_format *from,
                                    const void *src, const uint32_t *bits, void *dst, size_t n);
 
+/* fpx_encode_f32_random with the bits of a stream: element i has fpx_stream_u16 (sr_bits <= 16) or fpx_stream_u32
+ * of element first + i (which wraps at 2^64), so that a part of a tensor gets what it gets in the whole. The same
+ * errors. */
+fpx_status fpx_encode_f32_stream(const fpx_conversion *conversion, float scale, const float *src,
+                                 const fpx_stream *stream, uint64_t first, void *dst, size_t n);
+
 /* Exact value of each code times `scale` (one float32 multiplication; 1 changes nothing). A NaN code,
  * or a product that is NaN, gives the quiet NaN 0x7FC00000 with the sign of the code; fp32 with
  * scale 1 copies bits. FPX_EINVAL: fp64, an integer or invalid format, or one with a value that
@@ -121,7 +128,7 @@ fpx_status fpx_decode_f32(const fpx_format *format, float scale, const void *src
 fpx_status fpx_decode_f64(const fpx_format *format, double scale, const void *src, double *dst,
                           size_t n);
 
-/* The kernels that fpx_encode_f32 and fpx_decode_f32 run here: "scalar", "avx2". Chosen at the first
+/* The kernels that fpx_encode_f32 and fpx_decode_f32 run here: "scalar", "avx2", "avx512". Chosen at the first
  * use by fpx_cpu_choose; an FPX_CPU in error gives "scalar". */
 const char *fpx_convert_kernel_name(void);
 

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-static const kc_row *const tables[] = { kc_rows_convert, kc_rows_elemfn, kc_rows_reduce,
-                                        kc_rows_gemm };
+static const kc_row *const tables[] = { kc_rows_convert, kc_rows_stream, kc_rows_elemfn,
+                                        kc_rows_reduce, kc_rows_gemm };
 
 enum { PRINTED = 5, GUARD = 0xa5 };
 

@@ -25,6 +25,7 @@ typedef struct kc_row {
 } kc_row;
 
 extern const kc_row kc_rows_convert[];
+extern const kc_row kc_rows_stream[];
 extern const kc_row kc_rows_elemfn[];
 extern const kc_row kc_rows_reduce[];
 extern const kc_row kc_rows_gemm[];

@@ -1,0 +1,74 @@
+/* encode_fast.h - the shorter ways of fpx_fast_plan, in vectors of LANES: magnitudes of the scaled numbers x, which
+ * are not NaN, without sign. What overflows may come out larger than the limit. */
+#ifndef FPX_ENCODE_FAST_H
+#define FPX_ENCODE_FAST_H
+
+#include "convert_plan.h"
+#include "lanes.h"
+
+typedef struct fast_lanes {
+    vi clamp, lowest, up, half, less, random_half;
+    int down, random_up, random_down;
+} fast_lanes;
+
+static inline fast_lanes fast_lanes_of(const fpx_fast_plan *f, const fpx_encode_plan *p)
+{
+    fast_lanes k;
+
+    k.clamp = vi_set(f->clamp);
+    k.lowest = vi_set(f->lowest);
+    k.up = vi_set(f->up);
+    k.half = vi_set(f->half);
+    k.less = vi_set(f->half > 0 ? 1 : 0);
+    k.random_half = vi_set(p->sr_half >> (32 - f->down));
+    k.down = f->down;
+    k.random_up = 32 - p->sr_bits;
+    k.random_down = 32 - f->down;
+    return k;
+}
+
+static inline vi magnitude_bits(vf x)
+{
+    return vi_and(vi_bits(x), vi_set(INT32_MAX));
+}
+
+/* Adding 2^(E + 23 - mbits) to a number of exponent E makes the addition itself round at the format's last place
+ * (RNE); with E held at emin or above, subnormals too. The bits of the sum less those of the addend are then the
+ * significand in units of the last place. */
+static inline vi magnitude_add(const fast_lanes *k, vf x)
+{
+    /* Bits of positive floats order as integers do. */
+    const vi a = vi_min(magnitude_bits(x), k->clamp);
+    const vi e = vi_max(vi_and(a, vi_set(0x7f800000u)), k->lowest);
+    const vi addend = vi_add(e, k->up);
+    const vi sum = vi_bits(vf_add(vf_bits(a), vf_bits(addend)));
+
+    return vi_add(vi_sub(sum, addend), vi_srl(vi_sub(e, k->lowest), k->down));
+}
+
+/* Adds half a last place less one, and one more where the kept part is odd. float32 itself has no half. */
+static inline vi magnitude_near(const fast_lanes *k, vf x)
+{
+    const vi a = magnitude_bits(x);
+    const vi odd = vi_and(vi_srl(a, k->down), k->less);
+    const vi bump = vi_add(vi_sub(k->half, k->less), odd);
+
+    return vi_srl(vi_add(a, bump), k->down);
+}
+
+/* The number in units of 2^(emin - 23), where each binade from emin on has as many: its bits, rebased, or, below,
+ * the significand shifted down, which is the larger of the two there. What that loses lies below the random bits,
+ * which are added under the last place. */
+static inline vi magnitude_random(const fast_lanes *k, vf x, vi random)
+{
+    const vi hidden = vi_set(1 << 23);
+    const vi a = magnitude_bits(x);
+    const vi linear = vi_srlv(vi_or(vi_and(a, vi_set(0x007fffffu)), hidden),
+                              vi_srl(vi_sub(k->lowest, vi_and(a, vi_set(0x7f800000u))), 23));
+    const vi units = vi_max(vi_add(vi_sub(a, k->lowest), hidden), linear);
+    const vi r = vi_srl(vi_sll(random, k->random_up), k->random_down);
+
+    return vi_srl(vi_add(units, vi_or(r, k->random_half)), k->down);
+}
+
+#endif /* FPX_ENCODE_FAST_H */

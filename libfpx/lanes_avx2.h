@@ -1,0 +1,312 @@
+/* lanes_avx2.h - the vector operations that the conversion kernels are written in (encode_lanes.h,
+ * decode_lanes.h, philox_lanes.h), for AVX2: 8 lanes of 32 bits; a mask is -1 or 0 in each lane. lanes_avx512.h has
+ * the same names. */
+#ifndef FPX_LANES_AVX2_H
+#define FPX_LANES_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+enum { LANES = 8 };
+
+typedef __m256i vi;
+typedef __m256 vf;
+typedef __m256i vm;
+
+static inline vi vi_set(uint32_t x)
+{
+    return _mm256_set1_epi32((int32_t)x);
+}
+
+static inline vi vi_load(const void *p)
+{
+    return _mm256_loadu_si256(p);
+}
+
+/* LANES unsigned numbers of 16 or 8 bits. */
+static inline vi vi_load_u16(const void *p)
+{
+    return _mm256_cvtepu16_epi32(_mm_loadu_si128(p));
+}
+
+static inline vi vi_load_u8(const void *p)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(p));
+}
+
+static inline void vi_store(void *p, vi a)
+{
+    _mm256_storeu_si256(p, a);
+}
+
+static inline vf vf_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+static inline void vf_store(float *p, vf a)
+{
+    _mm256_storeu_ps(p, a);
+}
+
+static inline vf vf_set(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+static inline vf vf_mul(vf a, vf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+static inline vf vf_add(vf a, vf b)
+{
+    return _mm256_add_ps(a, b);
+}
+
+static inline vf vf_sub(vf a, vf b)
+{
+    return _mm256_sub_ps(a, b);
+}
+
+static inline vi vi_bits(vf a)
+{
+    return _mm256_castps_si256(a);
+}
+
+static inline vf vf_bits(vi a)
+{
+    return _mm256_castsi256_ps(a);
+}
+
+static inline vf vf_from_int(vi a)
+{
+    return _mm256_cvtepi32_ps(a);
+}
+
+static inline vi vi_add(vi a, vi b)
+{
+    return _mm256_add_epi32(a, b);
+}
+
+static inline vi vi_sub(vi a, vi b)
+{
+    return _mm256_sub_epi32(a, b);
+}
+
+static inline vi vi_and(vi a, vi b)
+{
+    return _mm256_and_si256(a, b);
+}
+
+static inline vi vi_or(vi a, vi b)
+{
+    return _mm256_or_si256(a, b);
+}
+
+static inline vi vi_xor(vi a, vi b)
+{
+    return _mm256_xor_si256(a, b);
+}
+
+static inline vi vi_min(vi a, vi b) /* signed, as vi_max and vi_gt */
+{
+    return _mm256_min_epi32(a, b);
+}
+
+static inline vi vi_max(vi a, vi b)
+{
+    return _mm256_max_epi32(a, b);
+}
+
+/* By one count for all lanes. A count of 32 and more gives 0. */
+static inline vi vi_sll(vi a, int count)
+{
+    return _mm256_sll_epi32(a, _mm_cvtsi32_si128(count));
+}
+
+static inline vi vi_srl(vi a, int count)
+{
+    return _mm256_srl_epi32(a, _mm_cvtsi32_si128(count));
+}
+
+/* By a count for each lane. A count of 32 and more, or below 0, gives 0. */
+static inline vi vi_sllv(vi a, vi count)
+{
+    return _mm256_sllv_epi32(a, count);
+}
+
+static inline vi vi_srlv(vi a, vi count)
+{
+    return _mm256_srlv_epi32(a, count);
+}
+
+/* -1 where the highest bit is set, else 0. */
+static inline vi vi_sign(vi a)
+{
+    return _mm256_srai_epi32(a, 31);
+}
+
+static inline vm vi_gt(vi a, vi b)
+{
+    return _mm256_cmpgt_epi32(a, b);
+}
+
+static inline vm vi_eq(vi a, vi b)
+{
+    return _mm256_cmpeq_epi32(a, b);
+}
+
+/* a or b is NaN */
+static inline vm vf_unordered(vf a, vf b)
+{
+    return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_UNORD_Q));
+}
+
+static inline vm vm_or(vm a, vm b)
+{
+    return _mm256_or_si256(a, b);
+}
+
+static inline int vm_any(vm m)
+{
+    return _mm256_movemask_ps(_mm256_castsi256_ps(m)) != 0;
+}
+
+/* a + 1 where the mask is set. */
+static inline vi vi_add_one(vi a, vm m)
+{
+    return _mm256_sub_epi32(a, m);
+}
+
+/* yes where the mask is set, else no. */
+static inline vi vi_select(vm m, vi yes, vi no)
+{
+    return _mm256_blendv_epi8(no, yes, m);
+}
+
+/* The low 8 or 16 bits of codes that are below 256 (65536). */
+static inline void store_codes8(void *dst, const vi code[4])
+{
+    /* Packing works in halves of a register and leaves groups of four in the order 0 2 4 6 1 3 5 7. */
+    const __m256i packed = _mm256_packus_epi16(_mm256_packus_epi32(code[0], code[1]),
+                                               _mm256_packus_epi32(code[2], code[3]));
+
+    _mm256_storeu_si256(
+        dst, _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+}
+
+static inline void store_codes16(void *dst, const vi code[2])
+{
+    _mm256_storeu_si256(dst, _mm256_permute4x64_epi64(_mm256_packus_epi32(code[0], code[1]), 0xd8));
+}
+
+/* 4 * LANES codes of a byte from magnitudes (signed lanes; limit at most 255, in bytes) and the floats whose
+ * signs they get, moved down by `down` bits (0..7) from bit 7. Saturating packs keep a sign and cannot turn a large
+ * magnitude into a small one. */
+static inline void store_signed8(void *dst, const vi magnitude[4], const vf x[4], uint8_t limit,
+                                 int down)
+{
+    const __m256i m = _mm256_packus_epi16(_mm256_packus_epi32(magnitude[0], magnitude[1]),
+                                          _mm256_packus_epi32(magnitude[2], magnitude[3]));
+    const __m256i s = _mm256_packs_epi16(_mm256_packs_epi32(vi_bits(x[0]), vi_bits(x[1])),
+                                         _mm256_packs_epi32(vi_bits(x[2]), vi_bits(x[3])));
+    /* Of each byte only bit 7 is left: a 16-bit shift moves none into its neighbour. */
+    const __m256i sign =
+        _mm256_srl_epi16(_mm256_and_si256(s, _mm256_set1_epi8(INT8_MIN)), _mm_cvtsi32_si128(down));
+    const __m256i code = _mm256_or_si256(_mm256_min_epu8(m, _mm256_set1_epi8((char)limit)), sign);
+
+    _mm256_storeu_si256(
+        dst, _mm256_permutevar8x32_epi32(code, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+}
+
+/* table[code] of 16 entries; bits above the low four of a code are ignored. */
+static inline vf vf_lookup16(const float table[16], vi code)
+{
+    const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), code);
+    const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), code);
+
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(code, 28)));
+}
+
+/* ---- lanes of 16 bits, twice as many: float16 and its parts ---- */
+
+static inline vi half_load_u8(const void *p)
+{
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128(p));
+}
+
+static inline vi half_set(uint16_t x)
+{
+    return _mm256_set1_epi16((int16_t)x);
+}
+
+static inline vi half_sll(vi a, int count)
+{
+    return _mm256_sll_epi16(a, _mm_cvtsi32_si128(count));
+}
+
+static inline vi half_sra(vi a, int count) /* the sign moves in from above */
+{
+    return _mm256_sra_epi16(a, _mm_cvtsi32_si128(count));
+}
+
+/* Any lane with a > b (signed) or c == d. */
+static inline int half_any(vi a, vi b, vi c, vi d)
+{
+    const __m256i m = _mm256_or_si256(_mm256_cmpgt_epi16(a, b), _mm256_cmpeq_epi16(c, d));
+
+    return !_mm256_testz_si256(m, m);
+}
+
+static inline vf half_low(vi a)
+{
+    return _mm256_cvtph_ps(_mm256_castsi256_si128(a));
+}
+
+static inline vf half_high(vi a)
+{
+    return _mm256_cvtph_ps(_mm256_extracti128_si256(a, 1));
+}
+
+/* ---- lanes of 64 bits that hold numbers of 32; their upper halves may hold anything ---- */
+
+enum { WIDE_LANES = 4 };
+
+/* The full products of the low halves. */
+static inline vi wide_mul(vi a, vi b)
+{
+    return _mm256_mul_epu32(a, b);
+}
+
+static inline vi wide_high(vi a)
+{
+    return _mm256_srli_epi64(a, 32);
+}
+
+static inline vi wide_xor3(vi a, vi b, vi c)
+{
+    return _mm256_xor_si256(_mm256_xor_si256(a, b), c);
+}
+
+/* Block numbers first + 0 .. first + 3 as low and high words, in the order that wide_store expects. */
+static inline void wide_counters(uint64_t first, vi *ret_low, vi *ret_high)
+{
+    const __m256i b =
+        _mm256_add_epi64(_mm256_set1_epi64x((int64_t)first), _mm256_setr_epi64x(0, 2, 1, 3));
+
+    *ret_low = b;
+    *ret_high = _mm256_srli_epi64(b, 32);
+}
+
+/* Four blocks of four words, one after the other. */
+static inline void wide_store(uint32_t *dst, vi c0, vi c1, vi c2, vi c3)
+{
+    const __m256i c01 = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xaa);
+    const __m256i c23 = _mm256_blend_epi32(c2, _mm256_slli_epi64(c3, 32), 0xaa);
+
+    _mm256_storeu_si256((void *)dst, _mm256_unpacklo_epi64(c01, c23));
+    _mm256_storeu_si256((void *)(dst + 8), _mm256_unpackhi_epi64(c01, c23));
+}
+
+#endif /* FPX_LANES_AVX2_H */
