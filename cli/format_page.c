@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "results.h"
@@ -61,9 +62,7 @@ static size_t fields_of(const fpx_format *f, field ret_fields[3])
     size_t n = 0;
 
     if (f->cls != FPX_CLASS_FLOAT) {
-        ret_fields[n++] = (field){ f->cls == FPX_CLASS_FIXED ? "two's complement, in units of 2^-6"
-                                                             : "two's complement",
-                                   "i", f->bits };
+        ret_fields[n++] = (field){ "two's complement", "i", f->bits };
         return n;
     }
     if (is_signed(f))
@@ -146,8 +145,8 @@ static void draw_box(const fpx_format *f)
     (void)printf(f->cls == FPX_CLASS_FLOAT && f->ebits > 0 ? ", bias %d\n" : "\n", f->bias);
 }
 
-/* value = m * 2^q, m odd: "2^-9", "7 * 2^6". */
-static void print_power(double value)
+/* A value as m * 2^q, m odd: "2^-9", "7 * 2^6". Exact, and short where decimal digits are not. */
+static void power_text(double value, char *ret_text, size_t room)
 {
     int e = 0;
     double m = frexp(value, &e);
@@ -157,17 +156,19 @@ static void print_power(double value)
         e--;
     }
     if (m == 1.0)
-        (void)printf("2^%d", e);
+        (void)snprintf(ret_text, room, "2^%d", e);
     else
-        (void)printf("%.17g * 2^%d", m, e);
+        (void)snprintf(ret_text, room, "%.17g * 2^%d", m, e);
 }
 
 static void print_value(const fpx_format *f, const char *name, uint64_t code)
 {
-    (void)printf("  %-15s 0x%0*" PRIx64 "  %-22.17g ", name, (f->bits + 3) / 4, code,
+    char power[48];
+
+    power_text(fpx_format_value(f, code), power, sizeof power);
+    (void)printf("  %-13s 0x%0*" PRIx64 "  %.17g", name, (f->bits + 3) / 4, code,
                  fpx_format_value(f, code));
-    print_power(fpx_format_value(f, code));
-    (void)putchar('\n');
+    (void)printf(f->bits <= 32 ? " = %s\n" : "\n", power);
 }
 
 static void print_formula(const fpx_format *f, const cli_format_facts *facts)
@@ -175,28 +176,30 @@ static void print_formula(const fpx_format *f, const cli_format_facts *facts)
     const char *const sign = is_signed(f) ? "(-1)^s * " : "";
 
     (void)putchar('\n');
-    if (f->cls == FPX_CLASS_FIXED)
+    if (f->cls == FPX_CLASS_FIXED) {
         (void)printf("  value = i / %u\n", 1u << f->mbits);
-    else if (f->cls == FPX_CLASS_INT)
+    } else if (f->cls == FPX_CLASS_INT) {
         (void)printf("  value = i\n");
-    else if (!facts->has_zero)
-        (void)printf("  value = 2^(e - %d)\n", f->bias);
-    else if (f->ebits == 0)
+    } else if (f->ebits == 0) {
         (void)printf("  value = %sm * 2^%d\n", sign, 1 - f->bias - f->mbits);
-    else
-        (void)printf("  value = %s2^(e %c %d)%s,  where e = 0: %s0%s * 2^%d\n", sign,
-                     f->bias < 0 ? '+' : '-', f->bias < 0 ? -f->bias : f->bias,
-                     f->mbits > 0 ? " * 1.m" : "", sign, f->mbits > 0 ? ".m" : "", 1 - f->bias);
+    } else {
+        (void)printf("  value = %s2^(e %c %d)%s", sign, f->bias < 0 ? '+' : '-',
+                     f->bias < 0 ? -f->bias : f->bias, f->mbits > 0 ? " * 1.m" : "");
+        if (facts->has_zero && f->mbits > 0)
+            (void)printf(",  where e = 0: %s0.m * 2^%d\n", sign, 1 - f->bias);
+        else
+            (void)printf(facts->has_zero ? ",  where e = 0: 0\n" : "\n");
+    }
 }
 
 static void print_specials(const fpx_format *f, const cli_format_facts *facts)
 {
     const int digits = (f->bits + 3) / 4;
-    const uint64_t sign = is_signed(f) && f->bits < 65 ? UINT64_C(1) << (f->bits - 1) : 0;
+    const uint64_t sign = is_signed(f) ? UINT64_C(1) << (f->bits - 1) : 0;
 
     if (f->cls != FPX_CLASS_FLOAT)
         return;
-    (void)printf("  %-15s ", "Inf");
+    (void)printf("  %-13s ", "Inf");
     if (facts->infinities == 0)
         (void)printf("none\n");
     else if (facts->infinities == 1)
@@ -204,14 +207,14 @@ static void print_specials(const fpx_format *f, const cli_format_facts *facts)
     else
         (void)printf("0x%0*" PRIx64 ", 0x%0*" PRIx64 "\n", digits, facts->infinity, digits,
                      facts->infinity | sign);
-    (void)printf("  %-15s ", "NaN");
+    (void)printf("  %-13s ", "NaN");
     if (facts->nans == 0)
         (void)printf("none\n");
     else if (facts->nans == 1)
         (void)printf("0x%0*" PRIx64 "\n", digits, f->nan_code);
     else
-        (void)printf("0x%0*" PRIx64 ", 0x%0*" PRIx64 " written; %" PRIu64 " codes read as NaN\n",
-                     digits, f->nan_code, digits, f->nan_code | sign, facts->nans);
+        (void)printf("0x%0*" PRIx64 ", 0x%0*" PRIx64 "%s\n", digits, f->nan_code, digits,
+                     f->nan_code | sign, facts->nans > 2 ? "; all above Inf are NaN" : "");
 }
 
 static void print_limits(const fpx_format *f, const cli_format_facts *facts)
@@ -225,19 +228,32 @@ static void print_limits(const fpx_format *f, const cli_format_facts *facts)
     if (f->cls == FPX_CLASS_FLOAT) {
         const double low =
             fpx_format_value(f, facts->normal <= f->max_code ? facts->normal : facts->least);
-        (void)printf("  %-15s 2^%d .. 2^%d%s\n", "binades", ilogb(low), ilogb(largest),
+        (void)printf("  %-13s 2^%d .. 2^%d%s\n", "binades", ilogb(low), ilogb(largest),
                      facts->normal > facts->least ? ", and the subnormal ones" : "");
-        (void)printf(
-            "  %-15s %u bits: rounding to nearest errs by 2^-%u of a normal value at most\n",
-            "precision", f->mbits + 1u, f->mbits + 1u);
+        (void)printf("  %-13s %u bit%s: to nearest, a normal value errs by 2^-%u of itself\n",
+                     "precision", f->mbits + 1u, f->mbits > 0 ? "s" : "", f->mbits + 1u);
     }
     print_specials(f, facts);
     if (f->bits < 64)
-        (void)printf("  %-15s %" PRIu64 " of %" PRIu64 "%s\n", "finite codes", facts->finite,
+        (void)printf("  %-13s %" PRIu64 " of %" PRIu64 "%s\n", "finite codes", facts->finite,
                      UINT64_C(1) << f->bits,
                      f->specials < FPX_SPECIALS_FNUZ && is_signed(f) && f->cls == FPX_CLASS_FLOAT
                          ? ", 0 and -0 among them"
                          : "");
+}
+
+enum { TEXT_ROOM = 32, CELL = 16 };
+
+/* The exact value in at most CELL characters: in decimal where that is enough. */
+static void value_text(double value, char ret_text[TEXT_ROOM])
+{
+    if (!isfinite(value)) {
+        (void)strcpy(ret_text, isnan(value) ? "NaN" : "Inf");
+        return;
+    }
+    const int length = snprintf(ret_text, TEXT_ROOM, "%.12g", value);
+    if (length > CELL || strchr(ret_text, 'e') != NULL || strtod(ret_text, NULL) != value)
+        power_text(value, ret_text, TEXT_ROOM);
 }
 
 /* Rows of codes 0 .. of sign 0; what the others are is said in a line. */
@@ -245,7 +261,7 @@ static void print_codes(const fpx_format *f)
 {
     const uint64_t n = UINT64_C(1) << (f->bits - (is_signed(f) ? 1 : 0));
     const uint64_t across = n < 4 ? n : 4;
-    char text[32];
+    char text[TEXT_ROOM];
 
     (void)printf("\n        ");
     for (uint64_t k = 0; k < across; k++)
@@ -255,12 +271,7 @@ static void print_codes(const fpx_format *f)
         if (code % across == 0)
             (void)printf("\n  0x%0*" PRIx64 "%*s", (f->bits + 3) / 4, code, f->bits > 4 ? 2 : 3,
                          "");
-        if (fabs(value) > 0x1p-30 && fabs(value) < 0x1p30)
-            (void)snprintf(text, sizeof text, "%.12g", value);
-        else if (isfinite(value) && value != 0.0 && f->mbits == 0)
-            (void)snprintf(text, sizeof text, "2^%d", ilogb(value));
-        else
-            (void)snprintf(text, sizeof text, "%.9g", value);
+        value_text(value, text);
         if (code % across + 1 < across)
             (void)printf("  %-16s", text);
         else

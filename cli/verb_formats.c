@@ -42,21 +42,23 @@ static void print_row(const fpx_format *f)
 {
     const cli_format_facts facts = cli_format_facts_of(f);
     const char *const alias = fpx_format_alias(f);
-    char layout[16] = "i";
+    const int has_alias = strcmp(alias, f->name) != 0;
+    char layout[16];
 
     if (f->cls == FPX_CLASS_FLOAT)
         (void)snprintf(layout, sizeof layout, "%s%u.%u",
-                       (f->flags & FPX_FORMAT_UNSIGNED) != 0 ? "  " : "1.", f->ebits, f->mbits);
-    (void)printf("  %-11s %4u %-8s %4d %11.6g %11.5g  %-7s%s%s\n", f->name, f->bits, layout,
-                 f->bias, fpx_format_max(f), fpx_format_value(f, facts.least),
-                 cli_format_specials(f), strcmp(alias, f->name) != 0 ? "  " : "",
-                 strcmp(alias, f->name) != 0 ? alias : "");
+                       (f->flags & FPX_FORMAT_UNSIGNED) != 0 ? "" : "1.", f->ebits, f->mbits);
+    else
+        (void)snprintf(layout, sizeof layout, "i%u", f->bits);
+    (void)printf("  %-11s %7s %4d %12.6g %10.4g  %*s%s%s\n", f->name, layout, f->bias,
+                 fpx_format_max(f), fpx_format_value(f, facts.least), has_alias ? -7 : 0,
+                 cli_format_specials(f), has_alias ? "  " : "", has_alias ? alias : "");
 }
 
 static void print_list(void)
 {
-    (void)printf("  %-11s %4s %-8s %4s %11s %11s  %-7s  %s\n", "name", "bits", "s.e.m", "bias",
-                 "max", "least", "special", "also");
+    (void)printf("  %-11s %7s %4s %12s %10s  %-7s  %s\n", "name", "s.e.m", "bias", "max", "least",
+                 "special", "also");
     for (size_t g = 0; g < GROUPS; g++) {
         (void)printf("%s\n", groups[g].title);
         for (size_t i = 0; fpx_format_at(i) != NULL; i++) {
