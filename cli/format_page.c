@@ -230,7 +230,7 @@ static void print_limits(const fpx_format *f, const cli_format_facts *facts)
             fpx_format_value(f, facts->normal <= f->max_code ? facts->normal : facts->least);
         (void)printf("  %-13s 2^%d .. 2^%d%s\n", "binades", ilogb(low), ilogb(largest),
                      facts->normal > facts->least ? ", and the subnormal ones" : "");
-        (void)printf("  %-13s %u bit%s: to nearest, a normal value errs by 2^-%u of itself\n",
+        (void)printf("  %-13s %u bit%s: nearest errs by at most 2^-%u of a normal value\n",
                      "precision", f->mbits + 1u, f->mbits > 0 ? "s" : "", f->mbits + 1u);
     }
     print_specials(f, facts);

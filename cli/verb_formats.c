@@ -68,9 +68,9 @@ static void print_list(void)
     }
     (void)fputs(
         "and by name\n"
-        "  binary<K>p<P>[s|u][e|f]         IEEE P3109: K bits, precision P, signed or not,\n"
-        "                                  extended (with Inf) or finite\n"
-        "  [u]e<E>m<M>[b<BIAS>][ieee|fn|fnuz|finite]   one's own, of at most 16 bits\n",
+        "  binary<K>p<P>[s|u][e|f]      IEEE P3109: K bits, precision P; signed or unsigned,\n"
+        "                               extended (with Inf) or finite\n"
+        "  [u]e<E>m<M>[b<BIAS>][ieee|fn|fnuz|finite]    one's own, at most 16 bits\n",
         stdout);
 }
 
