@@ -10,9 +10,10 @@
 
 const char cli_version[] = FPX_VERSION;
 
-static const cli_verb *const verbs[] = { &verb_train,   &verb_diff,   &verb_golden,
-                                         &verb_trace,   &verb_report, &verb_demo,
-                                         &verb_formats, &verb_bench,  &verb_doctor };
+static const cli_verb *const verbs[] = { &verb_train,    &verb_diff,       &verb_golden,
+                                         &verb_trace,    &verb_report,     &verb_demo,
+                                         &verb_quantize, &verb_dequantize, &verb_formats,
+                                         &verb_bench,    &verb_doctor };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* The code for "no verdict" and "a finding" as other programs expect them. */
@@ -45,7 +46,7 @@ static void print_tasks(FILE *out)
         "See it work first:  fpx demo\n\nVerbs (fpx VERB --help):\n",
         out);
     for (size_t i = 0; i < VERBS; i++)
-        (void)fprintf(out, "  %-9s %s\n", verbs[i]->name, verbs[i]->summary);
+        (void)fprintf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
     (void)fputs(
         "\nExit codes: 0 holds, 1 a finding, 2 no verdict (--exit-style=git|nagios maps them).\n",
         out);

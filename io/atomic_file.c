@@ -64,7 +64,7 @@ fpx_status io_atomic_open(const char *path, io_atomic_file *ret_file, fpx_error 
     (void)snprintf(file.tmp, room, "%s.tmp", file.path);
     /* One that a killed run left goes first; O_EXCL then keeps a planted link from being followed. */
     (void)unlink(file.tmp);
-    file.fd = open(file.tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    file.fd = open(file.tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file.fd < 0) {
         status = refuse(file.tmp, "create", err);
         free(file.tmp);

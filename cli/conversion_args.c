@@ -1,0 +1,104 @@
+/* conversion_args.c - words to policies, from tables. */
+#include "conversion_args.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli.h"
+
+/* In the order of the enumerations of fpx/convert.h. */
+static const char *const rounds[] = { "rne", "rna", "rz", "ru", "rd", "ro", "sr", NULL };
+static const char *const overflows[] = { "satfinite", "satpropagate", "none", NULL };
+static const char *const variants[] = { "a", "b", "c", NULL };
+
+static fpx_status find(const char *option, const char *word, const char *const *words,
+                       uint8_t *ret_index, fpx_error *err)
+{
+    char all[96] = "";
+
+    for (uint8_t i = 0; word != NULL && words[i] != NULL; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *ret_index = i;
+            return FPX_OK;
+        }
+        (void)strcat(strcat(all, i > 0 ? ", " : ""), words[i]);
+    }
+    return word == NULL
+               ? FPX_OK
+               : fpx_error_set(err, FPX_EINVAL, "%s '%.32s': one of %s", option, word, all);
+}
+
+fpx_status cli_conversion_parse(const cli_conversion_words *words, fpx_conversion *ret_conversion,
+                                fpx_error *err)
+{
+    fpx_conversion c = { 0 };
+    uint64_t bits = 32;
+    fpx_status status = fpx_format_parse(words->format, &c.format, err);
+
+    if (status == FPX_OK && c.format.cls == FPX_CLASS_INT)
+        status = fpx_error_set(err, FPX_EINVAL, "--format %s: indices are not rounded to",
+                               c.format.name);
+    if (status == FPX_OK)
+        status = find("--round", words->round, rounds, &c.round, err);
+    if (status == FPX_OK)
+        status = find("--overflow", words->overflow, overflows, &c.overflow, err);
+    if (status == FPX_OK)
+        status = find("--sr-variant", words->sr_variant, variants, &c.sr_variant, err);
+    if (status == FPX_OK && words->sr_bits != NULL)
+        status = cli_number("--sr-bits", words->sr_bits, 1, 32, &bits, err);
+    if (status == FPX_OK && c.round != FPX_SR &&
+        (words->sr_bits != NULL || words->sr_variant != NULL))
+        status = fpx_error_set(err, FPX_EINVAL, "random bits need --round sr");
+    if (status != FPX_OK)
+        return status;
+    if (c.round == FPX_SR)
+        c.sr_bits = (uint8_t)bits;
+    *ret_conversion = c;
+    return FPX_OK;
+}
+
+const char *cli_round_name(const fpx_conversion *conversion)
+{
+    return rounds[conversion->round];
+}
+
+const char *cli_overflow_name(const fpx_conversion *conversion)
+{
+    return overflows[conversion->overflow];
+}
+
+fpx_status cli_scale_parse(const char *text, double *ret_scale, fpx_error *err)
+{
+    char *end = NULL;
+    const double scale = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !isfinite(scale) || !((float)scale > 0.0f) ||
+        !isfinite((float)scale))
+        return fpx_error_set(err, FPX_EINVAL, "--scale '%.32s': a finite number above 0", text);
+    *ret_scale = scale;
+    return FPX_OK;
+}
+
+int cli_is_safetensors(const char *path)
+{
+    static const char ending[] = ".safetensors";
+    const size_t length = strlen(path);
+
+    return length >= sizeof ending && strcmp(path + length + 1 - sizeof ending, ending) == 0;
+}
+
+fpx_status cli_check_paths(const char *in, const char *out, fpx_error *err)
+{
+    struct stat a, b;
+
+    if (cli_is_safetensors(in) != cli_is_safetensors(out))
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s and %s: .safetensors become .safetensors, all else is .npy", in,
+                             out);
+    if (strcmp(in, "-") != 0 && strcmp(out, "-") != 0 && stat(in, &a) == 0 && stat(out, &b) == 0 &&
+        a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+        return fpx_error_set(err, FPX_EINVAL, "%s: is the input, too: name another file", out);
+    return FPX_OK;
+}

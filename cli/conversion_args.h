@@ -1,0 +1,30 @@
+/* conversion_args.h - the words of the command line that name a conversion: DESIGN.md's names. */
+#ifndef CLI_CONVERSION_ARGS_H
+#define CLI_CONVERSION_ARGS_H
+
+#include <fpx/convert.h>
+
+/* As given; NULL: absent, and the default holds: rne, satfinite, 32 bits, variant a. */
+typedef struct cli_conversion_words {
+    const char *format; /* needed */
+    const char *round, *overflow, *sr_bits, *sr_variant;
+} cli_conversion_words;
+
+/* FPX_EINVAL with text: an unknown word, or random bits without `sr`. */
+fpx_status cli_conversion_parse(const cli_conversion_words *words, fpx_conversion *ret_conversion,
+                                fpx_error *err);
+
+/* "rne", "satfinite". */
+const char *cli_round_name(const fpx_conversion *conversion);
+const char *cli_overflow_name(const fpx_conversion *conversion);
+
+/* A number above 0 that float32 has. FPX_EINVAL. */
+fpx_status cli_scale_parse(const char *text, double *ret_scale, fpx_error *err);
+
+/* Is this a .safetensors file by its name? */
+int cli_is_safetensors(const char *path);
+
+/* FPX_EINVAL where both are of different kinds, or the same file. "-" is .npy. */
+fpx_status cli_check_paths(const char *in, const char *out, fpx_error *err);
+
+#endif /* CLI_CONVERSION_ARGS_H */

@@ -1,0 +1,149 @@
+/* verb_dequantize.c - fpx dequantize: codes of a file to the numbers they stand for, piece by piece. */
+#include <string.h>
+
+#include "cli.h"
+#include "codes_npy.h"
+#include "codes_tensors.h"
+#include "conversion_args.h"
+
+enum { OPT_OUT, OPT_FORMAT, OPT_TO, OPT_SCALE, OPT_PACKED, OPT_TENSOR };
+
+static const cli_option options[] = {
+    [OPT_OUT] = { "-o", "OUT", "the file to write; - is standard output" },
+    [OPT_FORMAT] = { "--format", "F", "the format of a .npy file's codes" },
+    [OPT_TO] = { "--to", "F", "fp32 (default), fp64, fp16, bf16" },
+    [OPT_SCALE] = { "--scale", "S", "divide by this: the scale that quantize multiplied by" },
+    [OPT_PACKED] = { "--packed", NULL, "the codes are packed, as quantize --packed does it" },
+    [OPT_TENSOR] = { "--tensor", "NAME", "only this one of a .safetensors file" },
+    { NULL, NULL, NULL }
+};
+
+static fpx_status target_of(const char *word, const fpx_format **ret_to, fpx_error *err)
+{
+    static const fpx_format *const targets[] = { &fpx_fp32, &fpx_fp64, &fpx_fp16, &fpx_bf16 };
+    const fpx_format *const named = fpx_format_find(word != NULL ? word : "fp32");
+
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        if (named == targets[i]) {
+            *ret_to = named;
+            return FPX_OK;
+        }
+    }
+    return fpx_error_set(err, FPX_EINVAL, "--to '%.32s': one of fp32, fp64, fp16, bf16", word);
+}
+
+static fpx_status dequantize_npy(const cli_args *a, const fpx_format *to, fpx_error *err)
+{
+    const char *const path = a->positional[0];
+    const int packed = a->option[OPT_PACKED] != NULL;
+    const int is_named = a->option[OPT_FORMAT] != NULL;
+    cli_npy_target target = { 0 };
+    fpx_npy_reader *reader = NULL;
+    double scale = 1.0;
+    fpx_npy_array array;
+    fpx_format stated;
+    cli_codes_in in;
+    fpx_status status = is_named ? fpx_format_parse(a->option[OPT_FORMAT], &stated, err) : FPX_OK;
+
+    if (status == FPX_OK && packed)
+        status = is_named ? cli_can_pack(&stated, err)
+                          : fpx_error_set(err, FPX_EINVAL, "--packed needs --format");
+    if (status == FPX_OK && a->option[OPT_SCALE])
+        status = cli_scale_parse(a->option[OPT_SCALE], &scale, err);
+    if (status == FPX_OK)
+        status = fpx_npy_open(path, &reader, err);
+    if (status == FPX_OK)
+        status = cli_npy_in(reader, path, is_named ? &stated : NULL, packed, &in, err);
+    if (status == FPX_OK)
+        status = cli_npy_shape(fpx_npy_array_of(reader), packed ? &stated : NULL, to, 0, path,
+                               &array, err);
+    if (status == FPX_OK && packed)
+        in.count = fpx_npy_count(&array);
+    if (status == FPX_OK)
+        status = fpx_npy_create(a->option[OPT_OUT], &array, &target.writer, err);
+    if (status == FPX_OK) {
+        const cli_codes_out out = cli_npy_out(&target, 0);
+        target.size = array.size;
+        status = cli_codes_dequantize(to, scale, &in, &out, err);
+        status = fpx_npy_finish(target.writer, status, err);
+    }
+    fpx_npy_close(reader);
+    return status;
+}
+
+/* Numbers that are narrower than what they are to become; indices are no numbers. */
+static int is_narrower(const void *context, const cli_tensor *t)
+{
+    const fpx_format *const to = context;
+
+    return t->format.bits > 0 && t->format.cls != FPX_CLASS_INT && t->format.bits < to->bits;
+}
+
+static fpx_status plan(void *context, const cli_tensor *t, const cli_codes_in *in,
+                       fpx_format *ret_format, double *ret_scale, fpx_error *err)
+{
+    (void)t;
+    (void)in;
+    (void)err;
+    *ret_format = *(const fpx_format *)context;
+    *ret_scale = 1.0;
+    return FPX_OK;
+}
+
+static fpx_status convert(void *context, const cli_tensor *t, double scale, const cli_codes_in *in,
+                          const cli_codes_out *out, fpx_error *err)
+{
+    (void)scale; /* of the new tensor: 1 */
+    return cli_codes_dequantize(context, t->scale, in, out, err);
+}
+
+static int run(const cli_args *a)
+{
+    const int tensors = cli_is_safetensors(a->positional[0]);
+    const fpx_format *to = NULL;
+    fpx_error err = { 0 };
+    fpx_status status;
+
+    if (a->option[OPT_OUT] == NULL)
+        return cli_usage("dequantize", "-o OUT is needed");
+    if (tensors && (a->option[OPT_FORMAT] || a->option[OPT_SCALE] || a->option[OPT_PACKED]))
+        return cli_usage("dequantize", "--format, --scale and --packed are for .npy: .safetensors "
+                                       "states them itself");
+    if (!tensors && a->option[OPT_TENSOR])
+        return cli_usage("dequantize", "--tensor is for .safetensors: .npy holds one array");
+    status = cli_check_paths(a->positional[0], a->option[OPT_OUT], &err);
+    if (status == FPX_OK)
+        status = target_of(a->option[OPT_TO], &to, &err);
+    if (status != FPX_OK)
+        return cli_fail(&err);
+    cli_catch_interrupt();
+    if (tensors) {
+        fpx_format target = *to;
+        const cli_tensor_job job = { .only = a->option[OPT_TENSOR],
+                                     .unwanted = "holds no numbers that are narrower than --to",
+                                     .context = &target,
+                                     .wanted = is_narrower,
+                                     .plan = plan,
+                                     .convert = convert };
+        status = cli_tensors_run(a->positional[0], a->option[OPT_OUT], &job, &err);
+    } else {
+        status = dequantize_npy(a, to, &err);
+    }
+    return status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
+}
+
+const cli_verb verb_dequantize = {
+    "dequantize",
+    "IN -o OUT [--format F] [OPTIONS]",
+    "the numbers that the codes of a .npy or .safetensors file stand for",
+    "Exact, then divided by the scale (one rounding). A .npy file of codes needs --format; bf16 "
+    "is\n"
+    "written as uint16. In a .safetensors file every number narrower than --to is converted, with "
+    "the\n"
+    "format and scale that quantize noted; all else is copied. - is a .npy pipe.\n"
+    "example: fpx dequantize codes.npy -o values.npy --format e4m3 --scale 12.5",
+    options,
+    1,
+    1,
+    run,
+};
