@@ -89,8 +89,8 @@ static const char *zone(range r, int e)
 /* A row for each exponent of the array, at most ROWS; what lies further below is one row. */
 static void print_exponents(FILE *out, const cli_loss *loss, const fpx_format *f)
 {
-    enum { ROWS = 40, BELOW = 4, BAR = 44 };
-    static const char bar[BAR + 1] = "############################################";
+    enum { ROWS = 40, BELOW = 4, BAR = 40 };
+    static const char bar[BAR + 1] = "########################################";
     const range r = range_of(f);
     int top = CLI_LOSS_EXPONENTS - 1;
     int low = 0;
