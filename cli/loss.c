@@ -86,14 +86,21 @@ static const char *zone(range r, int e)
     return e >= r.least ? "subnormal" : "below the least";
 }
 
-/* A row for each exponent of the array, at most ROWS; what lies further below is one row. */
+static void print_rest(FILE *out, const char *name, uint64_t n)
+{
+    if (n > 0)
+        (void)fprintf(out, "  %-8s %12" PRIu64 "\n", name, n);
+}
+
+/* A row for each exponent from a few above the format's largest to a few below its least, at most ROWS. */
 static void print_exponents(FILE *out, const cli_loss *loss, const fpx_format *f)
 {
-    enum { ROWS = 40, BELOW = 4, BAR = 44 };
-    static const char bar[BAR + 1] = "############################################";
+    enum { ROWS = 48, BEYOND = 4, BAR = 40 };
+    static const char bar[BAR + 1] = "########################################";
     const range r = range_of(f);
     int top = CLI_LOSS_EXPONENTS - 1;
     int low = 0;
+    uint64_t above = 0;
     uint64_t below = 0;
     uint64_t most = 1;
 
@@ -103,11 +110,15 @@ static void print_exponents(FILE *out, const cli_loss *loss, const fpx_format *f
         return;
     while (low < top && loss->exponent[low] == 0)
         low++;
-    for (; low < top && (top - low >= ROWS || low + CLI_LOSS_EXPONENT_MIN < r.least - BELOW); low++)
+    for (; top > low && top + CLI_LOSS_EXPONENT_MIN > r.largest + BEYOND; top--)
+        above += loss->exponent[top];
+    for (; low < top && (top - low >= ROWS || low + CLI_LOSS_EXPONENT_MIN < r.least - BEYOND);
+         low++)
         below += loss->exponent[low];
     for (int i = low; i <= top; i++)
         most = loss->exponent[i] > most ? loss->exponent[i] : most;
     (void)fprintf(out, "  values times scale, by exponent\n");
+    print_rest(out, "higher", above);
     for (int i = top; i >= low; i--) {
         const uint64_t n = loss->exponent[i];
         const char *const where = zone(r, i + CLI_LOSS_EXPONENT_MIN);
@@ -116,8 +127,7 @@ static void print_exponents(FILE *out, const cli_loss *loss, const fpx_format *f
                       n > 0 || where[0] ? " " : "", where[0] ? BAR : 0,
                       length > 0 || n == 0 ? length : 1, bar, where[0] ? " " : "", where);
     }
-    if (below > 0)
-        (void)fprintf(out, "  %-8s %12" PRIu64 "\n", "lower", below);
+    print_rest(out, "lower", below);
 }
 
 void cli_loss_print(FILE *out, const cli_loss *loss, const fpx_format *format, double scale)

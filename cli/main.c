@@ -46,7 +46,7 @@ static void print_tasks(FILE *out)
         "See it work first:  fpx demo\n\nVerbs (fpx VERB --help):\n",
         out);
     for (size_t i = 0; i < VERBS; i++)
-        (void)fprintf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+        (void)fprintf(out, "  %-11s %s\n", verbs[i]->name, verbs[i]->summary);
     (void)fputs(
         "\nExit codes: 0 holds, 1 a finding, 2 no verdict (--exit-style=git|nagios maps them).\n",
         out);

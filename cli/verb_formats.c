@@ -66,12 +66,11 @@ static void print_list(void)
                 print_row(fpx_format_at(i));
         }
     }
-    (void)fputs(
-        "and by name\n"
-        "  binary<K>p<P>[s|u][e|f]      IEEE P3109: K bits, precision P; signed or unsigned,\n"
-        "                               extended (with Inf) or finite\n"
-        "  [u]e<E>m<M>[b<BIAS>][ieee|fn|fnuz|finite]    one's own, at most 16 bits\n",
-        stdout);
+    (void)fputs("and by name\n"
+                "  binary<K>p<P>[s|u][e|f]      IEEE P3109: K bits, precision P; signed or not,\n"
+                "                               extended (with Inf) or finite\n"
+                "  [u]e<E>m<M>[b<BIAS>][ieee|fn|fnuz|finite]    one's own, at most 16 bits\n",
+                stdout);
 }
 
 static json_t *list_json(const fpx_format *one)

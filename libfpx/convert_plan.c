@@ -102,11 +102,12 @@ static int shares_f32_exponent(const fpx_format *f)
     return f->ebits == 8 && f->bias == 127 && f->specials == FPX_SPECIALS_IEEE;
 }
 
-/* Below the last place a word has 23 - mbits bits: enough for R, and half a step of it in variant B. A normal
- * value 2^-102 and more: what has no hidden bit is then 0 in any case. */
+/* Below the last place a word has 23 - mbits bits: enough for R, and half a step of it in variant B. A source
+ * without hidden bit needs no care where all normals are 2^-102 and more, so that it is 0 in any case, nor where it
+ * is a subnormal of the format too. */
 static int sr_fits(const fpx_conversion *c, const fpx_encode_plan *p)
 {
-    return c->sr_variant != FPX_SR_C && p->least >= 25 &&
+    return c->sr_variant != FPX_SR_C && (p->least >= 25 || p->least == 1) &&
            p->sr_bits + (c->sr_variant == FPX_SR_B) <= 23 - p->mbits;
 }
 
@@ -143,6 +144,7 @@ fpx_fast_plan fpx_fast_plan_make(const fpx_conversion *c, const fpx_encode_plan 
     fast.up = (uint32_t)fast.down << 23;
     fast.half = (UINT32_C(1) << fast.down) >> 1;
     fast.kind = fast_kind(c, p, fast.clamp);
+    fast.base = fast.kind == FPX_FAST_ADD ? fast.lowest >> fast.down : 0;
     return fast;
 }
 
@@ -161,7 +163,7 @@ static int is_half(const fpx_format *f, float scale)
     const int field = (int)(bits >> 23) + 15 - f->bias;
     const int scale_is_normal = bits >= 0x00800000u && bits < 0x7f800000u;
 
-    return f->bits <= 8 && f->ebits <= 5 && f->max_code >> f->mbits <= 30 &&
+    return f->bits <= 16 && f->ebits <= 5 && f->mbits <= 10 && f->max_code >> f->mbits <= 30 &&
            (bits == 0 || (scale_is_normal && field >= 1 && field <= 254));
 }
 
@@ -172,6 +174,8 @@ fpx_decode_way fpx_decode_way_of(const fpx_format *f, float scale, size_t n)
 
     if (f->bits <= 4 && n >= TABLE16_FROM)
         return FPX_DECODE_TABLE16;
+    if (shares_f32_exponent(f) && f->flags == 0 && f->bits <= 32)
+        return FPX_DECODE_UPPER;
     if (rebases(f))
         return is_half(f, scale) ? FPX_DECODE_HALF : FPX_DECODE_FIELDS;
     if (f->cls == FPX_CLASS_FIXED && f->bits <= 24)

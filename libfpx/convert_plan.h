@@ -48,6 +48,7 @@ typedef struct fpx_fast_plan {
     uint32_t clamp;  /* float32 bits of the limit's value, as if it were a number */
     uint32_t lowest; /* float32 bits of the least normal value */
     uint32_t up;     /* (23 - mbits) << 23: the exponent of the addend above the number's */
+    uint32_t base;   /* ADD: what its magnitudes are too large by; else 0 */
     uint32_t half;   /* BITS: half a last place; 0 for float32 itself */
 } fpx_fast_plan;
 
@@ -61,7 +62,8 @@ fpx_fast_plan fpx_fast_plan_make(const fpx_conversion *conversion, const fpx_enc
 typedef enum fpx_decode_way {
     FPX_DECODE_SCALAR,  /* they do not */
     FPX_DECODE_TABLE16, /* formats of at most 4 bits: a table in registers */
-    FPX_DECODE_HALF,    /* 8 bits and fewer with fields that float16 has: by its own conversion */
+    FPX_DECODE_HALF,    /* fields that float16 has: by its own conversion */
+    FPX_DECODE_UPPER,   /* float32's upper bits */
     FPX_DECODE_FIELDS,  /* fields moved into float32's place */
     FPX_DECODE_FIXED,   /* fixed point: from an integer */
     FPX_DECODE_TABLE256 /* other formats of at most 8 bits, in arrays that pay for a table */

@@ -97,7 +97,17 @@ static half_plan plan_half(const fpx_format *f, float scale)
     return p;
 }
 
-static void run_half(const fpx_format *f, float by, const uint8_t *codes, float *dst, size_t n)
+/* LANES codes of 1, 2 or 4 bytes. */
+static inline __attribute__((always_inline)) vi load_codes(const void *src, size_t bytes, size_t i)
+{
+    if (bytes == 1)
+        return vi_load_u8((const uint8_t *)src + i);
+    return bytes == 2 ? vi_load_u16((const uint16_t *)src + i) : vi_load((const uint32_t *)src + i);
+}
+
+static inline __attribute__((always_inline)) void run_half(const fpx_format *f, float by,
+                                                           size_t bytes, const void *src,
+                                                           float *dst, size_t n)
 {
     const half_plan p = plan_half(f, by);
     const decode_lanes k = decode_lanes_of(f, by);
@@ -107,23 +117,17 @@ static void run_half(const fpx_format *f, float by, const uint8_t *codes, float 
     const vf scale = vf_set(p.scale);
 
     for (size_t i = 0; i < n; i += 2 * LANES) {
-        const vi h = vi_and(half_sra(half_sll(half_load_u8(codes + i), p.up), p.down), mask);
+        const char *const at = (const char *)src + i * bytes;
+        const vi code = bytes == 1 ? half_load_u8(at) : half_load_u16(at);
+        const vi h = vi_and(half_sra(half_sll(code, p.up), p.down), mask);
         if (half_any(vi_and(h, half_set(INT16_MAX)), max, h, lone)) {
-            vf_store(dst + i, decode_fields(&k, vi_load_u8(codes + i)));
-            vf_store(dst + i + LANES, decode_fields(&k, vi_load_u8(codes + i + LANES)));
+            vf_store(dst + i, decode_fields(&k, load_codes(src, bytes, i)));
+            vf_store(dst + i + LANES, decode_fields(&k, load_codes(src, bytes, i + LANES)));
             continue;
         }
         vf_store(dst + i, vf_mul(half_low(h), scale));
         vf_store(dst + i + LANES, vf_mul(half_high(h), scale));
     }
-}
-
-/* LANES codes of 1, 2 or 4 bytes. */
-static inline __attribute__((always_inline)) vi load_codes(const void *src, size_t bytes, size_t i)
-{
-    if (bytes == 1)
-        return vi_load_u8((const uint8_t *)src + i);
-    return bytes == 2 ? vi_load_u16((const uint16_t *)src + i) : vi_load((const uint32_t *)src + i);
 }
 
 static inline __attribute__((always_inline)) void run_fields(const fpx_format *f, float scale,
@@ -134,6 +138,22 @@ static inline __attribute__((always_inline)) void run_fields(const fpx_format *f
 
     for (size_t i = 0; i < n; i += LANES)
         vf_store(dst + i, decode_fields(&k, load_codes(src, bytes, i)));
+}
+
+/* The bits are in order already; only a NaN needs another look. */
+static inline __attribute__((always_inline)) void run_upper(const fpx_format *f, float scale,
+                                                            size_t bytes, const void *src,
+                                                            float *dst, size_t n)
+{
+    const decode_lanes k = decode_lanes_of(f, scale);
+    const vi up = vi_set((uint32_t)k.up);
+
+    for (size_t i = 0; i < n; i += LANES) {
+        const vi code = load_codes(src, bytes, i);
+        const vf product = vf_mul(vf_bits(vi_sllv(code, up)), k.scale);
+        vf_store(dst + i,
+                 vm_any(vf_unordered(product, product)) ? decode_fields(&k, code) : product);
+    }
 }
 
 /* Two's complement at the top of a word, then a power of two that brings it down. The code's own sign is kept
@@ -189,8 +209,10 @@ static inline __attribute__((always_inline)) size_t decode_whole(const fpx_forma
 
     if (bytes == 1 && way == FPX_DECODE_TABLE16)
         run_table16(f, scale, src, dst, whole);
-    else if (bytes == 1 && way == FPX_DECODE_HALF)
-        run_half(f, scale, src, dst, whole);
+    else if (bytes < 4 && way == FPX_DECODE_HALF)
+        run_half(f, scale, bytes, src, dst, whole);
+    else if (way == FPX_DECODE_UPPER)
+        run_upper(f, scale, bytes, src, dst, whole);
     else if (bytes == 1 && way == FPX_DECODE_TABLE256)
         run_table256(f, scale, src, dst, whole);
     else if (way == FPX_DECODE_FIELDS)

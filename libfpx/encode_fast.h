@@ -7,8 +7,8 @@
 #include "lanes.h"
 
 typedef struct fast_lanes {
-    vi clamp, lowest, up, half, less, random_half;
-    int down, random_up, random_down;
+    vi clamp, lowest, up, half, less, down, linear_from, rebase;
+    vi random_up, random_down, random_half;
 } fast_lanes;
 
 static inline fast_lanes fast_lanes_of(const fpx_fast_plan *f, const fpx_encode_plan *p)
@@ -20,10 +20,13 @@ static inline fast_lanes fast_lanes_of(const fpx_fast_plan *f, const fpx_encode_
     k.up = vi_set(f->up);
     k.half = vi_set(f->half);
     k.less = vi_set(f->half > 0 ? 1 : 0);
+    k.down = vi_set((uint32_t)f->down);
+    /* With float32's own least exponent nothing is below: no count of shifts is then in range. */
+    k.linear_from = vi_set(p->least == 1 ? UINT32_MAX : p->least);
+    k.rebase = vi_set((UINT32_C(1) << 23) - f->lowest);
+    k.random_up = vi_set((uint32_t)(32 - p->sr_bits));
+    k.random_down = vi_set((uint32_t)(32 - f->down));
     k.random_half = vi_set(p->sr_half >> (32 - f->down));
-    k.down = f->down;
-    k.random_up = 32 - p->sr_bits;
-    k.random_down = 32 - f->down;
     return k;
 }
 
@@ -34,7 +37,8 @@ static inline vi magnitude_bits(vf x)
 
 /* Adding 2^(E + 23 - mbits) to a number of exponent E makes the addition itself round at the format's last place
  * (RNE); with E held at emin or above, subnormals too. The bits of the sum less those of the addend are then the
- * significand in units of the last place. */
+ * significand in units of the last place. The result is too large by lowest >> down: taken off later, where a
+ * vector holds more codes. */
 static inline vi magnitude_add(const fast_lanes *k, vf x)
 {
     /* Bits of positive floats order as integers do. */
@@ -43,17 +47,17 @@ static inline vi magnitude_add(const fast_lanes *k, vf x)
     const vi addend = vi_add(e, k->up);
     const vi sum = vi_bits(vf_add(vf_bits(a), vf_bits(addend)));
 
-    return vi_add(vi_sub(sum, addend), vi_srl(vi_sub(e, k->lowest), k->down));
+    return vi_add(sum, vi_sub(vi_srlv(e, k->down), addend));
 }
 
 /* Adds half a last place less one, and one more where the kept part is odd. float32 itself has no half. */
 static inline vi magnitude_near(const fast_lanes *k, vf x)
 {
     const vi a = magnitude_bits(x);
-    const vi odd = vi_and(vi_srl(a, k->down), k->less);
+    const vi odd = vi_and(vi_srlv(a, k->down), k->less);
     const vi bump = vi_add(vi_sub(k->half, k->less), odd);
 
-    return vi_srl(vi_add(a, bump), k->down);
+    return vi_srlv(vi_add(a, bump), k->down);
 }
 
 /* The number in units of 2^(emin - 23), where each binade from emin on has as many: its bits, rebased, or, below,
@@ -61,14 +65,13 @@ static inline vi magnitude_near(const fast_lanes *k, vf x)
  * which are added under the last place. */
 static inline vi magnitude_random(const fast_lanes *k, vf x, vi random)
 {
-    const vi hidden = vi_set(1 << 23);
     const vi a = magnitude_bits(x);
-    const vi linear = vi_srlv(vi_or(vi_and(a, vi_set(0x007fffffu)), hidden),
-                              vi_srl(vi_sub(k->lowest, vi_and(a, vi_set(0x7f800000u))), 23));
-    const vi units = vi_max(vi_add(vi_sub(a, k->lowest), hidden), linear);
-    const vi r = vi_srl(vi_sll(random, k->random_up), k->random_down);
+    const vi significand = vi_or(vi_and(a, vi_set(0x007fffffu)), vi_set(1 << 23));
+    const vi linear = vi_srlv(significand, vi_sub(k->linear_from, vi_srl(a, 23)));
+    const vi units = vi_max(vi_add(a, k->rebase), linear);
+    const vi r = vi_srlv(vi_sllv(random, k->random_up), k->random_down);
 
-    return vi_srl(vi_add(units, vi_or(r, k->random_half)), k->down);
+    return vi_srlv(vi_add(units, vi_or(r, k->random_half)), k->down);
 }
 
 #endif /* FPX_ENCODE_FAST_H */

@@ -15,9 +15,9 @@ enum encode_kind { ENCODE_FIXED_EDGE, ENCODE_SR_AB, ENCODE_SR_C };
 
 typedef struct encode_lanes {
     const fpx_encode_plan *plan; /* for what is rare */
-    int mbits, is_fixed, zero_is_special;
+    int mbits, is_fixed, is_lone, zero_is_special, tests_source;
     vf scale;
-    vi least, first, shift, sign, signs, lone, max, max_negative, max_before, over, over_negative;
+    vi least, first, shift, sign, signs, max, max_negative, max_before, over, over_negative;
     vi edge, edge_odd, edge_negative, half, low, bits;
 } encode_lanes;
 
@@ -34,6 +34,8 @@ static inline encode_lanes encode_lanes_of(const fpx_encode_plan *p, float scale
     k.plan = p;
     k.mbits = p->mbits;
     k.is_fixed = p->is_fixed;
+    k.is_lone = p->lone != 0;
+    k.tests_source = p->max_before != INT32_MAX;
     k.zero_is_special = p->zero_is_special;
     k.scale = vf_set(scale);
     k.least = vi_set(p->least);
@@ -41,7 +43,6 @@ static inline encode_lanes encode_lanes_of(const fpx_encode_plan *p, float scale
     k.shift = vi_set((uint32_t)(23 - p->mbits));
     k.sign = vi_set(p->sign);
     k.signs = vi_set(p->signs);
-    k.lone = vi_set(p->lone);
     k.max = vi_set((uint32_t)p->max[0]);
     k.max_negative = vi_set((uint32_t)(p->max[0] ^ p->max[1]));
     k.max_before = vi_set((uint32_t)p->max_before);
@@ -104,17 +105,19 @@ static inline vi encode_finish(const encode_lanes *k, vi source, vi a, vi s, vi 
 {
     const vi zero = vi_set(0);
     const vi m = vi_max(magnitude, zero); /* below the least value of a format without zero */
-    const vm over =
-        vm_or(vi_gt(m, vi_xor(k->max, vi_and(s, k->max_negative))), vi_gt(before, k->max_before));
+    vm over = vi_gt(m, vi_xor(k->max, vi_and(s, k->max_negative)));
     vi code;
 
     if (k->is_fixed) {
         code = vi_and(vi_sub(vi_xor(m, s), s), vi_set(k->plan->all));
     } else {
-        /* A lone sign bit may not arise: zero - m has a sign where m is not zero. */
-        const vi has_sign = vi_or(vi_sign(vi_sub(zero, m)), vi_xor(k->lone, vi_set(UINT32_MAX)));
-        code = vi_or(m, vi_and(vi_and(s, k->sign), has_sign));
+        vi sign = vi_and(s, k->sign);
+        if (k->is_lone) /* not beside zero: zero - m has a sign where m is not zero */
+            sign = vi_and(sign, vi_sign(vi_sub(zero, m)));
+        code = vi_or(m, sign);
     }
+    if (k->tests_source)
+        over = vm_or(over, vi_gt(before, k->max_before));
     code = vi_select(over, vi_xor(k->over, vi_and(s, k->over_negative)), code);
     const vm special = vi_gt(a, vi_set(0x7f7fffffu));
     if (vm_any(k->zero_is_special ? vm_or(special, vi_eq(a, zero)) : special))
@@ -159,7 +162,7 @@ static inline __attribute__((always_inline)) vi encode_any(enum encode_kind kind
         up = goes_up_c(k, vi_sub(v, vi_sllv(kept, shift)), shift, random);
     }
     /* max_code is never in the last place's shifts beyond 32, so `cut` tells whether it is exact there. */
-    const vi inexact = vi_add_one(code, gt_unsigned(cut, vi_set(0)));
+    const vi inexact = vi_sub(vi_add(code, one), vi_select(vi_eq(cut, vi_set(0)), one, vi_set(0)));
     return encode_finish(k, vi_bits(source), a, s, vi_add_one(code, up), inexact);
 }
 

@@ -94,49 +94,71 @@ static __attribute__((noinline)) void slow_group(const encode_job *job, size_t b
                                                  void *dst, size_t i)
 {
     const encode_lanes k = encode_lanes_of(&job->plan, job->scale);
-    const enum encode_kind kind = width == 0 ? ENCODE_FIXED_EDGE : ENCODE_SR_AB;
 
-    for (size_t v = 0; v < vectors_of(bytes); v++) {
-        uint32_t code[LANES];
-        const size_t at = i + v * LANES;
-        vi_store(code, encode_any(kind, &k, vf_load(src + at), load_random(bits, width, at)));
-        for (size_t lane = 0; lane < LANES; lane++)
-            memcpy((char *)dst + (at + lane) * bytes, &code[lane], bytes);
+    group_any(width == 0 ? ENCODE_FIXED_EDGE : ENCODE_SR_AB, bytes, &k, src, bits, width, dst, i);
+}
+
+/* Vectors come in pairs, so that few are alive at once; a NaN is looked for beside the work. */
+LOOP_INLINE void run_fast1(fpx_fast_kind kind, size_t width, const encode_job *job,
+                           const float *src, const void *bits, void *dst, size_t n)
+{
+    const fast_lanes k = fast_lanes_of(&job->fast, &job->plan);
+    const vf scale = vf_set(job->scale);
+    const uint16_t base = (uint16_t)job->fast.base;
+    const uint8_t limit = (uint8_t)job->fast.limit;
+    const int to_sign = job->fast.to_sign - 24;
+
+    for (size_t i = 0; i < n; i += 4 * LANES) {
+        vi magnitudes[2];
+        vi signs[2];
+        vm nan[2];
+
+        prefetch(src + i);
+        for (size_t pair = 0; pair < 2; pair++) {
+            const size_t at = i + 2 * pair * LANES;
+            const vf x = vf_mul(vf_load(src + at), scale);
+            const vf y = vf_mul(vf_load(src + at + LANES), scale);
+            nan[pair] = vf_unordered(x, y);
+            signs[pair] = pack_signs(x, y);
+            magnitudes[pair] =
+                pack_codes(magnitude_fast(kind, &k, x, load_random(bits, width, at)),
+                           magnitude_fast(kind, &k, y, load_random(bits, width, at + LANES)));
+        }
+        if (vm_any(vm_or(nan[0], nan[1])))
+            slow_group(job, 1, src, bits, width, dst, i);
+        else
+            store_signed8((uint8_t *)dst + i, magnitudes, signs, base, limit, to_sign);
     }
 }
 
+/* Codes of 2 or 4 bytes. */
 LOOP_INLINE void run_fast(fpx_fast_kind kind, size_t bytes, size_t width, const encode_job *job,
                           const float *src, const void *bits, void *dst, size_t n)
 {
     const fast_lanes k = fast_lanes_of(&job->fast, &job->plan);
     const vf scale = vf_set(job->scale);
+    const vi base = vi_set(job->fast.base);
     const vi limit = vi_set(job->fast.limit);
     const vi sign = vi_set(job->plan.sign);
-    const int to_sign = job->fast.to_sign;
+    const vi to_sign = vi_set((uint32_t)job->fast.to_sign);
 
     for (size_t i = 0; i < n; i += vectors_of(bytes) * LANES) {
-        vf x[4];
-        vi m[4];
+        vf x[2];
+        vi code[2];
 
-        for (size_t v = 0; v < vectors_of(bytes); v++)
-            x[v] = vf_mul(vf_load(src + i + v * LANES), scale);
         prefetch(src + i);
-        vm nan = vf_unordered(x[0], x[vectors_of(bytes) - 1]);
-        if (bytes == 1)
-            nan = vm_or(nan, vf_unordered(x[1], x[2]));
-        if (vm_any(nan)) {
+        for (size_t v = 0; v < vectors_of(bytes); v++) {
+            const size_t at = i + v * LANES;
+            x[v] = vf_mul(vf_load(src + at), scale);
+            code[v] = magnitude_fast(kind, &k, x[v], load_random(bits, width, at));
+            if (kind == FPX_FAST_ADD)
+                code[v] = vi_sub(code[v], base);
+            code[v] = vi_or(vi_min(code[v], limit), vi_and(vi_srlv(vi_bits(x[v]), to_sign), sign));
+        }
+        if (vm_any(vf_unordered(x[0], x[vectors_of(bytes) - 1])))
             slow_group(job, bytes, src, bits, width, dst, i);
-            continue;
-        }
-        for (size_t v = 0; v < vectors_of(bytes); v++)
-            m[v] = magnitude_fast(kind, &k, x[v], load_random(bits, width, i + v * LANES));
-        if (bytes == 1) {
-            store_signed8((uint8_t *)dst + i, m, x, (uint8_t)job->fast.limit, to_sign - 24);
-            continue;
-        }
-        for (size_t v = 0; v < vectors_of(bytes); v++)
-            m[v] = vi_or(vi_min(m[v], limit), vi_and(vi_srl(vi_bits(x[v]), to_sign), sign));
-        store_codes(dst, bytes, i, m);
+        else
+            store_codes(dst, bytes, i, code);
     }
 }
 
@@ -150,7 +172,10 @@ LOOP_INLINE void run_fast(fpx_fast_kind kind, size_t bytes, size_t width, const 
     static void NAME(const encode_job *job, const float *src, const void *bits, void *dst,         \
                      size_t n)                                                                     \
     {                                                                                              \
-        run_fast(KIND, BYTES, WIDTH, job, src, bits, dst, n);                                      \
+        if (BYTES == 1)                                                                            \
+            run_fast1(KIND, WIDTH, job, src, bits, dst, n);                                        \
+        else                                                                                       \
+            run_fast(KIND, BYTES, WIDTH, job, src, bits, dst, n);                                  \
     }
 
 ANY_LOOP(any_edge1, ENCODE_FIXED_EDGE, 1)

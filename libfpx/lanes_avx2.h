@@ -119,7 +119,7 @@ static inline vi vi_max(vi a, vi b)
     return _mm256_max_epi32(a, b);
 }
 
-/* By one count for all lanes. A count of 32 and more gives 0. */
+/* By one count for all lanes, known to the compiler or outside the hot loops: two steps on some processors. */
 static inline vi vi_sll(vi a, int count)
 {
     return _mm256_sll_epi32(a, _mm_cvtsi32_si128(count));
@@ -201,20 +201,31 @@ static inline void store_codes16(void *dst, const vi code[2])
     _mm256_storeu_si256(dst, _mm256_permute4x64_epi64(_mm256_packus_epi32(code[0], code[1]), 0xd8));
 }
 
-/* 4 * LANES codes of a byte from magnitudes (signed lanes; limit at most 255, in bytes) and the floats whose
- * signs they get, moved down by `down` bits (0..7) from bit 7. Saturating packs keep a sign and cannot turn a large
- * magnitude into a small one. */
-static inline void store_signed8(void *dst, const vi magnitude[4], const vf x[4], uint8_t limit,
-                                 int down)
+/* Two vectors to one of 16-bit lanes, in the order of the packing: codes below 65536, and the signs of floats (a
+ * saturating pack keeps them). */
+static inline vi pack_codes(vi a, vi b)
 {
-    const __m256i m = _mm256_packus_epi16(_mm256_packus_epi32(magnitude[0], magnitude[1]),
-                                          _mm256_packus_epi32(magnitude[2], magnitude[3]));
-    const __m256i s = _mm256_packs_epi16(_mm256_packs_epi32(vi_bits(x[0]), vi_bits(x[1])),
-                                         _mm256_packs_epi32(vi_bits(x[2]), vi_bits(x[3])));
+    return _mm256_packus_epi32(a, b);
+}
+
+static inline vi pack_signs(vf a, vf b)
+{
+    return _mm256_packs_epi32(vi_bits(a), vi_bits(b));
+}
+
+/* 4 * LANES codes of a byte: magnitudes and signs from the two above, of vectors 0, 1 and 2, 3. `base` comes off the
+ * magnitudes, which are then limited (at most 255); signs go down by `down` bits (0..7) from bit 7. */
+static inline void store_signed8(void *dst, const vi magnitudes[2], const vi signs[2],
+                                 uint16_t base, uint8_t limit, int down)
+{
+    const vi off = _mm256_set1_epi16((int16_t)base);
+    const vi m = _mm256_packus_epi16(_mm256_sub_epi16(magnitudes[0], off),
+                                     _mm256_sub_epi16(magnitudes[1], off));
     /* Of each byte only bit 7 is left: a 16-bit shift moves none into its neighbour. */
-    const __m256i sign =
-        _mm256_srl_epi16(_mm256_and_si256(s, _mm256_set1_epi8(INT8_MIN)), _mm_cvtsi32_si128(down));
-    const __m256i code = _mm256_or_si256(_mm256_min_epu8(m, _mm256_set1_epi8((char)limit)), sign);
+    const vi s =
+        _mm256_and_si256(_mm256_packs_epi16(signs[0], signs[1]), _mm256_set1_epi8(INT8_MIN));
+    const vi sign = _mm256_srl_epi16(s, _mm_cvtsi32_si128(down));
+    const vi code = _mm256_or_si256(_mm256_min_epu8(m, _mm256_set1_epi8((char)limit)), sign);
 
     _mm256_storeu_si256(
         dst, _mm256_permutevar8x32_epi32(code, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
@@ -234,6 +245,11 @@ static inline vf vf_lookup16(const float table[16], vi code)
 static inline vi half_load_u8(const void *p)
 {
     return _mm256_cvtepu8_epi16(_mm_loadu_si128(p));
+}
+
+static inline vi half_load_u16(const void *p)
+{
+    return _mm256_loadu_si256(p);
 }
 
 static inline vi half_set(uint16_t x)

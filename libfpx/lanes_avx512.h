@@ -198,16 +198,27 @@ static inline void store_codes16(void *dst, const vi code[2])
                                                       _mm512_packus_epi32(code[0], code[1])));
 }
 
-static inline void store_signed8(void *dst, const vi magnitude[4], const vf x[4], uint8_t limit,
-                                 int down)
+static inline vi pack_codes(vi a, vi b)
 {
-    const __m512i m = _mm512_packus_epi16(_mm512_packus_epi32(magnitude[0], magnitude[1]),
-                                          _mm512_packus_epi32(magnitude[2], magnitude[3]));
-    const __m512i s = _mm512_packs_epi16(_mm512_packs_epi32(vi_bits(x[0]), vi_bits(x[1])),
-                                         _mm512_packs_epi32(vi_bits(x[2]), vi_bits(x[3])));
-    const __m512i sign =
-        _mm512_srl_epi16(_mm512_and_si512(s, _mm512_set1_epi8(INT8_MIN)), _mm_cvtsi32_si128(down));
-    const __m512i code = _mm512_or_si512(_mm512_min_epu8(m, _mm512_set1_epi8((char)limit)), sign);
+    return _mm512_packus_epi32(a, b);
+}
+
+static inline vi pack_signs(vf a, vf b)
+{
+    return _mm512_packs_epi32(vi_bits(a), vi_bits(b));
+}
+
+static inline void store_signed8(void *dst, const vi magnitudes[2], const vi signs[2],
+                                 uint16_t base, uint8_t limit, int down)
+{
+    const vi off = _mm512_set1_epi16((int16_t)base);
+    const vi m = _mm512_packus_epi16(_mm512_sub_epi16(magnitudes[0], off),
+                                     _mm512_sub_epi16(magnitudes[1], off));
+    /* Of each byte only bit 7 is left: a 16-bit shift moves none into its neighbour. */
+    const vi s =
+        _mm512_and_si512(_mm512_packs_epi16(signs[0], signs[1]), _mm512_set1_epi8(INT8_MIN));
+    const vi sign = _mm512_srl_epi16(s, _mm_cvtsi32_si128(down));
+    const vi code = _mm512_or_si512(_mm512_min_epu8(m, _mm512_set1_epi8((char)limit)), sign);
 
     _mm512_storeu_si512(dst, in_order8(code));
 }
@@ -220,6 +231,11 @@ static inline vf vf_lookup16(const float table[16], vi code)
 static inline vi half_load_u8(const void *p)
 {
     return _mm512_cvtepu8_epi16(_mm256_loadu_si256(p));
+}
+
+static inline vi half_load_u16(const void *p)
+{
+    return _mm512_loadu_si512(p);
 }
 
 static inline vi half_set(uint16_t x)

@@ -5,13 +5,15 @@ import os
 import re
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree
 
 fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-VERBS = ("train", "diff", "golden", "trace", "report", "demo", "formats", "bench", "doctor")
+VERBS = ("train", "diff", "golden", "trace", "report", "demo", "quantize", "dequantize", "formats", "bench",
+         "doctor")
 checks, failures = 0, 0
 
 
@@ -65,6 +67,9 @@ steps: 4
 seed: 1
 recipe: fp8
 """)
+with open("weights.npy", "wb") as file:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4), }\n"
+    file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + struct.pack("<8f", *range(8)))
 train = lambda *args: run("train", TINY, *args)
 
 # ---- help: complete, narrow, without colour ----

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,8 @@ import xml.etree.ElementTree as ElementTree
 
 fpx, root, plugin = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), os.path.abspath(sys.argv[3])
 checks, failures = 0, []
-VERBS = ("train", "diff", "golden", "trace", "report", "demo", "formats", "bench", "doctor")
+VERBS = ("train", "diff", "golden", "trace", "report", "demo", "quantize", "dequantize", "formats", "bench",
+         "doctor")
 
 
 def expect(condition, text):
@@ -76,6 +78,14 @@ for name in ("demo.yaml", "default.yaml"):
                 text = text.replace(old, new)
         file.write(text)
 os.symlink(plugin, "plugin.so")
+with open("weights.npy", "wb") as file:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4), }\n"
+    file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + struct.pack("<8f", *range(8)))
+with open("model.safetensors", "wb") as file:
+    header = b'{"w":{"dtype":"F32","shape":[2,4],"data_offsets":[0,32]}}'
+    file.write(struct.pack("<Q", len(header)) + header + struct.pack("<8f", *range(8)))
+ends(0, "quantize", "weights.npy", "-o", "codes.npy", "--format", "e4m3")
+ends(0, "quantize", "model.safetensors", "-o", "fp8.safetensors", "--format", "e4m3")
 
 
 def ready(names):

@@ -87,6 +87,7 @@ static int read_st(const char *path)
 
 static void put(const char *path, const void *bytes, size_t count)
 {
+    (void)unlink(path); /* some file systems sync what is truncated and written again */
     FILE *f = fopen(path, "wb");
 
     if (f == NULL || fwrite(bytes, 1, count, f) != count || fclose(f) != 0)
