@@ -71,6 +71,43 @@ START_TEST(mixed_formats)
 }
 END_TEST
 
+static uint64_t bits_of(double x)
+{
+    uint64_t code;
+
+    memcpy(&code, &x, sizeof code);
+    return code;
+}
+
+/* The middle between two neighbours, and 2^-1074 more or less: sums of two doubles that only a sticky bit tells apart,
+ * however far below the last place it lies. */
+START_TEST(thresholds)
+{
+    static const fpx_format *const from[2] = { &fpx_fp64, &fpx_fp64 };
+    uint64_t state = SEED;
+    fpx_format f;
+    oracle o;
+
+    oracle_init(&o);
+    for (size_t i = 0; oracle_small_format(i, &f) || i < 64; i++) {
+        const int is_small = oracle_small_format(i, &f);
+        if (!is_small)
+            f = *wide_formats_list[i % (WIDE_FORMATS - 1)]; /* all but fp64 */
+        for (uint64_t k = 0; k < f.max_code && k < 256; k++) {
+            const uint64_t low = is_small || k == 0 ? k : oracle_random(&state) % f.max_code;
+            const double middle =
+                0.5 * fpx_format_value(&f, low) + 0.5 * fpx_format_value(&f, low + 1);
+            const uint64_t sums[3][2] = { { bits_of(middle), 0 },
+                                          { bits_of(middle), 1 },
+                                          { bits_of(-middle), 1 } };
+            for (int n = 0; n < 3; n++)
+                oracle_check(&o, FPX_ARITH_ADD, &f, from, sums[n], UNSATURATED);
+        }
+    }
+    oracle_clear(&o);
+}
+END_TEST
+
 START_TEST(wide_formats)
 {
     const fpx_format *const f = wide_formats_list[_i];
@@ -502,6 +539,7 @@ int main(void)
     tcase_set_timeout(tc, 0); /* the caller has one */
     tcase_add_test(tc, small_formats);
     tcase_add_test(tc, mixed_formats);
+    tcase_add_test(tc, thresholds);
     tcase_add_loop_test(tc, wide_formats, 0, WIDE_FORMATS);
     tcase_add_test(tc, processor);
     tcase_add_test(tc, stochastic_counts);
