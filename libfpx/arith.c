@@ -101,7 +101,7 @@ static uint64_t run(const struct row *row, const fpx_conversion *c,
                     unsigned *flags)
 {
     fpx_operand o[ARITY_MAX];
-    fpx_exact x;
+    fpx_exact x = { FPX_KIND_NAN, 0, 0, 0 };
 
     for (int i = 0; i < row->arity; i++)
         o[i] = fpx_operand_of(formats[i], codes[i]);

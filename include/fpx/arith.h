@@ -111,9 +111,9 @@ typedef enum fpx_integer {
 } fpx_integer;
 
 /* The value of a code as an integer, rounded as conversion says (round, sr_bits, sr_variant; nothing else of it is
- * used). *ret_value: signed ones are sign-extended to 64 bits. Beyond the type's range, after rounding: its nearest end; NaN: 0;
- * both raise invalid and nothing else (section 5.8; the results are Arm's). A fraction that was rounded
- * away raises inexact. FPX_EINVAL: an invalid format, type or rounding. */
+ * used). *ret_value: signed ones are sign-extended to 64 bits. Beyond the type's range, after rounding: its nearest
+ * end; NaN: 0; both raise invalid and nothing else (section 5.8; the results are Arm's). A fraction that was
+ * rounded away raises inexact. FPX_EINVAL: an invalid format, type or rounding. */
 fpx_status fpx_arith_to_integer(const fpx_conversion *conversion, const fpx_format *format,
                                 uint64_t code, uint32_t random, fpx_integer type,
                                 uint64_t *ret_value, unsigned *ret_flags);

@@ -230,11 +230,11 @@ static inline void hardware_check(uint64_t *state, uint64_t count)
                                       wide_random(f, state) };
                 hardware_check_one(ops[i].op, f, codes, mask);
             }
-            for (uint64_t n = 0; n < 4 * WIDE_EDGES * WIDE_EDGES; n++) {
+            for (uint64_t n = 0; n < WIDE_PAIRS; n++) {
                 const uint64_t sign = UINT64_C(1) << (f->bits - 1);
                 const uint64_t codes[3] = { wide_edge(f, n) | (n & 1 ? sign : 0),
                                             wide_edge(f, n / WIDE_EDGES) |
-                                                (n >= 2 * WIDE_EDGES * WIDE_EDGES ? sign : 0),
+                                                (n >= WIDE_PAIRS / 2 ? sign : 0),
                                             wide_random(f, state) };
                 hardware_check_one(ops[i].op, f, codes, mask);
             }

@@ -158,6 +158,18 @@ static inline int oracle_apply(oracle *o, fpx_arith_op op, const double *d, mpfr
     }
 }
 
+/* Division of a number by zero. */
+static inline void oracle_pole(oracle *o, double dividend, const fpx_format *divisor)
+{
+    const int is_pole = isfinite(dividend) && dividend != 0.0;
+
+    o->flags |= is_pole ? FPX_FLAG_DIVIDE_BY_ZERO : 0;
+    if (oracle_is_signless(divisor)) {
+        mpfr_set_nan(o->v);
+        o->flags |= is_pole ? 0 : FPX_FLAG_INVALID;
+    }
+}
+
 /* The exact result of an operation; round matters for the sign of an exact zero and for INTEGRAL. */
 static inline void oracle_compute(oracle *o, fpx_arith_op op, const fpx_format *const *formats,
                                   const uint64_t *codes, int round)
@@ -175,14 +187,8 @@ static inline void oracle_compute(oracle *o, fpx_arith_op op, const fpx_format *
             o->flags |= FPX_FLAG_INVALID;
     }
     o->rest = oracle_apply(o, op, d, MPFR_RNDZ, round) != 0;
-    if (op == FPX_ARITH_DIV && nan_at < 0 && d[1] == 0.0) {
-        const int is_pole = isfinite(d[0]) && d[0] != 0.0;
-        o->flags |= is_pole ? FPX_FLAG_DIVIDE_BY_ZERO : 0;
-        if (oracle_is_signless(formats[1])) {
-            mpfr_set_nan(o->v);
-            o->flags |= is_pole ? 0 : FPX_FLAG_INVALID;
-        }
-    }
+    if (op == FPX_ARITH_DIV && nan_at < 0 && d[1] == 0.0)
+        oracle_pole(o, d[0], formats[1]);
     if (mpfr_nan_p(o->v) && nan_at < 0 && (o->flags & FPX_FLAG_DIVIDE_BY_ZERO) == 0)
         o->flags |= FPX_FLAG_INVALID;
     if (mpfr_zero_p(o->v) && round == FPX_RD && op <= FPX_ARITH_FMA)
@@ -365,10 +371,11 @@ static inline void oracle_fail(fpx_arith_op op, const fpx_conversion *c,
                                const fpx_format *const *formats, const uint64_t *codes,
                                uint64_t got, unsigned got_flags, uint64_t want, unsigned want_flags)
 {
+    const int arity = fpx_arith_arity(op);
     char text[200] = "";
     size_t at = 0;
 
-    for (int i = 0; i < fpx_arith_arity(op); i++)
+    for (int i = 0; i < arity && i < 3; i++)
         at += (size_t)snprintf(text + at, sizeof text - at, " %s 0x%llx", formats[i]->name,
                                (unsigned long long)codes[i]);
     ck_abort_msg("%s%s -> %s round %d overflow %d: 0x%llx flags 0x%x, should be 0x%llx flags 0x%x",
@@ -418,12 +425,12 @@ static inline uint64_t oracle_sweep(oracle *o, fpx_arith_op op, const fpx_format
     int width = 0;
     uint64_t count = 0;
 
-    for (int i = 0; i < arity; i++)
+    for (int i = 0; i < arity && i < 3; i++)
         width += formats[i]->bits;
     for (uint64_t all = first; all < UINT64_C(1) << width; all += step, count++) {
         uint64_t codes[3] = { 0, 0, 0 };
         uint64_t left = all;
-        for (int i = 0; i < arity; i++) {
+        for (int i = 0; i < arity && i < 3; i++) {
             codes[i] = left & ((UINT64_C(1) << formats[i]->bits) - 1);
             left >>= formats[i]->bits;
         }

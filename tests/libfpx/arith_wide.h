@@ -10,6 +10,9 @@ static const fpx_format *const wide_formats_list[] = { &fpx_e5m6, &fpx_fp16, &fp
 
 enum { WIDE_FORMATS = sizeof wide_formats_list / sizeof wide_formats_list[0], WIDE_EDGES = 24 };
 
+/* All pairs of edges, with either sign of both. */
+#define WIDE_PAIRS (UINT64_C(4) * WIDE_EDGES * WIDE_EDGES)
+
 /* Zero, ends of the subnormals and normals, Inf, NaN of both kinds, numbers about 1. */
 static inline uint64_t wide_edge(const fpx_format *f, uint64_t i)
 {
@@ -76,9 +79,9 @@ static inline void wide_check(oracle *o, fpx_arith_op op, const fpx_format *f,
 {
     uint64_t codes[3] = { 0, 0, 0 };
 
-    for (uint64_t i = 0; i < 4 * WIDE_EDGES * WIDE_EDGES; i++) {
+    for (uint64_t i = 0; i < WIDE_PAIRS; i++) {
         codes[0] = wide_edge(formats[0], i) | (i & 1) << (formats[0]->bits - 1);
-        codes[1] = wide_edge(formats[1], i / WIDE_EDGES) | (i / (2 * WIDE_EDGES * WIDE_EDGES))
+        codes[1] = wide_edge(formats[1], i / WIDE_EDGES) | (uint64_t)(i >= WIDE_PAIRS / 2)
                                                                << (formats[1]->bits - 1);
         codes[2] = wide_random(formats[2], state);
         oracle_check(o, op, f, formats, codes, 4);

@@ -388,6 +388,53 @@ START_TEST(promises)
 }
 END_TEST
 
+/* Policies other than the usual ones: what is written instead of a value, and the flag that says so. */
+START_TEST(policies)
+{
+    static const struct {
+        const fpx_format *from, *to;
+        uint64_t code;
+        fpx_conversion c;
+        uint64_t want;
+        unsigned flags;
+    } cases[] = {
+        { &fpx_fp16, &fpx_e4m3, 0xfe00, { .nan = FPX_NAN_MAX }, 0xfe, FPX_FLAG_INVALID },
+        { &fpx_fp16, &fpx_e4m3, 0xfe00, { .nan = FPX_NAN_POSITIVE }, 0x7f, 0 },
+        { &fpx_fp16, &fpx_e5m2, 0xfe00, { .nan_code = 0x7f }, 0xff, 0 },
+        { &fpx_fp16, &fpx_e2m1, 0x7e00, { .nan = FPX_NAN_ZERO }, 0x8, FPX_FLAG_INVALID },
+        { &fpx_fp16, &fpx_ue5m3, 0xbc00, { .negative = FPX_NEGATIVE_ABS }, 0x78, 0 },
+        { &fpx_fp16, &fpx_ue5m3, 0xbc00, { .overflow = FPX_SATFINITE }, 0x00, FPX_FLAG_INVALID },
+        { &fpx_fp16, &fpx_ue5m3, 0x8000, { .overflow = FPX_SATFINITE }, 0x00, 0 },
+        { &fpx_fp16, &fpx_e8m0, 0x0000, { .zero = FPX_ZERO_NAN }, 0xff, FPX_FLAG_INVALID },
+        { &fpx_fp16, &fpx_e8m0, 0x0000, { .zero = FPX_ZERO_LEAST }, 0x00, FPX_FLAG_INEXACT },
+        { &fpx_fp16,
+          &fpx_e4m3,
+          0x5f08, /* 450 */
+          { .overflow = FPX_OVERFLOW_NONE, .overflow_test = FPX_TEST_SOURCE },
+          0x7f,
+          FPX_FLAG_OVERFLOW | FPX_FLAG_INEXACT },
+        { &fpx_fp16, &fpx_e4m3, 0x5f08, { .overflow = FPX_OVERFLOW_NONE }, 0x7e, FPX_FLAG_INEXACT },
+        { &fpx_fp16, &fpx_e5m2, 0xfc00, { .overflow = FPX_SATFINITE }, 0xfb, 0x3 },
+        { &fpx_fp16, &fpx_e5m2, 0xfc00, { .overflow = FPX_SATPROPAGATE }, 0xfc, 0 },
+        { &fpx_int32, &fpx_fp16, 0xffffffff, { .round = FPX_RNE }, 0xbc00, 0 },
+        { &fpx_int32, &fpx_fp32, 0x7fffffff, { .round = FPX_RZ }, 0x4effffff, FPX_FLAG_INEXACT },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const fpx_format *const formats[1] = { cases[i].from };
+        fpx_conversion c = cases[i].c;
+        uint64_t code = 0;
+        unsigned flags = 0;
+        c.format = *cases[i].to;
+        ck_assert_int_eq(
+            fpx_arith(FPX_ARITH_CONVERT, &c, formats, &cases[i].code, 0, &code, &flags), FPX_OK);
+        if (code != cases[i].want || flags != cases[i].flags)
+            oracle_fail(FPX_ARITH_CONVERT, &c, formats, &cases[i].code, code, flags, cases[i].want,
+                        cases[i].flags);
+    }
+}
+END_TEST
+
 enum { COUNT = 301, GUARD = 16 };
 
 /* Arrays at any alignment are the single results, flags or-ed, and nothing around them is touched. */
@@ -548,6 +595,7 @@ int main(void)
     tcase_add_test(tc, comparisons);
     tcase_add_test(tc, comparisons_of_wide);
     tcase_add_test(tc, promises);
+    tcase_add_test(tc, policies);
     tcase_add_test(tc, arrays_equal_singles);
     tcase_add_test(tc, refusals);
     suite_add_tcase(s, tc);

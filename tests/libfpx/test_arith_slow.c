@@ -1,6 +1,6 @@
-/* test_arith_slow.c - every pair of codes of every 8-bit format, for every operation, rounding and overflow
- * policy, against MPFR and a bisection over the grid; all triples of the 4- and 6-bit formats; e4m3 with e5m2 into wider
- * formats; long samples of the rest. FPX_TEST_EFFORT lengthens the samples. Its report is one line a format. */
+/* test_arith_slow.c - every pair of codes of every 8-bit format, for every operation, rounding and overflow policy,
+ * against MPFR and a bisection over the grid; all triples of the 4- and 6-bit formats; e4m3 with e5m2 into
+ * wider formats; long samples of the rest. FPX_TEST_EFFORT lengthens the samples. Its report is one line a format. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
