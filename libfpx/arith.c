@@ -152,7 +152,7 @@ fpx_status fpx_arith_array(fpx_arith_op op, const fpx_conversion *conversion,
         return status;
     const size_t bytes = fpx_format_size(&conversion->format);
     for (size_t i = 0; i < n; i++) {
-        uint64_t element[ARITY_MAX];
+        uint64_t element[ARITY_MAX] = { 0 };
         for (int k = 0; k < row->arity; k++)
             element[k] = fpx_format_code(formats[k], codes[k], i);
         const uint32_t word = fpx_random_word(random, i);

@@ -109,39 +109,86 @@ static const struct {
     int is_signed, bits;
 } wide_integers[FPX_INTEGERS] = { { 1, 32 }, { 0, 32 }, { 1, 64 }, { 0, 64 } };
 
+/* One comparison of an integer conversion. */
+static inline void wide_integer_verdict(const char *way, const fpx_format *f, uint64_t input,
+                                        int type, int round, uint64_t got, unsigned got_flags,
+                                        uint64_t want, unsigned want_flags)
+{
+    if (got != want || got_flags != want_flags)
+        ck_abort_msg("%s %s: 0x%llx, integer type %d, round %d: 0x%llx flags 0x%x, should be "
+                     "0x%llx flags 0x%x",
+                     way, f->name, (unsigned long long)input, type, round, (unsigned long long)got,
+                     got_flags, (unsigned long long)want, want_flags);
+}
+
+/* The integer that o->v rounded to an integer is, or what stands for it. */
+static inline uint64_t wide_integer_of(const oracle *o, fpx_integer type, unsigned *ret_flags)
+{
+    const int is_signed = wide_integers[type].is_signed;
+    const uint64_t top = UINT64_MAX >> (64 - wide_integers[type].bits + is_signed);
+    const uint64_t bottom = is_signed ? ~top : 0;
+
+    *ret_flags = FPX_FLAG_INVALID;
+    if (mpfr_nan_p(o->v))
+        return 0;
+    if (mpfr_cmp_ui(o->v, top) > 0)
+        return top;
+    if (mpfr_cmp_si(o->v, (long)bottom) < 0)
+        return bottom;
+    *ret_flags = o->flags;
+    return mpfr_sgn(o->v) < 0 ? (uint64_t)mpfr_get_si(o->v, MPFR_RNDN)
+                              : mpfr_get_ui(o->v, MPFR_RNDN);
+}
+
 static inline void wide_check_to_integer(oracle *o, const fpx_format *f, uint64_t code)
 {
     for (int round = 0; round < DETERMINISTIC; round++) {
         const fpx_conversion c = { .round = (uint8_t)round }; /* its format does not matter */
         oracle_compute(o, FPX_ARITH_INTEGRAL, &f, &code, round);
         for (fpx_integer type = 0; type < FPX_INTEGERS; type++) {
-            const int bits = wide_integers[type].bits;
-            const int is_signed = wide_integers[type].is_signed;
-            const uint64_t top = UINT64_MAX >> (64 - bits + is_signed);
-            const uint64_t bottom = is_signed ? ~top : 0;
-            uint64_t want = 0;
             uint64_t got = 0;
-            unsigned want_flags = FPX_FLAG_INVALID;
             unsigned got_flags = 0;
-            if (mpfr_nan_p(o->v)) {
-                want = 0;
-            } else if (mpfr_cmp_ui(o->v, top) > 0) {
-                want = top;
-            } else if (mpfr_cmp_si(o->v, (long)bottom) < 0) {
-                want = bottom;
-            } else {
-                want = mpfr_sgn(o->v) < 0 ? (uint64_t)mpfr_get_si(o->v, MPFR_RNDN)
-                                          : mpfr_get_ui(o->v, MPFR_RNDN);
-                want_flags = o->flags;
-            }
-            if (fpx_arith_to_integer(&c, f, code, 0, type, &got, &got_flags) != FPX_OK ||
-                got != want || got_flags != want_flags)
-                ck_abort_msg("%s 0x%llx to integer type %d, round %d: 0x%llx flags 0x%x, should be "
-                             "0x%llx flags 0x%x",
-                             f->name, (unsigned long long)code, type, round,
-                             (unsigned long long)got, got_flags, (unsigned long long)want,
-                             want_flags);
+            unsigned want_flags = 0;
+            const uint64_t want = wide_integer_of(o, type, &want_flags);
+            if (fpx_arith_to_integer(&c, f, code, 0, type, &got, &got_flags) != FPX_OK)
+                ck_abort_msg("refused");
+            wide_integer_verdict("to integer", f, code, type, round, got, got_flags, want,
+                                 want_flags);
         }
+    }
+}
+
+static inline void wide_set_integer(oracle *o, fpx_integer type, uint64_t value)
+{
+    const int is_short = wide_integers[type].bits == 32;
+
+    if (wide_integers[type].is_signed)
+        mpfr_set_si(o->v, is_short ? (long)(int32_t)(uint32_t)value : (long)value, MPFR_RNDN);
+    else
+        mpfr_set_ui(o->v, is_short ? (uint32_t)value : value, MPFR_RNDN);
+    o->rest = 0;
+    o->flags = 0;
+    o->negative = mpfr_sgn(o->v) < 0;
+    mpfr_abs(o->abs, o->v, MPFR_RNDN);
+}
+
+static inline void wide_check_from_integer_to(const oracle *o, const fpx_format *to,
+                                              fpx_integer type, uint64_t value)
+{
+    const place p = mpfr_zero_p(o->v) ? (place){ 0, 0, 1 } : oracle_place(o, to);
+
+    for (int round = 0; round < DETERMINISTIC; round++) {
+        const fpx_conversion c = { .format = *to,
+                                   .round = (uint8_t)round,
+                                   .overflow = (uint8_t)(round % 3) };
+        unsigned want_flags = 0;
+        unsigned got_flags = 0;
+        uint64_t got = 0;
+        const uint64_t want = oracle_code(o, &p, &c, &want_flags);
+        if (fpx_arith_from_integer(&c, type, value, 0, &got, &got_flags) != FPX_OK)
+            ck_abort_msg("refused");
+        wide_integer_verdict("from integer to", to, value, type, round, got, got_flags, want,
+                             want_flags);
     }
 }
 
@@ -151,35 +198,9 @@ static inline void wide_check_from_integer(oracle *o, uint64_t value)
                                             &fpx_fp64, &fpx_mxint8, &fpx_ue5m3, &fpx_e8m0 };
 
     for (fpx_integer type = 0; type < FPX_INTEGERS; type++) {
-        const int bits = wide_integers[type].bits;
-        const uint64_t word = bits == 32 ? (uint32_t)value : value;
-        if (wide_integers[type].is_signed)
-            mpfr_set_si(o->v, bits == 32 ? (long)(int32_t)word : (long)word, MPFR_RNDN);
-        else
-            mpfr_set_ui(o->v, word, MPFR_RNDN);
-        o->rest = 0;
-        o->flags = 0;
-        o->negative = mpfr_sgn(o->v) < 0;
-        mpfr_abs(o->abs, o->v, MPFR_RNDN);
-        for (size_t i = 0; i < sizeof to / sizeof to[0]; i++) {
-            const place p = mpfr_zero_p(o->v) ? (place){ 0, 0, 1 } : oracle_place(o, to[i]);
-            for (int round = 0; round < DETERMINISTIC; round++) {
-                const fpx_conversion c = { .format = *to[i],
-                                           .round = (uint8_t)round,
-                                           .overflow = (uint8_t)(round % 3) };
-                unsigned want_flags = 0;
-                unsigned got_flags = 0;
-                uint64_t got = 0;
-                const uint64_t want = oracle_code(o, &p, &c, &want_flags);
-                if (fpx_arith_from_integer(&c, type, value, 0, &got, &got_flags) != FPX_OK ||
-                    got != want || got_flags != want_flags)
-                    ck_abort_msg("0x%llx of type %d to %s, round %d: 0x%llx flags 0x%x, should be "
-                                 "0x%llx flags 0x%x",
-                                 (unsigned long long)value, type, to[i]->name, round,
-                                 (unsigned long long)got, got_flags, (unsigned long long)want,
-                                 want_flags);
-            }
-        }
+        wide_set_integer(o, type, value);
+        for (size_t i = 0; i < sizeof to / sizeof to[0]; i++)
+            wide_check_from_integer_to(o, to[i], type, value);
     }
 }
 
