@@ -19,6 +19,23 @@ static cut cut_at(uint64_t m, int shift)
     return (cut){ (int64_t)(m >> shift), m & fpx_low_mask(shift), shift };
 }
 
+/* The same with 64 bits more below m. Where there are any, m has its highest bit set, so that shift is positive,
+ * and what was cut off is told in units of 2^-64 of a last place at least: enough for every mode. */
+static cut cut_wide(uint64_t m, uint64_t low, int shift)
+{
+    cut k = cut_at(m, shift);
+
+    if (low == 0)
+        return k;
+    if (shift >= 64) {
+        k.rest |= 1;
+        return k;
+    }
+    k.rest = k.rest << (64 - shift) | low >> shift | ((low << (64 - shift)) != 0);
+    k.shift = 64;
+    return k;
+}
+
 /* -1, 0, 1: rest is less than, equal to, more than half a last place. */
 static int against_half(const cut *c)
 {
@@ -151,13 +168,14 @@ static int least_exponent(const fpx_format *f)
 }
 
 /* x, with unbounded exponent and top its highest bit's, rounded to precision: does it stay below 2^emin? */
-static int is_tiny_after(const fpx_conversion *c, fpx_fields x, int top, int emin, uint32_t random)
+static int is_tiny_after(const fpx_conversion *c, fpx_fields x, uint64_t low, int top, int emin,
+                         uint32_t random)
 {
     if (top >= emin || top < emin - 1)
         return top < emin;
 
     const int mbits = c->format.mbits;
-    const cut k = cut_at(x.m, top - mbits - x.q);
+    const cut k = cut_wide(x.m, low, top - mbits - x.q);
     const int64_t full =
         (INT64_C(2) << mbits) - 1; /* the largest significand: one more is 2^emin */
     return k.code < full || !goes_up(c, &k, x.negative, (int)(k.code & 1), random);
@@ -169,7 +187,7 @@ static int source_exceeds(const fpx_format *f, const cut *k)
     return (uint64_t)k->code > f->max_code || ((uint64_t)k->code == f->max_code && k->rest != 0);
 }
 
-static uint64_t round_float(const fpx_conversion *c, fpx_fields x, uint32_t random,
+static uint64_t round_float(const fpx_conversion *c, fpx_fields x, uint64_t low, uint32_t random,
                             unsigned *ret_raised)
 {
     const fpx_format *const f = &c->format;
@@ -178,7 +196,7 @@ static uint64_t round_float(const fpx_conversion *c, fpx_fields x, uint32_t rand
     const int e = top > emin ? top : emin;
     const int is_unsigned = (f->flags & FPX_FORMAT_UNSIGNED) != 0;
     const int negative = x.negative && !(is_unsigned && c->negative == FPX_NEGATIVE_ABS);
-    cut k = cut_at(x.m, e - f->mbits - x.q);
+    cut k = cut_wide(x.m, low, e - f->mbits - x.q);
 
     /* In units of the last place: below 2^mbits it is a subnormal, whose exponent field is 0; the hidden bit of a
      * normal adds 1 to the field, which a format without subnormals takes back. */
@@ -193,17 +211,23 @@ static uint64_t round_float(const fpx_conversion *c, fpx_fields x, uint32_t rand
     const int over = over_before || code > f->max_code;
     const int inexact = k.rest != 0 || over || up < 0;
 
-    if (ret_raised != NULL)
+    /* A negative that rounds to zero is zero, any other is not representable without a sign. */
+    const int below =
+        is_unsigned && negative && (code != 0 || (f->flags & FPX_FORMAT_NO_ZERO) != 0);
+
+    if (ret_raised != NULL && below)
+        *ret_raised = FPX_RAISED_INVALID;
+    else if (ret_raised != NULL)
         *ret_raised = (inexact ? FPX_RAISED_INEXACT : 0u) | (over ? FPX_RAISED_OVERFLOW : 0u) |
                       (top < emin ? FPX_RAISED_TINY_BEFORE : 0u) |
-                      (is_tiny_after(c, x, top, emin, random) ? FPX_RAISED_TINY_AFTER : 0u);
+                      (is_tiny_after(c, x, low, top, emin, random) ? FPX_RAISED_TINY_AFTER : 0u);
     if (is_unsigned && negative)
-        return code == 0 && (f->flags & FPX_FORMAT_NO_ZERO) == 0 ? 0 : below_range(c);
+        return below ? below_range(c) : 0;
     return over ? overflowed(c, negative, 0) : with_sign(f, code, negative);
 }
 
 /* Two's complement. Only FPX_CLASS_INT has the value below -max_code; fixed point stays even about zero. */
-static uint64_t round_integer(const fpx_conversion *c, fpx_fields x, uint32_t random,
+static uint64_t round_integer(const fpx_conversion *c, fpx_fields x, uint64_t low, uint32_t random,
                               unsigned *ret_raised)
 {
     const fpx_format *const f = &c->format;
@@ -211,7 +235,7 @@ static uint64_t round_integer(const fpx_conversion *c, fpx_fields x, uint32_t ra
     const uint64_t limit = f->max_code + (f->cls == FPX_CLASS_INT && x.negative);
     /* From 2^63 on any value saturates; a shift must not lose its bits. */
     const int huge = x.m != 0 && fpx_top_bit(x.m) + x.q - last >= 63;
-    const cut k = huge ? (cut){ INT64_MAX, 0, 0 } : cut_at(x.m, last - x.q);
+    const cut k = huge ? (cut){ INT64_MAX, 0, 0 } : cut_wide(x.m, low, last - x.q);
     const uint64_t up =
         (uint64_t)k.code + (uint64_t)goes_up(c, &k, x.negative, (int)(k.code & 1), random);
     const uint64_t magnitude = up > limit ? limit : up;
@@ -231,31 +255,63 @@ static uint64_t round_zero(const fpx_conversion *c, int negative)
     return with_sign(f, 0, negative);
 }
 
-uint64_t fpx_round_fields(const fpx_conversion *conversion, fpx_fields x, uint32_t random,
-                          unsigned *ret_raised)
+/* What is raised where x is not finite or zero: the code cannot always say the same. */
+static unsigned raised_by_special(const fpx_conversion *c, const fpx_fields *x, int below)
+{
+    const fpx_format *const f = &c->format;
+    const int says_nan = f->specials != FPX_SPECIALS_NONE && c->nan != FPX_NAN_MAX;
+
+    if (x->kind == FPX_KIND_NAN)
+        return says_nan ? 0 : FPX_RAISED_INVALID;
+    if (x->kind == FPX_KIND_INF) {
+        if (below)
+            return FPX_RAISED_INVALID;
+        return has_inf(f) && c->overflow != FPX_SATFINITE
+                   ? 0
+                   : FPX_RAISED_OVERFLOW | FPX_RAISED_INEXACT;
+    }
+    if ((f->flags & FPX_FORMAT_NO_ZERO) == 0)
+        return 0;
+    return c->zero == FPX_ZERO_NAN ? FPX_RAISED_INVALID : FPX_RAISED_INEXACT;
+}
+
+uint64_t fpx_round_wide(const fpx_conversion *conversion, fpx_fields x, uint64_t low,
+                        uint32_t random, unsigned *ret_raised)
 {
     const fpx_format *const f = &conversion->format;
     const int ignores_sign =
         (f->flags & FPX_FORMAT_UNSIGNED) != 0 && conversion->negative == FPX_NEGATIVE_ABS;
+    const int below = (f->flags & FPX_FORMAT_UNSIGNED) != 0 && x.negative && !ignores_sign;
 
-    if (f->cls != FPX_CLASS_FLOAT) {
-        if (x.kind != FPX_KIND_FINITE) { /* NaN: the largest, as in any format without NaN */
-            x = (fpx_fields){ FPX_KIND_FINITE, x.kind == FPX_KIND_INF && x.negative, 1, 63 };
-            ret_raised = NULL;
-        }
-        return round_integer(conversion, x, random, ret_raised);
+    if (x.kind == FPX_KIND_FINITE && x.m != 0)
+        return f->cls == FPX_CLASS_FLOAT ? round_float(conversion, x, low, random, ret_raised)
+                                         : round_integer(conversion, x, low, random, ret_raised);
+    if (ret_raised != NULL)
+        *ret_raised = raised_by_special(conversion, &x, below);
+    if (f->cls != FPX_CLASS_FLOAT) { /* NaN: the largest, as in any format without NaN */
+        const int is_zero = x.kind == FPX_KIND_FINITE;
+        const fpx_fields most = { FPX_KIND_FINITE, x.kind == FPX_KIND_INF && x.negative, 1, 63 };
+        return is_zero ? 0 : round_integer(conversion, most, 0, random, NULL);
     }
     if (x.kind == FPX_KIND_NAN)
         return nan_of(conversion, x.negative);
-    if (x.kind == FPX_KIND_INF) {
-        if ((f->flags & FPX_FORMAT_UNSIGNED) != 0 && x.negative && !ignores_sign)
-            return below_range(conversion);
-        return overflowed(conversion, x.negative && !ignores_sign, 1);
-    }
-    if (x.m == 0) {
-        if (ret_raised != NULL)
-            *ret_raised = 0;
-        return round_zero(conversion, x.negative);
-    }
-    return round_float(conversion, x, random, ret_raised);
+    if (x.kind == FPX_KIND_INF)
+        return below ? below_range(conversion)
+                     : overflowed(conversion, x.negative && !ignores_sign, 1);
+    return round_zero(conversion, x.negative);
+}
+
+uint64_t fpx_round_fields(const fpx_conversion *conversion, fpx_fields x, uint32_t random,
+                          unsigned *ret_raised)
+{
+    return fpx_round_wide(conversion, x, 0, random, ret_raised);
+}
+
+uint64_t fpx_round_integral(const fpx_conversion *conversion, fpx_fields x, uint32_t random,
+                            int *ret_inexact)
+{
+    const cut k = cut_at(x.m, -x.q);
+
+    *ret_inexact = k.rest != 0;
+    return (uint64_t)(k.code + goes_up(conversion, &k, x.negative, (int)(k.code & 1), random));
 }
