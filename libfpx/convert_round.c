@@ -139,7 +139,9 @@ static uint64_t overflowed(const fpx_conversion *c, int negative, int infinite)
 /* A negative result in a format without a sign. */
 static uint64_t below_range(const fpx_conversion *c)
 {
-    if (c->overflow != FPX_OVERFLOW_NONE || c->format.specials == FPX_SPECIALS_NONE)
+    const int saturates = c->overflow != FPX_OVERFLOW_NONE && c->negative != FPX_NEGATIVE_NAN;
+
+    if (saturates || c->format.specials == FPX_SPECIALS_NONE)
         return 0;
     return nan_of(c, 0);
 }
