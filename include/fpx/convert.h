@@ -37,7 +37,7 @@ typedef enum fpx_sr_variant {
     FPX_SR_C  /* up where RNE(nu 2^N) + R >= 2^N            ("stochastic") */
 } fpx_sr_variant;
 
-/* What a NaN becomes. */
+/* What a NaN becomes. (A NaN that overflow, a negative or a zero makes is the NaN code with the source's sign.) */
 typedef enum fpx_nan_rule {
     FPX_NAN_SIGNED, /* the NaN code with the source's sign; a format without NaN: the largest, positive */
     FPX_NAN_POSITIVE, /* the NaN code, sign 0; a format without NaN: the largest, positive */

@@ -164,10 +164,17 @@ static inline uint32_t mode_signed(const mode_oracle *o, uint32_t magnitude, int
     return negative ? magnitude | o->sign : magnitude;
 }
 
+/* The NaN that overflow, a negative or zero makes; the format has one. */
+static inline uint32_t mode_made_nan(const mode_oracle *o, const fpx_conversion *c, int negative)
+{
+    if ((o->spec->flags & MODE_LONE_NAN) != 0)
+        return o->spec->nan;
+    return mode_signed(o, c->nan_code != 0 ? (uint32_t)c->nan_code : o->spec->nan, negative);
+}
+
 static inline uint32_t mode_nan(const mode_oracle *o, const fpx_conversion *c, int negative)
 {
     const mode_spec *const s = o->spec;
-    const uint32_t code = c->nan_code != 0 ? (uint32_t)c->nan_code : s->nan;
 
     if ((s->flags & MODE_TWOS) != 0)
         return s->max;
@@ -175,9 +182,7 @@ static inline uint32_t mode_nan(const mode_oracle *o, const fpx_conversion *c, i
         return mode_signed(o, s->max, negative);
     if (s->nan == 0)
         return c->nan == FPX_NAN_ZERO ? mode_signed(o, 0, !negative) : s->max;
-    if ((s->flags & MODE_LONE_NAN) != 0)
-        return s->nan;
-    return c->nan == FPX_NAN_POSITIVE ? code : mode_signed(o, code, negative);
+    return mode_made_nan(o, c, negative && c->nan != FPX_NAN_POSITIVE);
 }
 
 static inline uint32_t mode_over(const mode_oracle *o, const fpx_conversion *c, int negative,
@@ -186,7 +191,7 @@ static inline uint32_t mode_over(const mode_oracle *o, const fpx_conversion *c, 
     const mode_spec *const s = o->spec;
     const uint32_t max = mode_signed(o, s->max, negative);
     const uint32_t inf = s->inf != 0   ? mode_signed(o, s->inf, negative)
-                         : s->nan != 0 ? mode_nan(o, c, negative)
+                         : s->nan != 0 ? mode_made_nan(o, c, negative)
                                        : max;
 
     if (c->overflow == FPX_SATFINITE)
@@ -203,7 +208,7 @@ static inline uint32_t mode_below_zero(const mode_oracle *o, const fpx_conversio
 {
     const int to_nan = c->overflow == FPX_OVERFLOW_NONE || c->negative == FPX_NEGATIVE_NAN;
 
-    return to_nan && o->spec->nan != 0 ? mode_nan(o, c, 0) : 0;
+    return to_nan && o->spec->nan != 0 ? mode_made_nan(o, c, 0) : 0;
 }
 
 static inline uint32_t mode_encode(const mode_oracle *o, const fpx_conversion *c, double x,
@@ -218,7 +223,7 @@ static inline uint32_t mode_encode(const mode_oracle *o, const fpx_conversion *c
     if (isnan(x))
         return mode_nan(o, c, signbit(x) != 0);
     if (a == 0)
-        return !has_zero && c->zero == FPX_ZERO_NAN ? mode_nan(o, c, negative)
+        return !has_zero && c->zero == FPX_ZERO_NAN ? mode_made_nan(o, c, negative)
                                                     : mode_signed(o, 0, negative);
     if (isinf(x))
         return is_unsigned && negative ? mode_below_zero(o, c) : mode_over(o, c, negative, 1);
