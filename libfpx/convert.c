@@ -172,7 +172,7 @@ fpx_status fpx_conversion_check(const fpx_conversion *c)
     if (!fpx_format_is_valid(&c->format) || c->format.cls == FPX_CLASS_INT)
         return FPX_EINVAL;
     if (c->round > FPX_SR || c->overflow > FPX_OVERFLOW_NONE || c->nan > FPX_NAN_ZERO ||
-        c->negative > FPX_NEGATIVE_ABS || c->zero > FPX_ZERO_NAN ||
+        c->negative > FPX_NEGATIVE_NAN || c->zero > FPX_ZERO_NAN ||
         c->overflow_test > FPX_TEST_SOURCE)
         return FPX_EINVAL;
     if (c->nan_code != 0 && !is_nan_code(&c->format, c->nan_code))

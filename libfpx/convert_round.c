@@ -121,18 +121,24 @@ static uint64_t with_sign(const fpx_format *f, uint64_t magnitude, int negative)
     return negative && !lone ? magnitude | sign_bit(f) : magnitude;
 }
 
-static uint64_t nan_of(const fpx_conversion *c, int negative)
+/* The NaN that overflow makes; the format has one. */
+static uint64_t made_nan(const fpx_conversion *c, int negative)
 {
     const fpx_format *const f = &c->format;
     const uint64_t code = c->nan_code != 0 ? c->nan_code : f->nan_code;
+
+    return f->specials >= FPX_SPECIALS_FNUZ ? code : with_sign(f, code, negative);
+}
+
+static uint64_t nan_of(const fpx_conversion *c, int negative)
+{
+    const fpx_format *const f = &c->format;
 
     if (c->nan == FPX_NAN_MAX)
         return with_sign(f, f->max_code, negative);
     if (f->specials == FPX_SPECIALS_NONE)
         return c->nan == FPX_NAN_ZERO ? with_sign(f, 0, !negative) : f->max_code;
-    if (f->specials >= FPX_SPECIALS_FNUZ || c->nan == FPX_NAN_POSITIVE)
-        return code;
-    return with_sign(f, code, negative);
+    return made_nan(c, negative && c->nan != FPX_NAN_POSITIVE);
 }
 
 static int has_inf(const fpx_format *f)
@@ -150,15 +156,17 @@ static uint64_t overflowed(const fpx_conversion *c, int negative, int infinite)
     if (c->overflow == FPX_SATFINITE || f->specials == FPX_SPECIALS_NONE ||
         (!infinite && (c->overflow == FPX_SATPROPAGATE || toward_zero)))
         return with_sign(f, f->max_code, negative);
-    return has_inf(f) ? with_sign(f, f->max_code + 1, negative) : nan_of(c, negative);
+    return has_inf(f) ? with_sign(f, f->max_code + 1, negative) : made_nan(c, negative);
 }
 
 /* A negative result in a format without a sign. */
 static uint64_t below_range(const fpx_conversion *c)
 {
-    if (c->overflow != FPX_OVERFLOW_NONE || c->format.specials == FPX_SPECIALS_NONE)
+    const int saturates = c->overflow != FPX_OVERFLOW_NONE && c->negative != FPX_NEGATIVE_NAN;
+
+    if (saturates || c->format.specials == FPX_SPECIALS_NONE)
         return 0;
-    return nan_of(c, 0);
+    return made_nan(c, 0);
 }
 
 /* Exponent of the least normal value: below it the last place stays where it is. */
@@ -251,7 +259,7 @@ static uint64_t round_zero(const fpx_conversion *c, int negative)
     const fpx_format *const f = &c->format;
 
     if ((f->flags & FPX_FORMAT_NO_ZERO) != 0 && c->zero == FPX_ZERO_NAN)
-        return nan_of(c, negative);
+        return made_nan(c, negative);
     return with_sign(f, 0, negative);
 }
 

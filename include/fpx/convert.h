@@ -38,7 +38,7 @@ typedef enum fpx_sr_variant {
     FPX_SR_C  /* up where RNE(nu 2^N) + R >= 2^N            ("stochastic") */
 } fpx_sr_variant;
 
-/* What a NaN becomes. */
+/* What a NaN becomes. (A NaN that overflow, a negative or a zero makes is the NaN code with the source's sign.) */
 typedef enum fpx_nan_rule {
     FPX_NAN_SIGNED, /* the NaN code with the source's sign; a format without NaN: the largest, positive */
     FPX_NAN_POSITIVE, /* the NaN code, sign 0; a format without NaN: the largest, positive */
@@ -49,7 +49,8 @@ typedef enum fpx_nan_rule {
 /* What a negative result becomes in an unsigned format. (A negative that rounds to zero is zero.) */
 typedef enum fpx_negative_rule {
     FPX_NEGATIVE_CLAMP, /* 0 (the least value where there is no 0) where overflow saturates, else NaN, else 0 */
-    FPX_NEGATIVE_ABS /* the sign is ignored */
+    FPX_NEGATIVE_ABS, /* the sign is ignored */
+    FPX_NEGATIVE_NAN  /* NaN, or 0 where there is none, whatever overflow gives (P3109's finite formats) */
 } fpx_negative_rule;
 
 /* What zero becomes in a format without zero. */

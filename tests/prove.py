@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Runs the proofs that take minutes or hours, and keeps their results as text with the hashes of the sources that they
+are about, in proofs/. What was done is remembered in the build folder: an interrupted run goes on.
+
+prove.py BUILD [NAME...]    NAME: e4m3, e4m3/rne, e4m3/rne/scalar, scalar, avx2, cuda; none: everything
+prove.py --check            exit 1 where a result in proofs/ is about other sources than the tree has
+"""
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROOFS = ROOT / "proofs"
+
+SCALAR = ["convert.c", "convert_round.c", "convert_round.h", "format.c", "format_bits.h", "format_parse.c"]
+VECTOR = [*SCALAR, "convert_kernels.h", "convert_dispatch.c"]
+# A file of proofs/: what its results are about, what it says at its head.
+SETS = {
+    "scalar": (SCALAR, "float32 to codes by the scalar reference"),
+    "avx2": ([*VECTOR, "convert_avx2.c"], "float32 to codes by the AVX2 kernels"),
+    "cuda": ([*VECTOR, "convert_avx2.c", "profile.c"], "the profile cuda-float against CUDA's host functions"),
+}
+ROUNDS = ["rne", "rna", "rz", "ru", "rd", "ro"]
+
+
+def digests(name):
+    return {f"libfpx/{f}": hashlib.sha256((ROOT / "libfpx" / f).read_bytes()).hexdigest() for f in SETS[name][0]}
+
+
+def path_of(name):
+    return PROOFS / f"convert-{name}.txt"
+
+
+def read(name):
+    """The results of a file and the hashes they are about."""
+    if not path_of(name).exists():
+        return [], {}
+    lines = path_of(name).read_text().splitlines()
+    hashes = {path: digest for digest, path in (line.split() for line in lines if not line.startswith("#"))}
+    return [line[2:] for line in lines if line.startswith("# ") and ": all " in line], hashes
+
+
+def write(name, results):
+    PROOFS.mkdir(exist_ok=True)
+    head = f"# ./dev prove: {SETS[name][1]}, SatFinite, SatPropagate and None.\n"
+    body = "".join(f"# {line}\n" for line in results)
+    path_of(name).write_text(head + body + "".join(f"{d}  {p}\n" for p, d in digests(name).items()))
+
+
+def proofs(program):
+    """All that this machine can prove: (set, name, command), the formats that matter most first."""
+    listed = subprocess.run([program, "list"], check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")
+    kernels = [line.split()[1] for line in listed if line.startswith("kernel ")]
+    formats = [line for line in listed if line and " " not in line]
+    for kernel in reversed(kernels):
+        for form in formats:
+            for r in ROUNDS:
+                yield kernel, f"{form}/{r}/{kernel}", [form, r, kernel]
+    for line in listed:
+        if line.startswith("cuda "):
+            for case in range(int(line.split()[1])):
+                yield "cuda", f"cuda/{case}", ["cuda", str(case)]
+
+
+def is_asked_for(names, name):
+    parts = name.split("/")
+    return not names or any(n == name or n == parts[-1] or n.split("/") == parts[: n.count("/") + 1] for n in names)
+
+
+def check():
+    stale = [name for name in SETS if path_of(name).exists() and read(name)[1] != digests(name)]
+    for name in stale:
+        print(f"proofs/convert-{name}.txt is about other sources: ./dev prove {name}")
+    total = sum(len(read(name)[0]) for name in SETS)
+    print(f"{total} results in proofs/, {len(stale)} stale files")
+    return 1 if stale else 0
+
+
+def main(args):
+    if args == ["--check"]:
+        return check()
+    build, names = Path(args[0]), args[1:]
+    program = build / "tests" / "libfpx" / "prove"
+    ran = failed = 0
+    for group, name, command in proofs(program):
+        if not is_asked_for(names, name):
+            continue
+        ran += 1
+        about = digests(group)
+        results, hashes = read(group)
+        if hashes != about:
+            results = []
+        title = name + ":"
+        if any(r.startswith(title) for r in results):
+            continue
+        tag = hashlib.sha256(repr(sorted(about.items())).encode()).hexdigest()[:12]
+        done = subprocess.run([program, *command, build / f"prove-{tag}.state"], stdout=subprocess.PIPE, text=True)
+        text = done.stdout.strip().split("\n")
+        if done.returncode != 0:
+            print("\n".join(text), flush=True)
+            failed += 1
+            continue
+        print(text[-1], flush=True)
+        line = text[-1] if group != "cuda" else f"{name}: all of {text[-1]}"
+        write(group, [*results, line])
+    if ran == 0:
+        print(f"prove: nothing here is called {' '.join(names)}")
+        return 2
+    print(f"{ran} proofs, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
