@@ -33,9 +33,6 @@ double fpx_elemfn_f64_odd(fpx_elemfn f, float x);
 /* a = quadrant pi/2 + result + *ret_low, for finite a > pi/4, to 2^-103 of the result (elemfn_f64.c). */
 double fpx_reduce_pio2(double a, unsigned *ret_quadrant, double *ret_low);
 
-/* The upper half of the bits of x^(-1/3), plus a third of those of x: within 3.5 %. */
-#define ELEMFN_CBRT_GUESS 1430186240.0
-
 #define ELEMFN_PIO4 0x1.921fb54442d18p-1
 
 /* erf at j/64 and its derivative there, from j = 0; the normal distribution at j/32 and its density, from
