@@ -1,98 +1,98 @@
-/* elemfn_avx2.c - elemfn_fast.h for AVX2 and FMA: eight lanes in two registers. */
+/* elemfn_avx2.c - elemfn_fast.h for AVX2 and FMA: sixteen lanes in four registers. */
 #include <immintrin.h>
 
 typedef struct vd {
-    __m256d low, high;
+    __m256d a, b, c, d;
 } vd;
 typedef struct vi {
-    __m256i low, high;
+    __m256i a, b, c, d;
 } vi;
 
 #include "elemfn_m256.h"
 
-#define BOTH(TYPE, NAME, OP)                                                                       \
-    static inline TYPE NAME(TYPE a, TYPE b)                                                        \
+#define ALL1(RET, NAME, ARG, OP)                                                                   \
+    static inline RET NAME(ARG x)                                                                  \
     {                                                                                              \
-        return (TYPE){ OP(a.low, b.low), OP(a.high, b.high) };                                     \
+        return (RET){ OP(x.a), OP(x.b), OP(x.c), OP(x.d) };                                        \
+    }
+#define ALL2(RET, NAME, OP)                                                                        \
+    static inline RET NAME(RET x, RET y)                                                           \
+    {                                                                                              \
+        return (RET){ OP(x.a, y.a), OP(x.b, y.b), OP(x.c, y.c), OP(x.d, y.d) };                    \
+    }
+#define ALL3(RET, NAME, OP)                                                                        \
+    static inline RET NAME(RET x, RET y, RET z)                                                    \
+    {                                                                                              \
+        return (RET){ OP(x.a, y.a, z.a), OP(x.b, y.b, z.b), OP(x.c, y.c, z.c),                     \
+                      OP(x.d, y.d, z.d) };                                                         \
+    }
+#define SHIFT(NAME, OP)                                                                            \
+    static inline vi NAME(vi x, int n)                                                             \
+    {                                                                                              \
+        return (vi){ OP(x.a, n), OP(x.b, n), OP(x.c, n), OP(x.d, n) };                             \
     }
 
-BOTH(vd, v_add, _mm256_add_pd)
-BOTH(vd, v_sub, _mm256_sub_pd)
-BOTH(vd, v_mul, _mm256_mul_pd)
-BOTH(vd, v_div, _mm256_div_pd)
-BOTH(vd, v_xor, _mm256_xor_pd)
-BOTH(vi, vi_add, _mm256_add_epi64)
-BOTH(vi, vi_sub, _mm256_sub_epi64)
-BOTH(vi, vi_or, _mm256_or_si256)
+ALL2(vd, v_add, _mm256_add_pd)
+ALL2(vd, v_sub, _mm256_sub_pd)
+ALL2(vd, v_mul, _mm256_mul_pd)
+ALL2(vd, v_div, _mm256_div_pd)
+ALL2(vd, v_xor, _mm256_xor_pd)
+ALL1(vd, v_sqrt, vd, _mm256_sqrt_pd)
+ALL3(vd, v_fma, _mm256_fmadd_pd)
+ALL3(vd, v_fnma, _mm256_fnmadd_pd)
+ALL1(vi, v_bits, vd, _mm256_castpd_si256)
+ALL1(vd, v_of_bits, vi, _mm256_castsi256_pd)
+ALL2(vi, vi_add, _mm256_add_epi64)
+ALL2(vi, vi_sub, _mm256_sub_epi64)
+ALL2(vi, vi_or, _mm256_or_si256)
+SHIFT(vi_shl, _mm256_slli_epi64)
+SHIFT(vi_shr, _mm256_srli_epi64)
 
 static inline vd v_set(double x)
 {
-    return (vd){ _mm256_set1_pd(x), _mm256_set1_pd(x) };
-}
+    const __m256d v = _mm256_set1_pd(x);
 
-static inline vd v_sqrt(vd a)
-{
-    return (vd){ _mm256_sqrt_pd(a.low), _mm256_sqrt_pd(a.high) };
-}
-
-static inline vd v_fma(vd a, vd b, vd c)
-{
-    return (vd){ _mm256_fmadd_pd(a.low, b.low, c.low), _mm256_fmadd_pd(a.high, b.high, c.high) };
-}
-
-static inline vd v_fnma(vd a, vd b, vd c)
-{
-    return (vd){ _mm256_fnmadd_pd(a.low, b.low, c.low), _mm256_fnmadd_pd(a.high, b.high, c.high) };
-}
-
-static inline vi v_bits(vd a)
-{
-    return (vi){ _mm256_castpd_si256(a.low), _mm256_castpd_si256(a.high) };
-}
-
-static inline vd v_of_bits(vi a)
-{
-    return (vd){ _mm256_castsi256_pd(a.low), _mm256_castsi256_pd(a.high) };
+    return (vd){ v, v, v, v };
 }
 
 static inline vi vi_set(int64_t i)
 {
-    return (vi){ _mm256_set1_epi64x(i), _mm256_set1_epi64x(i) };
+    const __m256i v = _mm256_set1_epi64x(i);
+
+    return (vi){ v, v, v, v };
 }
 
-static inline vi vi_shl(vi a, int n)
+static inline vd v_wide(vf x)
 {
-    return (vi){ _mm256_slli_epi64(a.low, n), _mm256_slli_epi64(a.high, n) };
+    return (vd){ _mm256_cvtps_pd(_mm256_castps256_ps128(x.a)),
+                 _mm256_cvtps_pd(_mm256_extractf128_ps(x.a, 1)),
+                 _mm256_cvtps_pd(_mm256_castps256_ps128(x.b)),
+                 _mm256_cvtps_pd(_mm256_extractf128_ps(x.b, 1)) };
 }
 
-static inline vi vi_shr(vi a, int n)
+static inline vf v_narrow(vd x)
 {
-    return (vi){ _mm256_srli_epi64(a.low, n), _mm256_srli_epi64(a.high, n) };
+    return (vf){ _mm256_set_m128(_mm256_cvtpd_ps(x.b), _mm256_cvtpd_ps(x.a)),
+                 _mm256_set_m128(_mm256_cvtpd_ps(x.d), _mm256_cvtpd_ps(x.c)) };
 }
 
-static inline vd v_wide(vf a)
+static inline __m256i low_words(__m256d x, __m256d y)
 {
-    return (vd){ _mm256_cvtps_pd(_mm256_castps256_ps128(a)),
-                 _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)) };
+    return _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castpd_ps(x), _mm256_castpd_ps(y), 0x88));
 }
 
-static inline vf v_narrow(vd a)
+static inline vw v_low_words(vd x)
 {
-    return _mm256_set_m128(_mm256_cvtpd_ps(a.high), _mm256_cvtpd_ps(a.low));
-}
-
-static inline vw v_low_words(vd a)
-{
-    return vf_bits(_mm256_shuffle_ps(_mm256_castpd_ps(a.low), _mm256_castpd_ps(a.high), 0x88));
+    return (vw){ low_words(x.a, x.b), low_words(x.c, x.d) };
 }
 
 static inline __m256d entry4(const double *table, const int32_t *at, __m256d *ret_slope)
 {
-    const __m256d a = _mm256_loadu2_m128d(table + 2 * at[2], table + 2 * at[0]);
-    const __m256d b = _mm256_loadu2_m128d(table + 2 * at[3], table + 2 * at[1]);
+    const __m256d x = _mm256_loadu2_m128d(table + 2 * at[2], table + 2 * at[0]);
+    const __m256d y = _mm256_loadu2_m128d(table + 2 * at[3], table + 2 * at[1]);
 
-    *ret_slope = _mm256_unpackhi_pd(a, b);
-    return _mm256_unpacklo_pd(a, b);
+    *ret_slope = _mm256_unpackhi_pd(x, y);
+    return _mm256_unpacklo_pd(x, y);
 }
 
 /* Value and slope by one load of 128 bits: gathers take three times as long. */
@@ -100,8 +100,10 @@ static inline vd v_entry(const double *table, const int32_t *at, vd *ret_slope)
 {
     vd value;
 
-    value.low = entry4(table, at, &ret_slope->low);
-    value.high = entry4(table, at + 4, &ret_slope->high);
+    value.a = entry4(table, at, &ret_slope->a);
+    value.b = entry4(table, at + 4, &ret_slope->b);
+    value.c = entry4(table, at + 8, &ret_slope->c);
+    value.d = entry4(table, at + 12, &ret_slope->d);
     return value;
 }
 
