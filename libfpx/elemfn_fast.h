@@ -285,12 +285,12 @@ static inline vf sin_post(vf y, vf x)
     return vf_xor(y, vf_sign(x));
 }
 
-/* cos a = sin(a - (j - 1/2) pi) (-1)^(j + 1), where j = a / pi + 1/2 rounded. */
+/* cos a = sin(a - (j - 1/2) pi) (-1)^j, where j = a / pi + 1/2 rounded. */
 static inline vd cos_main(wide w)
 {
     vi quadrant;
     const vd t = v_fma(w.a, v_set(0x1.45f306dc9c883p-2), v_set(0.5));
-    const vd j = round_with_bits(t, 1.0, 1.0, &quadrant);
+    const vd j = round_with_bits(t, 1.0, 0.0, &quadrant);
 
     return sin_reduced(w.a, v_sub(j, v_set(0.5)), quadrant);
 }
@@ -424,10 +424,10 @@ static inline vd pow_main(wide w)
         const vf v = vf_load(in);                                                                  \
         const vfm outside = PRE(v, &p);                                                            \
         const wide w = { v_wide(v), v_wide(p.a), v_wide(p.b), p.at, n };                           \
-        vf_store(out, POST(round_block(NAME##_main(w), bound, outside, &doubt), v));               \
+        vf_store(out,                                                                              \
+                 vf_canonical_nan(POST(round_block(NAME##_main(w), bound, outside, &doubt), v)));  \
         for (size_t j = 0; j < m; j++)                                                             \
-            y[j] =                                                                                 \
-                (doubt >> j & 1u) ? (float)fpx_elemfn_f64_odd((fpx_elemfn)(ID), in[j]) : out[j];   \
+            y[j] = (doubt >> j & 1u) ? fpx_elemfn_f32_judge((fpx_elemfn)(ID), in[j]) : out[j];     \
     }                                                                                              \
                                                                                                    \
     static void NAME##_array(int n, const float *x, float *y, size_t count)                        \
@@ -467,8 +467,8 @@ ELEMFN_ARRAY(gelu, FPX_ELEMFN_GELU, gelu_pre, gelu_post, 0x1p-41, 1)
 ELEMFN_ARRAY(silu, FPX_ELEMFN_SILU, sigmoid_pre, no_post, 0x1p-41, 1)
 ELEMFN_ARRAY(rsqrt, FPX_ELEMFN_RSQRT, no_pre, no_post, 0x1p-50, 0)
 ELEMFN_ARRAY(cbrt, FPX_ELEMFN_CBRT, cbrt_pre, no_post, 0x1p-41, 0)
-/* A square of a float32 is exact in float64. */
-ELEMFN_ARRAY(pow, FPX_ELEMFN_POW + n, no_pre, no_post, n == 2 ? 0.0 : 0x1p-48, 1)
+/* A square of a float32 is exact in float64; any bound as small as that will do, but 0 times Inf would not. */
+ELEMFN_ARRAY(pow, FPX_ELEMFN_POW + n, no_pre, no_post, n == 2 ? 0x1p-60 : 0x1p-48, 1)
 
 #define ELEMFN_F32_SLOTS                                                                           \
     {                                                                                              \

@@ -30,6 +30,9 @@ void fpx_tanh_f64_avx2(const double *x, double *y, size_t n);
  * above 2^130 or below 2^-160 in magnitude are only some number there with the right sign. */
 double fpx_elemfn_f64_odd(fpx_elemfn f, float x);
 
+/* f(x) correctly rounded, whatever it takes: what the kernels ask where they cannot tell. */
+float fpx_elemfn_f32_judge(fpx_elemfn f, float x);
+
 /* a = quadrant pi/2 + result + *ret_low, for finite a > pi/4, to 2^-103 of the result (elemfn_f64.c). */
 double fpx_reduce_pio2(double a, unsigned *ret_quadrant, double *ret_low);
 

@@ -127,16 +127,20 @@ static inline void vf_store(float *to, vf x)
     _mm256_storeu_ps(to + 8, x.b);
 }
 
+static inline vf vf_canonical_nan(vf y)
+{
+    return vf_select(vfm_unordered(y, y), vf_of_bits(vw_set(0x7FC00000)), y);
+}
+
 /* All results; a bit of *ret_doubt for each that its interval did not decide. */
 static inline vf round_block(vd y, double bound, vfm outside, unsigned *ret_doubt)
 {
     const vf up = v_narrow(v_fma(y, v_set(bound), y));
     const vf down = v_narrow(v_fnma(y, v_set(bound), y));
-    const vf nan = vf_of_bits(vw_set(0x7FC00000));
     const vf doubt = vf_or(outside, vfm_neither_equal_nor_nan(up, down));
 
     *ret_doubt = (unsigned)(_mm256_movemask_ps(doubt.a) | _mm256_movemask_ps(doubt.b) << 8);
-    return vf_select(vfm_unordered(up, up), nan, up);
+    return up;
 }
 
 /* 0 where one of them is for round_block(). Near: the 29 bits that rounding drops, on top of a word with

@@ -253,13 +253,18 @@ static inline void vf_store(float *y, vf v)
     *y = v;
 }
 
+static inline vf vf_canonical_nan(vf y)
+{
+    return isnan(y) ? fpx_bits_f32(0x7FC00000u) : y;
+}
+
 static inline vf round_block(vd y, double bound, vfm outside, unsigned *ret_doubt)
 {
     const float up = (float)fma(y, bound, y);
     const float down = (float)fma(-y, bound, y);
 
     *ret_doubt = (unsigned)(outside || up < down || up > down);
-    return isnan(up) ? fpx_bits_f32(0x7FC00000u) : up;
+    return up;
 }
 
 static inline int round_quick(vd y, double bound, vfm outside, int tiny, vf *ret_y)
@@ -268,7 +273,7 @@ static inline int round_quick(vd y, double bound, vfm outside, int tiny, vf *ret
 
     (void)tiny;
     *ret_y = round_block(y, bound, outside, &doubt);
-    return doubt == 0;
+    return doubt == 0 && !isnan(*ret_y);
 }
 
 #include "elemfn_fast.h"

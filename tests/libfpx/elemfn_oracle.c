@@ -101,6 +101,23 @@ double elemfn_oracle_odd(const mpfr_t y)
     return z;
 }
 
+int elemfn_oracle_agrees(const mpfr_t y, double odd)
+{
+    const double want = elemfn_oracle_odd(y);
+    uint64_t u, v;
+
+    memcpy(&u, &want, sizeof u);
+    memcpy(&v, &odd, sizeof v);
+    if (mpfr_nan_p(y))
+        return v == UINT64_C(0x7ff8000000000000);
+    if (u == v || mpfr_zero_p(y) || mpfr_inf_p(y) || odd == 0.0 || isinf(odd))
+        return u == v;
+    if ((u ^ v) >> 63)
+        return 0;
+    return (fabs(odd) > 0x1p130 && fabs(want) > 0x1p130) ||
+           (fabs(odd) < 0x1p-160 && fabs(want) < 0x1p-160);
+}
+
 uint32_t elemfn_oracle_f32(const mpfr_t y)
 {
     const fpx_conversion to = { .format = fpx_fp32, .overflow = FPX_OVERFLOW_NONE };

@@ -3,6 +3,7 @@
 #define FPX_ELEMFN_ORACLE_H
 
 #include <mpfr.h>
+#include <stdint.h>
 
 #include <fpx/elemfn.h>
 
@@ -14,6 +15,9 @@ void elemfn_oracle(fpx_elemfn f, float x, mpfr_t y);
 
 /* y rounded to the float64 with an odd last bit, or exact. */
 double elemfn_oracle_odd(const mpfr_t y);
+
+/* Whether `odd` is that, or stands for a number beyond 2^130 or 2^-160 as y does. */
+int elemfn_oracle_agrees(const mpfr_t y, double odd);
 
 /* y rounded to float32, RNE; the bits. */
 uint32_t elemfn_oracle_f32(const mpfr_t y);
