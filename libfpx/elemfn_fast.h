@@ -7,7 +7,7 @@
  * NAME_post mends the rounded block. round_block() rounds both ends of that interval, and where they
  * differ, or NAME_pre said so, elemfn_odd.c decides: so every result is the correctly rounded one.
  * round_quick() looks at the bits that rounding drops and sends whole blocks there: where they are within
- * the bound of one half, and NaN, and subnormal results where the function has them.
+ * the bound of one half, and NaN, and subnormal results where the function has them (1: but not zeros).
  *
  * Polynomials without another reason interpolate in the Chebyshev nodes of their interval; tests sweep
  * all arguments. Every instruction set runs these IEEE operations in this order. The _min and _max
@@ -451,7 +451,8 @@ static inline vd pow_main(wide w)
             NAME##_rest(n, bound, x + i, y + i, count - i);                                        \
     }
 
-/* The last: whether results may be subnormal other than by being x. */
+/* The last: 0 where only x that is subnormal has a subnormal result, x itself; 1 where others have; 2 where
+ * one that lies at half of the least subnormal is not exactly there: f(2^-149) is nearly 2^-150. */
 ELEMFN_ARRAY(exp, FPX_ELEMFN_EXP, exp_pre, no_post, 0x1p-41, 1)
 ELEMFN_ARRAY(exp2, FPX_ELEMFN_EXP2, exp2_pre, no_post, 0x1p-41, 1)
 ELEMFN_ARRAY(expm1, FPX_ELEMFN_EXPM1, expm1_pre, or_sign_post, 0x1p-40, 0)
@@ -463,8 +464,8 @@ ELEMFN_ARRAY(cos, FPX_ELEMFN_COS, sin_pre, no_post, 0x1p-41, 0)
 ELEMFN_ARRAY(tanh, FPX_ELEMFN_TANH, tanh_pre, or_sign_post, 0x1p-40, 0)
 ELEMFN_ARRAY(sigmoid, FPX_ELEMFN_SIGMOID, sigmoid_pre, no_post, 0x1p-41, 1)
 ELEMFN_ARRAY(erf, FPX_ELEMFN_ERF, erf_pre, or_sign_post, 0x1p-42, 1)
-ELEMFN_ARRAY(gelu, FPX_ELEMFN_GELU, gelu_pre, gelu_post, 0x1p-41, 1)
-ELEMFN_ARRAY(silu, FPX_ELEMFN_SILU, sigmoid_pre, no_post, 0x1p-41, 1)
+ELEMFN_ARRAY(gelu, FPX_ELEMFN_GELU, gelu_pre, gelu_post, 0x1p-41, 2)
+ELEMFN_ARRAY(silu, FPX_ELEMFN_SILU, sigmoid_pre, no_post, 0x1p-41, 2)
 ELEMFN_ARRAY(rsqrt, FPX_ELEMFN_RSQRT, no_pre, no_post, 0x1p-50, 0)
 ELEMFN_ARRAY(cbrt, FPX_ELEMFN_CBRT, cbrt_pre, no_post, 0x1p-41, 0)
 /* A square of a float32 is exact in float64; any bound as small as that will do, but 0 times Inf would not. */

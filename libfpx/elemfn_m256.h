@@ -145,7 +145,7 @@ static inline vf round_block(vd y, double bound, vfm outside, unsigned *ret_doub
 
 /* 0 where one of them is for round_block(). Near: the 29 bits that rounding drops, on top of a word with
  * `reach` added, are a negative number near the least. Subnormal, with tiny: the words but for their
- * sign, doubled, are within 2^24 of 0, as are those of NaN, but not 0. */
+ * sign, doubled, are within 2^24 of 0, as are those of NaN, but with tiny = 1 not 0. */
 static inline int round_quick(vd wide_y, double bound, vfm outside, int tiny, vf *ret_y)
 {
     const int reach = ((int)(bound * 0x1p53) + 1) * 8;
@@ -154,7 +154,7 @@ static inline int round_quick(vd wide_y, double bound, vfm outside, int tiny, vf
     vw doubt = vw_or(vw_greater(vw_set(INT32_MIN + 2 * reach + 8), dropped), vf_bits(outside));
 
     if (tiny) {
-        const vw size = vw_sub(vw_abs(vw_shl(vf_bits(y), 1)), vw_set(1));
+        const vw size = vw_sub(vw_abs(vw_shl(vf_bits(y), 1)), vw_set(tiny == 1));
         doubt = vw_or(doubt, vw_equal(size, vw_min_unsigned(size, vw_set((1 << 24) - 2))));
     } else {
         doubt = vw_or(doubt, vf_bits(vfm_unordered(y, y)));

@@ -144,13 +144,12 @@ static int goes_up(int round, int negative, uint64_t units, int exact, int half)
     }
 }
 
-/* NUMERICS.md: a directed rounding towards zero keeps a finite overflow at max; odd does as well where
- * max is odd, else Inf is even too and the last place decides: max is what truncation gives. */
+/* NUMERICS.md: a directed rounding towards zero keeps a finite overflow at max. */
 static uint64_t overflow_code(const fpx_conversion *to, int negative, int infinite)
 {
     const fpx_format *f = &to->format;
-    const int inward = to->round == FPX_RZ || to->round == FPX_RO ||
-                       (to->round == FPX_RU && negative) || (to->round == FPX_RD && !negative);
+    const int inward = to->round == FPX_RZ || (to->round == FPX_RU && negative) ||
+                       (to->round == FPX_RD && !negative);
 
     if (f->specials == FPX_SPECIALS_NONE || to->overflow == FPX_SATFINITE)
         return f->max_code;
