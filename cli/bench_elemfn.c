@@ -1,7 +1,5 @@
 /* bench_elemfn.c - float32 elementary functions against glibc's vectorised libm (libmvec, AVX2, at most
  * 4 ulp of error where these have at most half of one), opened at run time: no build needs it. */
-#include <dlfcn.h>
-#include <immintrin.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +7,10 @@
 #include <fpx/elemfn.h>
 
 #include "bench.h"
+
+#ifdef __x86_64__
+#include <dlfcn.h>
+#include <immintrin.h>
 
 enum { COUNT = 1 << 14 }; /* 64 KiB in, 64 KiB out: no cache is missed for long */
 
@@ -105,7 +107,7 @@ static fpx_status measure(bench *b, job *j, void *libmvec, fpx_error *err)
     return status;
 }
 
-static fpx_status run(bench *b, fpx_error *err)
+static fpx_status run_all(bench *b, fpx_error *err)
 {
     void *const libmvec = dlopen("libmvec.so.1", RTLD_NOW | RTLD_LOCAL);
     job *const j = malloc(sizeof *j);
@@ -125,6 +127,20 @@ static fpx_status run(bench *b, fpx_error *err)
         (void)dlclose(libmvec);
     free(j);
     return status;
+}
+
+#endif
+
+static fpx_status run(bench *b, fpx_error *err)
+{
+#ifdef __x86_64__
+    return run_all(b, err);
+#else
+    (void)b;
+    (void)err;
+    (void)printf("%-8s is measured on x86-64 only\n", "elemfn");
+    return FPX_OK;
+#endif
 }
 
 const bench_area bench_elemfn = { "elemfn", "elementary functions", run };

@@ -180,10 +180,10 @@ const cli_verb verb_bench = {
     "[AREA] [OPTIONS]",
     "each figure as a ratio to a limit or a peer measured in the same run",
     "AREA is formats (conversions against a copy of as many bytes), elemfn (elementary functions\n"
-    "against glibc's vectorised libm), gemm (reproducible products against OpenBLAS), train (a "
-    "model against OpenBLAS at its best size) or shadow (what shadows\n"
-    "and traces cost); without it, all. Figures are the best of rounds in which both sides take\n"
-    "turns; with one thread, time of this process only.\n"
+    "against glibc's vectorised libm), gemm (reproducible products against OpenBLAS), train (a\n"
+    "model against OpenBLAS at its best size) or shadow (what shadows and traces cost); without\n"
+    "it, all. Figures are the best of rounds in which both sides take turns; with one thread,\n"
+    "time of this process only.\n"
     "example: fpx bench gemm --threads 2",
     options,
     0,
