@@ -1,10 +1,12 @@
 /* test_elemfn_slow.c - every float32 argument of every elementary function. The oracle is glibc's float64
- * libmvec (at most 4 ulp, and none of our code), to which a margin of 2^-40 is given: 2^10 times what
- * is stated; where the float32 is not certain within it MPFR decides instead, and MPFR decides a
- * sample of 2^26 arguments spread evenly in any case where that is asked for. The committed proof is made by
- *   { for f in exp exp2 ...; do test_elemfn_slow $f; done; sha256sum libfpx/elemfn*.[ch]; } > libfpx/elemfn-proof.txt
- * Arguments: a function, then if wanted a stride, and how every how many arguments MPFR decides.
- * Without arguments: all functions, a stratum of each; `codes`: all codes of 16-bit formats. */
+ * libmvec (at most 4 ulp, and none of our code), to which a margin of 2^-40 is given, 2^11 times what
+ * is stated; where the float32 is not certain within it MPFR decides instead, and in a sample besides.
+ * The committed proof, libfpx/elemfn-proof.txt, is made piece by piece by
+ *   test_elemfn_slow codes                 all codes of bf16 and fp16, every function, by MPFR
+ *   test_elemfn_slow FUNCTION              all 2^32 arguments
+ *   test_elemfn_slow FUNCTION 61 2048      every 61st argument; every 2048th of those by MPFR in any case
+ *   sha256sum libfpx/elemfn*.[ch]
+ * Without arguments: all codes, and a stratum of float32 for each function. */
 #include <inttypes.h>
 #include <math.h>
 #include <mpfr.h>
