@@ -1,251 +1,113 @@
-/* elemfn_avx2.c - exp and tanh over arrays with AVX2 and FMA. float64: lane by lane the operations
- * of elemfn_f64.c, in their order. float32: four lanes in float64, error below BOUND of the result;
- * where rounding both ends of that interval gives two floats, the scalar function decides, so the
- * result is the correctly rounded one, which is unique. */
+/* elemfn_avx2.c - elemfn_fast.h for AVX2 and FMA: sixteen lanes in four registers. */
 #include <immintrin.h>
-#include <stdint.h>
-#include <string.h>
 
-#include <fpx/elemfn.h>
+typedef struct vd {
+    __m256d a, b, c, d;
+} vd;
+typedef struct vi {
+    __m256i a, b, c, d;
+} vi;
 
-#include "elemfn_kernels.h"
+#include "elemfn_m256.h"
 
-typedef struct pair4 {
-    __m256d hi, lo;
-} pair4;
-
-static inline __m256d set4(double x)
-{
-    return _mm256_set1_pd(x);
-}
-
-static inline __m256d fma4(__m256d a, __m256d b, __m256d c)
-{
-    return _mm256_fmadd_pd(a, b, c);
-}
-
-static inline __m256d line4(double c1, double c0, __m256d r)
-{
-    return fma4(set4(c1), r, set4(c0));
-}
-
-static inline __m256d pow2(__m256i exponent_field)
-{
-    return _mm256_castsi256_pd(_mm256_slli_epi64(exponent_field, 52));
-}
-
-static inline __m256d nan_where_nan(__m256d x, __m256d y)
-{
-    const __m256d nan = _mm256_castsi256_pd(_mm256_set1_epi64x(0x7FF8000000000000));
-
-    return _mm256_blendv_pd(y, nan, _mm256_cmp_pd(x, x, _CMP_UNORD_Q));
-}
-
-/* expm1_reduced() of elemfn_f64.c. */
-static inline pair4 expm1_reduced4(__m256d y, __m256i *ret_k)
-{
-    const __m256d t = fma4(y, set4(ELEMFN_INV_LN2), set4(ELEMFN_SHIFT));
-    const __m256d k = _mm256_sub_pd(t, set4(ELEMFN_SHIFT));
-    const __m256d r0 = _mm256_fnmadd_pd(k, set4(ELEMFN_LN2_HI), y);
-    const __m256d d = _mm256_mul_pd(k, set4(ELEMFN_LN2_LO));
-    const __m256d r = _mm256_sub_pd(r0, d);
-    const __m256d rl = _mm256_sub_pd(_mm256_sub_pd(r0, r), d);
-    const __m256d z = _mm256_mul_pd(r, r);
-    const __m256d zl = _mm256_fmsub_pd(r, r, z);
-    const __m256d z2 = _mm256_mul_pd(z, z);
-    const __m256d z4 = _mm256_mul_pd(z2, z2);
-    const __m256d p0 = line4(ELEMFN_C4, ELEMFN_C3, r);
-    const __m256d p1 = line4(ELEMFN_C6, ELEMFN_C5, r);
-    const __m256d p2 = line4(ELEMFN_C8, ELEMFN_C7, r);
-    const __m256d p3 = line4(ELEMFN_C10, ELEMFN_C9, r);
-    const __m256d p4 = line4(ELEMFN_C12, ELEMFN_C11, r);
-    const __m256d p5 = line4(ELEMFN_C14, ELEMFN_C13, r);
-    const __m256d a = fma4(p1, z, p0);
-    const __m256d b = fma4(p3, z, p2);
-    const __m256d c = fma4(p5, z, p4);
-    const __m256d p = fma4(c, z4, fma4(b, z2, a));
-    const __m256d h = _mm256_mul_pd(set4(0.5), z);
-    const __m256d q = _mm256_add_pd(r, h);
-    const __m256d ql = _mm256_sub_pd(h, _mm256_sub_pd(q, r));
-    const __m256d tail = fma4(_mm256_mul_pd(r, z), p, fma4(set4(0.5), zl, fma4(r, rl, rl)));
-
-    *ret_k = _mm256_and_si256(_mm256_castpd_si256(t), _mm256_set1_epi64x(ELEMFN_SHIFT_MASK));
-    return (pair4){ q, _mm256_add_pd(ql, tail) };
-}
-
-static inline __m256d exp4(__m256d x)
-{
-    const __m256d one = set4(1.0);
-    const __m256d low = _mm256_max_pd(x, set4(ELEMFN_EXP_MIN));
-    const __m256d y = _mm256_min_pd(low, set4(ELEMFN_EXP_MAX));
-    __m256i k;
-    const pair4 q = expm1_reduced4(y, &k);
-    const __m256d hi = _mm256_add_pd(one, q.hi);
-    const __m256d lo = _mm256_sub_pd(q.hi, _mm256_sub_pd(hi, one));
-    const __m256d p = _mm256_add_pd(hi, _mm256_add_pd(lo, q.lo));
-    const __m256i half = _mm256_srli_epi64(k, 1);
-    const __m256d scaled = _mm256_mul_pd(p, pow2(half));
-
-    return nan_where_nan(x, _mm256_mul_pd(scaled, pow2(_mm256_sub_epi64(k, half))));
-}
-
-static inline __m256d tanh4(__m256d x)
-{
-    const __m256d sign = _mm256_and_pd(x, set4(-0.0));
-    const __m256d two = set4(2.0);
-    const __m256d a = _mm256_min_pd(_mm256_xor_pd(x, sign), set4(ELEMFN_TANH_MAX));
-    __m256i k;
-    const pair4 q = expm1_reduced4(_mm256_add_pd(a, a), &k);
-    const __m256d s = pow2(_mm256_sub_epi64(k, _mm256_set1_epi64x(1023)));
-    const __m256d s1 = _mm256_sub_pd(s, set4(1.0));
-    const __m256d sq = _mm256_mul_pd(s, q.hi);
-    const __m256d e0 = _mm256_add_pd(s1, sq);
-    const __m256d e1 = fma4(s, q.lo, _mm256_sub_pd(sq, _mm256_sub_pd(e0, s1)));
-    const __m256d e = _mm256_add_pd(e0, e1);
-    const __m256d el = _mm256_sub_pd(e1, _mm256_sub_pd(e, e0));
-    const __m256d den = _mm256_add_pd(e, two);
-    const __m256d big = _mm256_max_pd(e, two);
-    const __m256d small = _mm256_min_pd(two, e);
-    const __m256d denl = _mm256_add_pd(_mm256_sub_pd(small, _mm256_sub_pd(den, big)), el);
-    const __m256d inv = _mm256_div_pd(set4(1.0), den);
-    const __m256d t = _mm256_mul_pd(e, inv);
-    const __m256d rest = _mm256_fnmadd_pd(t, denl, _mm256_add_pd(_mm256_fnmadd_pd(t, den, e), el));
-
-    return nan_where_nan(x, _mm256_or_pd(fma4(rest, inv, t), sign));
-}
-
-/* A last vector shorter than four goes through a buffer. */
-static inline __attribute__((always_inline)) void apply_f64(__m256d (*kernel)(__m256d),
-                                                            const double *x, double *y, size_t n)
-{
-    size_t i = 0;
-    double rest[4] = { 0.0 };
-
-    for (; i + 4 <= n; i += 4)
-        _mm256_storeu_pd(y + i, kernel(_mm256_loadu_pd(x + i)));
-    if (i == n)
-        return;
-    memcpy(rest, x + i, (n - i) * sizeof *x);
-    _mm256_storeu_pd(rest, kernel(_mm256_loadu_pd(rest)));
-    memcpy(y + i, rest, (n - i) * sizeof *y);
-}
-
-static void exp_f64_avx2(const double *x, double *y, size_t n)
-{
-    apply_f64(exp4, x, y, n);
-}
-
-static void tanh_f64_avx2(const double *x, double *y, size_t n)
-{
-    apply_f64(tanh4, x, y, n);
-}
-
-/* The series to r^11 is good to 2^-45 of r; roundings are below 2^-50. */
-#define BOUND 0x1p-43
-
-/* e^y = s (1 + q), result q. */
-static inline __m256d expm1_short4(__m256d y, __m256d *ret_s)
-{
-    const __m256d t = fma4(y, set4(ELEMFN_INV_LN2), set4(ELEMFN_SHIFT));
-    const __m256d k = _mm256_sub_pd(t, set4(ELEMFN_SHIFT));
-    const __m256d r0 = _mm256_fnmadd_pd(k, set4(ELEMFN_LN2_HI), y);
-    const __m256d r = _mm256_fnmadd_pd(k, set4(ELEMFN_LN2_LO), r0);
-    const __m256d z = _mm256_mul_pd(r, r);
-    const __m256d z2 = _mm256_mul_pd(z, z);
-    const __m256d z4 = _mm256_mul_pd(z2, z2);
-    const __m256d p0 = line4(ELEMFN_C3, 0.5, r);
-    const __m256d p1 = line4(ELEMFN_C5, ELEMFN_C4, r);
-    const __m256d p2 = line4(ELEMFN_C7, ELEMFN_C6, r);
-    const __m256d p3 = line4(ELEMFN_C9, ELEMFN_C8, r);
-    const __m256d p4 = line4(ELEMFN_C11, ELEMFN_C10, r);
-    const __m256d p = fma4(p4, z4, fma4(fma4(p3, z, p2), z2, fma4(p1, z, p0)));
-
-    /* k + 1023, the exponent field of 2^k: the shift leaves k + 2046, whose bits above the field
-     * fall out on the left. */
-    *ret_s = pow2(_mm256_sub_epi64(_mm256_castpd_si256(t), _mm256_set1_epi64x(1023)));
-    return fma4(z, p, r);
-}
-
-/* e^-110 rounds to 0 and e^100 to Inf. */
-static inline __m256d exp_short4(__m256d x)
-{
-    __m256d s;
-    const __m256d y = _mm256_min_pd(_mm256_max_pd(x, set4(-110.0)), set4(100.0));
-    const __m256d q = expm1_short4(y, &s);
-
-    return fma4(s, q, s);
-}
-
-/* tanh(10) rounds to 1. */
-static inline __m256d tanh_short4(__m256d x)
-{
-    const __m256d sign = _mm256_and_pd(x, set4(-0.0));
-    const __m256d a = _mm256_min_pd(_mm256_xor_pd(x, sign), set4(10.0));
-    __m256d s;
-    const __m256d q = expm1_short4(_mm256_add_pd(a, a), &s);
-    const __m256d e = fma4(s, q, _mm256_sub_pd(s, set4(1.0)));
-
-    return _mm256_or_pd(_mm256_div_pd(e, _mm256_add_pd(e, set4(2.0))), sign);
-}
-
-static inline __m256 narrow8(__m256d low, __m256d high)
-{
-    return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
-}
-
-/* Eight results; a bit of *ret_doubt for each lane that the interval did not decide. */
-static inline __attribute__((always_inline)) __m256 round8(__m256d (*kernel)(__m256d), __m256 x,
-                                                           unsigned *ret_doubt)
-{
-    const __m256d bound = set4(BOUND);
-    const __m256d a = kernel(_mm256_cvtps_pd(_mm256_castps256_ps128(x)));
-    const __m256d b = kernel(_mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
-    const __m256 up = narrow8(fma4(a, bound, a), fma4(b, bound, b));
-    const __m256 down = narrow8(_mm256_fnmadd_pd(a, bound, a), _mm256_fnmadd_pd(b, bound, b));
-    const __m256 nan = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FC00000));
-
-    *ret_doubt = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(up, down, _CMP_NEQ_OQ));
-    return _mm256_blendv_ps(up, nan, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
-}
-
-/* A last vector shorter than eight goes through a buffer. */
-static inline __attribute__((always_inline)) void apply_f32(__m256d (*kernel)(__m256d),
-                                                            float (*exact)(float), const float *x,
-                                                            float *y, size_t n)
-{
-    for (size_t i = 0; i < n; i += 8) {
-        const size_t m = n - i < 8 ? n - i : 8;
-        float in[8] = { 0.0f };
-        float out[8];
-        unsigned doubt;
-        __m256 v;
-
-        if (m == 8) {
-            v = _mm256_loadu_ps(x + i);
-        } else {
-            memcpy(in, x + i, m * sizeof *x);
-            v = _mm256_loadu_ps(in);
-        }
-        const __m256 r = round8(kernel, v, &doubt);
-        if (m == 8 && doubt == 0) {
-            _mm256_storeu_ps(y + i, r);
-            continue;
-        }
-        _mm256_storeu_ps(in, v);
-        _mm256_storeu_ps(out, r);
-        for (size_t j = 0; j < m; j++)
-            y[i + j] = (doubt >> j & 1u) ? exact(in[j]) : out[j];
+#define ALL1(RET, NAME, ARG, OP)                                                                   \
+    static inline RET NAME(ARG x)                                                                  \
+    {                                                                                              \
+        return (RET){ OP(x.a), OP(x.b), OP(x.c), OP(x.d) };                                        \
     }
-}
+#define ALL2(RET, NAME, OP)                                                                        \
+    static inline RET NAME(RET x, RET y)                                                           \
+    {                                                                                              \
+        return (RET){ OP(x.a, y.a), OP(x.b, y.b), OP(x.c, y.c), OP(x.d, y.d) };                    \
+    }
+#define ALL3(RET, NAME, OP)                                                                        \
+    static inline RET NAME(RET x, RET y, RET z)                                                    \
+    {                                                                                              \
+        return (RET){ OP(x.a, y.a, z.a), OP(x.b, y.b, z.b), OP(x.c, y.c, z.c),                     \
+                      OP(x.d, y.d, z.d) };                                                         \
+    }
+#define SHIFT(NAME, OP)                                                                            \
+    static inline vi NAME(vi x, int n)                                                             \
+    {                                                                                              \
+        return (vi){ OP(x.a, n), OP(x.b, n), OP(x.c, n), OP(x.d, n) };                             \
+    }
 
-static void exp_f32_avx2(const float *x, float *y, size_t n)
+ALL2(vd, v_add, _mm256_add_pd)
+ALL2(vd, v_sub, _mm256_sub_pd)
+ALL2(vd, v_mul, _mm256_mul_pd)
+ALL2(vd, v_div, _mm256_div_pd)
+ALL2(vd, v_xor, _mm256_xor_pd)
+ALL1(vd, v_sqrt, vd, _mm256_sqrt_pd)
+ALL3(vd, v_fma, _mm256_fmadd_pd)
+ALL3(vd, v_fnma, _mm256_fnmadd_pd)
+ALL1(vi, v_bits, vd, _mm256_castpd_si256)
+ALL1(vd, v_of_bits, vi, _mm256_castsi256_pd)
+ALL2(vi, vi_add, _mm256_add_epi64)
+ALL2(vi, vi_sub, _mm256_sub_epi64)
+ALL2(vi, vi_or, _mm256_or_si256)
+SHIFT(vi_shl, _mm256_slli_epi64)
+SHIFT(vi_shr, _mm256_srli_epi64)
+
+static inline vd v_set(double x)
 {
-    apply_f32(exp_short4, fpx_exp_f32, x, y, n);
+    const __m256d v = _mm256_set1_pd(x);
+
+    return (vd){ v, v, v, v };
 }
 
-static void tanh_f32_avx2(const float *x, float *y, size_t n)
+static inline vi vi_set(int64_t i)
 {
-    apply_f32(tanh_short4, fpx_tanh_f32, x, y, n);
+    const __m256i v = _mm256_set1_epi64x(i);
+
+    return (vi){ v, v, v, v };
 }
 
-const elemfn_kernels fpx_elemfn_avx2 = { exp_f32_avx2, tanh_f32_avx2, exp_f64_avx2, tanh_f64_avx2 };
+static inline vd v_wide(vf x)
+{
+    return (vd){ _mm256_cvtps_pd(_mm256_castps256_ps128(x.a)),
+                 _mm256_cvtps_pd(_mm256_extractf128_ps(x.a, 1)),
+                 _mm256_cvtps_pd(_mm256_castps256_ps128(x.b)),
+                 _mm256_cvtps_pd(_mm256_extractf128_ps(x.b, 1)) };
+}
+
+static inline vf v_narrow(vd x)
+{
+    return (vf){ _mm256_set_m128(_mm256_cvtpd_ps(x.b), _mm256_cvtpd_ps(x.a)),
+                 _mm256_set_m128(_mm256_cvtpd_ps(x.d), _mm256_cvtpd_ps(x.c)) };
+}
+
+static inline __m256i low_words(__m256d x, __m256d y)
+{
+    return _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castpd_ps(x), _mm256_castpd_ps(y), 0x88));
+}
+
+static inline vw v_low_words(vd x)
+{
+    return (vw){ low_words(x.a, x.b), low_words(x.c, x.d) };
+}
+
+static inline __m256d entry4(const double *table, const int32_t *at, __m256d *ret_slope)
+{
+    const __m256d x = _mm256_loadu2_m128d(table + 2 * at[2], table + 2 * at[0]);
+    const __m256d y = _mm256_loadu2_m128d(table + 2 * at[3], table + 2 * at[1]);
+
+    *ret_slope = _mm256_unpackhi_pd(x, y);
+    return _mm256_unpacklo_pd(x, y);
+}
+
+/* Value and slope by one load of 128 bits: gathers take three times as long. */
+static inline vd v_entry(const double *table, const int32_t *at, vd *ret_slope)
+{
+    vd value;
+
+    value.a = entry4(table, at, &ret_slope->a);
+    value.b = entry4(table, at + 4, &ret_slope->b);
+    value.c = entry4(table, at + 8, &ret_slope->c);
+    value.d = entry4(table, at + 12, &ret_slope->d);
+    return value;
+}
+
+#include "elemfn_fast.h"
+
+const elemfn_kernels fpx_elemfn_avx2 = { "avx2", ELEMFN_F32_SLOTS, fpx_exp_f64_avx2,
+                                         fpx_tanh_f64_avx2 };

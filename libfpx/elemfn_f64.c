@@ -175,13 +175,13 @@ static const uint32_t two_over_pi[] = {
 
 #define PIO2_HI 0x1.921fb54442d18p+0
 #define PIO2_LO 0x1.1a62633145c07p-54
-#define PIO4 0x1.921fb54442d18p-1
 
-/* Payne and Hanek: a = (quadrant + f) pi/2, |f| <= 1/2, for finite a > pi/4; returns f pi/2.
+/* Payne and Hanek: a = (quadrant + f) pi/2, |f| <= 1/2, for finite a > pi/4; f pi/2 is the result plus
+ * *ret_low.
  * a = m 2^e; bits of 2/pi that give multiples of 4 are skipped, the next 192 are multiplied by m
  * modulo 2^192, which leaves 2 integer bits, 190 of fraction, and an error below 2^(53-190). No
  * double lies nearer to a multiple of pi/2 than 2^-62, so f keeps 75 bits. */
-static pair reduce_pio2(double a, unsigned *ret_quadrant)
+double fpx_reduce_pio2(double a, unsigned *ret_quadrant, double *ret_low)
 {
     static const double weight[6] = { 0x1p-190, 0x1p-158, 0x1p-126, 0x1p-94, 0x1p-62, 0x1p-30 };
     const uint64_t u = to_bits(a);
@@ -224,7 +224,8 @@ static pair reduce_pio2(double a, unsigned *ret_quadrant)
     const double lo = fma(f.hi, PIO2_HI, -hi) + fma(f.hi, PIO2_LO, f.lo * PIO2_HI);
 
     *ret_quadrant = ((top + 1u) >> 1) & 3u;
-    return (pair){ sign * hi, sign * lo };
+    *ret_low = sign * lo;
+    return sign * hi;
 }
 
 /* sin(r.hi + r.lo) for |r| <= pi/4; the series to r^17 leaves 2^-63 of the result. */
@@ -264,8 +265,10 @@ static double cos_reduced(pair r)
 static double sin_shifted(double a, unsigned shift)
 {
     unsigned quadrant = 0;
-    const pair r = a > PIO4 ? reduce_pio2(a, &quadrant) : (pair){ a, 0.0 };
+    pair r = { a, 0.0 };
 
+    if (a > ELEMFN_PIO4)
+        r.hi = fpx_reduce_pio2(a, &quadrant, &r.lo);
     quadrant += shift;
     const double y = (quadrant & 1u) ? cos_reduced(r) : sin_reduced(r);
     return (quadrant & 2u) ? -y : y;

@@ -6,18 +6,47 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One row for each instruction set; the contract of each slot is fpx/elemfn.h's. */
+#include <fpx/elemfn.h>
+
+/* Every power is one function of x and n. */
+enum { ELEMFN_POW_SLOT = FPX_ELEMFN_NAMED, ELEMFN_SLOTS };
+
+/* One row for each instruction set; the contract of each slot is fpx/elemfn.h's. n: of x^n. */
 typedef struct elemfn_kernels {
-    void (*exp_f32)(const float *x, float *y, size_t n);
-    void (*tanh_f32)(const float *x, float *y, size_t n);
+    const char *name;
+    void (*f32[ELEMFN_SLOTS])(int n, const float *x, float *y, size_t count);
     void (*exp_f64)(const double *x, double *y, size_t n);
     void (*tanh_f64)(const double *x, double *y, size_t n);
 } elemfn_kernels;
 
-extern const elemfn_kernels fpx_elemfn_avx2;
+extern const elemfn_kernels fpx_elemfn_scalar, fpx_elemfn_avx2, fpx_elemfn_avx512;
+
+void fpx_exp_f64_scalar(const double *x, double *y, size_t n);
+void fpx_tanh_f64_scalar(const double *x, double *y, size_t n);
+void fpx_exp_f64_avx2(const double *x, double *y, size_t n);
+void fpx_tanh_f64_avx2(const double *x, double *y, size_t n);
+
+/* f(x), exact where float64 has it, else the neighbour whose last bit is set (elemfn_odd.c). Results
+ * above 2^130 or below 2^-160 in magnitude are only some number there with the right sign. */
+double fpx_elemfn_f64_odd(fpx_elemfn f, float x);
+
+/* f(x) correctly rounded, whatever it takes: what the kernels ask where they cannot tell. */
+float fpx_elemfn_f32_judge(fpx_elemfn f, float x);
+
+/* a = quadrant pi/2 + result + *ret_low, for finite a > pi/4, to 2^-103 of the result (elemfn_f64.c). */
+double fpx_reduce_pio2(double a, unsigned *ret_quadrant, double *ret_low);
+
+#define ELEMFN_PIO4 0x1.921fb54442d18p-1
+
+/* erf at j/64 and its derivative there, from j = 0; the normal distribution at j/32 and its density, from
+ * j = -256. Each the nearest float64. */
+enum { ELEMFN_ERF_STEPS = 256, ELEMFN_PHI_STEPS = 512 };
+extern const double fpx_elemfn_erf_table[2 * ELEMFN_ERF_STEPS];
+extern const double fpx_elemfn_phi_table[2 * ELEMFN_PHI_STEPS];
 
 /* y = k ln2 + r, |r| <= ln2 / 2. LN2_HI has 42 bits, so that k LN2_HI and the difference are exact
  * for |k| < 2^11; LN2_HI + LN2_LO is ln2 to 2^-97. */
+#define ELEMFN_LN2 0x1.62e42fefa39efp-1
 #define ELEMFN_INV_LN2 0x1.71547652b82fep+0
 #define ELEMFN_LN2_HI 0x1.62e42fefa3800p-1
 #define ELEMFN_LN2_LO 0x1.ef35793c76730p-45
@@ -34,8 +63,7 @@ extern const elemfn_kernels fpx_elemfn_avx2;
 #define ELEMFN_EXP_MIN (-746.0)
 #define ELEMFN_TANH_MAX 22.0
 
-/* 1/3!, 1/4!, ... 1/14!: e^r - 1 - r - r^2/2 to 2^-61 of r. The float32 array kernels stop at
- * 1/11!, which leaves 2^-45. */
+/* 1/3!, 1/4!, ... 1/14!: e^r - 1 - r - r^2/2 to 2^-61 of r.  */
 #define ELEMFN_C3 0x1.5555555555555p-3
 #define ELEMFN_C4 0x1.5555555555555p-5
 #define ELEMFN_C5 0x1.1111111111111p-7

@@ -7,32 +7,29 @@
 
 #include "kernelcheck.h"
 
-typedef void f32_array(fpx_cpu_level level, const float *x, float *y, size_t n);
-typedef void f64_array(fpx_cpu_level level, const double *x, double *y, size_t n);
-
-static const struct {
-    f32_array *f32;
-    f64_array *f64;
-} functions[] = {
-    { fpx_exp_f32_array, NULL },
-    { fpx_tanh_f32_array, NULL },
-    { NULL, fpx_exp_f64_array },
-    { NULL, fpx_tanh_f64_array },
-};
-
+/* A row's param: a function of float32, or one of these. */
+enum { EXP_F64 = FPX_ELEMFN_COUNT, TANH_F64 };
 enum { INPUTS = 20000 };
 
 static size_t width_of(const kc_row *row)
 {
-    return functions[row->param].f32 != NULL ? 4 : 8;
+    return row->param < FPX_ELEMFN_COUNT ? 4 : 8;
 }
 
 static void run(const kc_row *row, fpx_cpu_level level, const void *x, void *y, size_t n)
 {
-    if (functions[row->param].f32 != NULL)
-        functions[row->param].f32(level, x, y, n);
+    if (row->param < FPX_ELEMFN_COUNT)
+        fpx_elemfn_f32_array((fpx_elemfn)row->param, level, x, y, n);
+    else if (row->param == EXP_F64)
+        fpx_exp_f64_array(level, x, y, n);
     else
-        functions[row->param].f64(level, x, y, n);
+        fpx_tanh_f64_array(level, x, y, n);
+}
+
+static const char *kernel(const kc_row *row, fpx_cpu_level level)
+{
+    return row->param < FPX_ELEMFN_COUNT ? fpx_elemfn_kernel_name(level)
+                                         : kc_two_levels(row, level);
 }
 
 /* Bit patterns: an eighth specials and random bits, else random with an exponent in -40 .. 11. */
@@ -110,11 +107,37 @@ static void bench(const kc_row *row, fpx_cpu_level level, const void *src, void 
     run(row, level, src, dst, n);
 }
 
-#define ROW(NAME, INDEX, BYTES)                                                                    \
+#define ROW(NAME, F, BYTES)                                                                        \
     {                                                                                              \
-        NAME, INDEX, check, bench, BYTES, BYTES, kc_two_levels                                     \
+        NAME, F, check, bench, BYTES, BYTES, kernel                                                \
     }
+#define POW(N) ROW("pow" #N "_f32", (size_t)(FPX_ELEMFN_POW + (N)), 4)
 
 const kc_row kc_rows_elemfn[] = {
-    ROW("exp_f32", 0, 4), ROW("tanh_f32", 1, 4), ROW("exp_f64", 2, 8), ROW("tanh_f64", 3, 8), { 0 },
+    ROW("exp_f32", FPX_ELEMFN_EXP, 4),
+    ROW("exp2_f32", FPX_ELEMFN_EXP2, 4),
+    ROW("expm1_f32", FPX_ELEMFN_EXPM1, 4),
+    ROW("log_f32", FPX_ELEMFN_LOG, 4),
+    ROW("log2_f32", FPX_ELEMFN_LOG2, 4),
+    ROW("log1p_f32", FPX_ELEMFN_LOG1P, 4),
+    ROW("sin_f32", FPX_ELEMFN_SIN, 4),
+    ROW("cos_f32", FPX_ELEMFN_COS, 4),
+    ROW("tanh_f32", FPX_ELEMFN_TANH, 4),
+    ROW("sigmoid_f32", FPX_ELEMFN_SIGMOID, 4),
+    ROW("erf_f32", FPX_ELEMFN_ERF, 4),
+    ROW("gelu_f32", FPX_ELEMFN_GELU, 4),
+    ROW("silu_f32", FPX_ELEMFN_SILU, 4),
+    ROW("rsqrt_f32", FPX_ELEMFN_RSQRT, 4),
+    ROW("cbrt_f32", FPX_ELEMFN_CBRT, 4),
+    POW(-16),
+    POW(-3),
+    POW(-1),
+    POW(0),
+    POW(1),
+    POW(2),
+    POW(3),
+    POW(16),
+    ROW("exp_f64", EXP_F64, 8),
+    ROW("tanh_f64", TANH_F64, 8),
+    { 0 },
 };
