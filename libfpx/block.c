@@ -1,0 +1,443 @@
+/* block.c - block scaling: the walk over blocks, and the scalar reference of what happens in one. A block's
+ * amax, its scale (block_scale.c), then each element divided by it and rounded as convert.c rounds. */
+#include <float.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include <fpx/reduce.h>
+
+#include "block_kernels.h"
+#include "convert_kernels.h"
+#include "convert_round.h"
+
+enum { E8M0_NAN = 0xff, HALF_LINE = 8, LINES = 16 };
+
+/* Where a block lies. */
+typedef struct block_place {
+    size_t row, col;   /* of its first element */
+    size_t rows, cols; /* short at the edges */
+    size_t index;      /* of its scale */
+} block_place;
+
+static block_place place_of(const fpx_block_job *job, size_t down, size_t across)
+{
+    const size_t row = down * job->height;
+    const size_t col = across * job->width;
+    const block_place p = { row, col, job->rows - row < job->height ? job->rows - row : job->height,
+                            job->cols - col < job->width ? job->cols - col : job->width,
+                            down * job->across + across };
+
+    return p;
+}
+
+/* Bits of positive floats order as integers do, NaN above all. */
+static uint32_t amax_ignoring(const float *x, size_t n, uint32_t amax)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u;
+        memcpy(&u, x + i, sizeof u);
+        u &= 0x7fffffffu;
+        if (u <= 0x7f800000u && u > amax)
+            amax = u;
+    }
+    return amax;
+}
+
+/* The largest magnitude of n elements and of an earlier amax, as bits. */
+static uint32_t amax_of(const fpx_blocking *b, fpx_cpu_level level, const float *x, size_t n,
+                        uint32_t before)
+{
+    const uint32_t here = fpx_f32_bits(fpx_amax_f32(level, x, n));
+
+    if (here > 0x7f800000u && b->amax_nan == FPX_AMAX_IGNORES)
+        return amax_ignoring(x, n, before);
+    return here > before ? here : before;
+}
+
+static float block_amax(const fpx_block_kernels *k, const fpx_block_job *job, block_place p)
+{
+    uint32_t amax = 0;
+
+    for (size_t r = 0; r < p.rows; r++)
+        amax = amax_of(job->blocking, k->level, job->src + (p.row + r) * job->cols + p.col, p.cols,
+                       amax);
+    return fpx_bits_f32(amax);
+}
+
+/* q of one element, exactly for MX. A NaN from the arithmetic takes the source's sign, as in convert.c. */
+static fpx_fields quotient(const fpx_blocking *b, fpx_block_factor f, uint32_t source)
+{
+    const float x = fpx_bits_f32(source);
+    fpx_fields q = fpx_fields_of(&fpx_fp32, source);
+
+    if (b->rule == FPX_RULE_MX) {
+        if (f.stored == E8M0_NAN)
+            q.kind = FPX_KIND_NAN;
+        q.q += 127 - (int)f.stored;
+    } else {
+        const float y = b->rule == FPX_RULE_TILE_DIVIDE ? x / f.factor : x * f.factor;
+        const int negative = q.negative;
+        q = fpx_fields_of(&fpx_fp32, fpx_f32_bits(y));
+        if (q.kind == FPX_KIND_NAN)
+            q.negative = negative;
+    }
+    if (b->drops_negative_zero && q.kind == FPX_KIND_FINITE && q.m == 0)
+        q.negative = 0;
+    return q;
+}
+
+static uint8_t code_of(const fpx_block_job *job, fpx_block_factor f, size_t at)
+{
+    uint32_t random = 0;
+    uint32_t source;
+
+    if (job->bits != NULL)
+        memcpy(&random, job->bits + at, sizeof random);
+    memcpy(&source, job->src + at, sizeof source);
+    return (uint8_t)fpx_round_fields(&job->blocking->element, quotient(job->blocking, f, source),
+                                     random, NULL);
+}
+
+static void encode_block(const fpx_block_kernels *k, const fpx_block_job *job, block_place p,
+                         fpx_block_factor f)
+{
+    const fpx_blocking *const b = job->blocking;
+    const int multiplies =
+        b->rule != FPX_RULE_MX && b->rule != FPX_RULE_TILE_DIVIDE && !b->drops_negative_zero;
+
+    for (size_t r = 0; r < p.rows; r++) {
+        const size_t at = (p.row + r) * job->cols + p.col;
+        if (multiplies && k->level > FPX_CPU_SCALAR) {
+            fpx_convert_kernels_for(k->level)->encode_f32[0](
+                &b->element, f.factor, job->src + at, job->bits == NULL ? NULL : job->bits + at,
+                job->codes + at, p.cols);
+            continue;
+        }
+        for (size_t c = 0; c < p.cols; c++)
+            job->codes[at + c] = code_of(job, f, at + c);
+    }
+}
+
+/* ---- four over six ---- */
+
+static float element_error(const fpx_block_job *job, fpx_block_factor f, size_t at)
+{
+    const fpx_blocking *const b = job->blocking;
+    const float scale = (float)fpx_format_value(&fpx_e4m3, f.stored);
+    const float value = (float)fpx_format_value(&b->element.format, code_of(job, f, at));
+    const float product = value * scale;
+    float x;
+    float difference;
+
+    memcpy(&x, job->src + at, sizeof x);
+    if (b->error >= FPX_ERROR_ABS_SCALED) {
+        const float want = x * fpx_block_tensor_encode(b->bound, job->tensor_amax);
+        difference = product - want;
+    } else {
+        const float decoded = product * job->tensor_amax / (6.0f * b->bound);
+        difference = decoded - x;
+    }
+    if (b->error == FPX_ERROR_ABS || b->error == FPX_ERROR_ABS_SCALED)
+        return difference < 0.0f ? -difference : difference;
+    return difference * difference;
+}
+
+/* A block of one column is one line; else each row is. Lines that the edge cut off have no error. */
+static float block_error(const fpx_block_job *job, block_place p, fpx_block_factor f)
+{
+    const int upright = job->blocking->block[1] == 1;
+    const size_t lines = upright ? 1 : p.rows;
+    const size_t length = upright ? p.rows : p.cols;
+    float sum[LINES] = { 0.0f };
+
+    for (size_t l = 0; l < lines; l++) {
+        for (size_t i = 0; i < length; i++) {
+            const size_t row = p.row + (upright ? i : l);
+            const size_t col = p.col + (upright ? 0 : i);
+            sum[l] += element_error(job, f, row * job->cols + col);
+        }
+    }
+    for (size_t half = HALF_LINE; half > 0; half /= 2) {
+        for (size_t l = 0; l < half; l++)
+            sum[l] += sum[l + half];
+    }
+    return sum[0];
+}
+
+static fpx_block_factor better_of(const fpx_block_job *job, block_place p, float amax)
+{
+    const fpx_block_factor four = fpx_block_factor_of(job->blocking, job->tensor_amax, amax, 1);
+    const fpx_block_factor six = fpx_block_factor_of(job->blocking, job->tensor_amax, amax, 0);
+
+    return block_error(job, p, four) < block_error(job, p, six) ? four : six;
+}
+
+/* ---- the walk ---- */
+
+static void store_scale(const fpx_block_job *job, size_t index, uint32_t stored)
+{
+    const uint8_t byte = (uint8_t)stored;
+
+    if (fpx_blocking_scale_format(job->blocking)->bits == 32)
+        memcpy((uint8_t *)job->scales + 4 * index, &stored, sizeof stored);
+    else
+        memcpy((uint8_t *)job->scales + index, &byte, sizeof byte);
+}
+
+static void quantize_block(const fpx_block_kernels *k, const fpx_block_job *job, block_place p)
+{
+    const float amax = block_amax(k, job, p);
+    const fpx_block_factor f = job->blocking->rule == FPX_RULE_NVFP4_46
+                                   ? better_of(job, p, amax)
+                                   : fpx_block_factor_of(job->blocking, job->tensor_amax, amax, 0);
+
+    store_scale(job, p.index, f.stored);
+    encode_block(k, job, p, f);
+}
+
+/* Whole blocks of one row follow each other in memory; where rows hold nothing else, those of all rows do. */
+static size_t run_row(const fpx_block_kernels *k, const fpx_block_job *job, size_t down)
+{
+    const size_t whole = job->cols / job->width;
+    const size_t scale_bytes = fpx_format_size(fpx_blocking_scale_format(job->blocking));
+
+    if (k->run == NULL || job->bits != NULL || job->height != 1)
+        return 0;
+    return k->run(job->blocking, job->tensor_amax, job->width, job->src + down * job->cols,
+                  job->codes + down * job->cols,
+                  (uint8_t *)job->scales + down * job->across * scale_bytes,
+                  whole * job->width == job->cols ? whole * (job->down - down) : whole);
+}
+
+void fpx_block_run_job(const fpx_block_kernels *kernels, const fpx_block_job *job)
+{
+    size_t done = 0; /* blocks that a run over several rows has done */
+
+    for (size_t down = 0; down < job->down; down++) {
+        const size_t first = down * job->across;
+        if (done <= first)
+            done = first + run_row(kernels, job, down);
+        for (size_t across = done <= first ? 0 : done - first; across < job->across; across++)
+            quantize_block(kernels, job, place_of(job, down, across));
+    }
+}
+
+static size_t blocks_along(size_t extent, uint64_t block)
+{
+    if (extent == 0)
+        return 0;
+    return block == 0 || block >= extent ? 1 : (extent - 1) / (size_t)block + 1;
+}
+
+static size_t block_extent(size_t extent, uint64_t block)
+{
+    return block == 0 || block > extent ? extent : (size_t)block;
+}
+
+void fpx_blocking_grid(const fpx_blocking *blocking, size_t rows, size_t cols, size_t *ret_rows,
+                       size_t *ret_cols)
+{
+    *ret_rows = cols == 0 ? 0 : blocks_along(rows, blocking->block[0]);
+    *ret_cols = rows == 0 ? 0 : blocks_along(cols, blocking->block[1]);
+}
+
+const fpx_format *fpx_blocking_scale_format(const fpx_blocking *blocking)
+{
+    switch (blocking->rule) {
+    case FPX_RULE_MX:
+        return &fpx_e8m0;
+    case FPX_RULE_TILE_TE:
+    case FPX_RULE_TILE_DIVIDE:
+    case FPX_RULE_TILE_RECIPROCAL:
+        return &fpx_fp32;
+    case FPX_RULE_NVFP4_TE:
+    case FPX_RULE_NVFP4_TORCHAO:
+    case FPX_RULE_NVFP4_46:
+        return &fpx_ue4m3;
+    default:
+        return NULL;
+    }
+}
+
+static int is_block_of_46(const fpx_blocking *b)
+{
+    const uint64_t down = b->block[0];
+    const uint64_t across = b->block[1];
+
+    return (b->bound == 448.0f || b->bound == 256.0f) && (down == 1 || down == LINES) &&
+           (across == 1 || across == LINES) && down * across >= LINES;
+}
+
+fpx_status fpx_blocking_check(const fpx_blocking *b)
+{
+    const fpx_status status = fpx_conversion_check(&b->element);
+
+    if (status != FPX_OK)
+        return status;
+    if (b->element.format.bits > 8 || fpx_format_max(&b->element.format) < (double)FLT_MIN ||
+        fpx_decode_f32(&b->element.format, 1.0f, NULL, NULL, 0) != FPX_OK)
+        return FPX_EINVAL;
+    if (b->rule > FPX_RULE_NVFP4_46 || b->amax_nan > FPX_AMAX_IGNORES ||
+        b->mx_exponent > FPX_MX_RCEIL_FP32 || b->mx_inf > FPX_MX_INF_LARGEST ||
+        b->power_of_two > 1 || b->error > FPX_ERROR_SQUARE_SCALED || b->drops_negative_zero > 1)
+        return FPX_EINVAL;
+    if (!(b->amax_floor >= 0.0f && b->amax_floor <= FLT_MAX) ||
+        !(b->quotient_max >= 0.0f && b->quotient_max <= FLT_MAX))
+        return FPX_EINVAL;
+    if (b->rule >= FPX_RULE_NVFP4_TE && !fpx_format_equal(&b->element.format, &fpx_e2m1))
+        return FPX_EINVAL;
+    if (b->rule == FPX_RULE_NVFP4_46 && !is_block_of_46(b))
+        return FPX_EINVAL;
+    return FPX_OK;
+}
+
+static const fpx_block_kernels scalar = { "scalar", FPX_CPU_SCALAR, NULL };
+#ifdef FPX_HAVE_AVX2
+static const fpx_block_kernels avx2 = { "avx2", FPX_CPU_AVX2, fpx_block_run_avx2 };
+#endif
+
+const fpx_block_kernels *fpx_block_kernels_for(fpx_cpu_level level)
+{
+#ifdef FPX_HAVE_AVX2
+    if (level >= FPX_CPU_AVX2)
+        return &avx2;
+#endif
+    (void)level;
+    return &scalar;
+}
+
+static const fpx_block_kernels *kernels_in_use(void)
+{
+    static atomic_int once = -1; /* racing threads read the same environment */
+    int level = atomic_load_explicit(&once, memory_order_relaxed);
+
+    if (level < 0) {
+        fpx_cpu_level chosen = FPX_CPU_SCALAR;
+        if (fpx_cpu_choose(&chosen, NULL) != FPX_OK)
+            chosen = FPX_CPU_SCALAR;
+        level = (int)chosen;
+        atomic_store_explicit(&once, level, memory_order_relaxed);
+    }
+    return fpx_block_kernels_for((fpx_cpu_level)level);
+}
+
+const char *fpx_block_kernel_name(void)
+{
+    return kernels_in_use()->name;
+}
+
+fpx_status fpx_blocking_amax(const fpx_blocking *blocking, const float *src, size_t n,
+                             float *ret_amax)
+{
+    const fpx_status status = fpx_blocking_check(blocking);
+
+    if (status != FPX_OK)
+        return status;
+    const fpx_fpenv env = fpx_fpenv_enter();
+    *ret_amax = fpx_bits_f32(amax_of(blocking, kernels_in_use()->level, src, n, 0));
+    fpx_fpenv_leave(env);
+    return FPX_OK;
+}
+
+/* FPX_EINVAL where an argument of a quantization or dequantization is at fault. */
+static fpx_status check_job(const fpx_blocking *b, float tensor_amax, size_t rows, size_t cols)
+{
+    const fpx_status status = fpx_blocking_check(b);
+
+    if (status != FPX_OK)
+        return status;
+    if (cols != 0 && rows > SIZE_MAX / sizeof(float) / cols)
+        return FPX_EINVAL;
+    return b->rule >= FPX_RULE_NVFP4_TE && tensor_amax < 0.0f ? FPX_EINVAL : FPX_OK;
+}
+
+static fpx_status quantize(fpx_block_job *job)
+{
+    const fpx_blocking *const b = job->blocking;
+    const fpx_status status = check_job(b, job->tensor_amax, job->rows, job->cols);
+
+    if (status != FPX_OK)
+        return status;
+    if ((b->element.round == FPX_SR) != (job->bits != NULL))
+        return FPX_EINVAL;
+    job->height = block_extent(job->rows, b->block[0]);
+    job->width = block_extent(job->cols, b->block[1]);
+    fpx_blocking_grid(b, job->rows, job->cols, &job->down, &job->across);
+
+    const fpx_fpenv env = fpx_fpenv_enter();
+    fpx_block_run_job(kernels_in_use(), job);
+    fpx_fpenv_leave(env);
+    return FPX_OK;
+}
+
+fpx_status fpx_block_quantize(const fpx_blocking *blocking, float tensor_amax, const float *src,
+                              size_t rows, size_t cols, uint8_t *codes, void *scales)
+{
+    fpx_block_job job = { .blocking = blocking,
+                          .tensor_amax = tensor_amax,
+                          .src = src,
+                          .rows = rows,
+                          .cols = cols,
+                          .codes = codes,
+                          .scales = scales };
+
+    return quantize(&job);
+}
+
+fpx_status fpx_block_quantize_random(const fpx_blocking *blocking, float tensor_amax,
+                                     const float *src, const uint32_t *bits, size_t rows,
+                                     size_t cols, uint8_t *codes, void *scales)
+{
+    fpx_block_job job = { .blocking = blocking,
+                          .tensor_amax = tensor_amax,
+                          .src = src,
+                          .bits = bits,
+                          .rows = rows,
+                          .cols = cols,
+                          .codes = codes,
+                          .scales = scales };
+
+    return quantize(&job);
+}
+
+static uint32_t load_scale(const void *scales, size_t bytes, size_t index)
+{
+    uint32_t stored;
+
+    if (bytes == 1)
+        return ((const uint8_t *)scales)[index];
+    memcpy(&stored, (const uint8_t *)scales + 4 * index, sizeof stored);
+    return stored;
+}
+
+fpx_status fpx_block_dequantize(const fpx_blocking *blocking, float tensor_amax,
+                                const uint8_t *codes, const void *scales, size_t rows, size_t cols,
+                                float *dst)
+{
+    const fpx_status status = check_job(blocking, tensor_amax, rows, cols);
+
+    if (status != FPX_OK)
+        return status;
+
+    const size_t bytes = fpx_format_size(fpx_blocking_scale_format(blocking));
+    const size_t height = block_extent(rows, blocking->block[0]);
+    const size_t width = block_extent(cols, blocking->block[1]);
+    fpx_decode_f32_fn *const decode =
+        fpx_convert_kernels_for(kernels_in_use()->level)->decode_f32[0];
+    size_t down = 0;
+    size_t across = 0;
+    fpx_blocking_grid(blocking, rows, cols, &down, &across);
+
+    const fpx_fpenv env = fpx_fpenv_enter();
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t a = 0; a < across; a++) {
+            const size_t at = r * cols + a * width;
+            const size_t n = cols - a * width < width ? cols - a * width : width;
+            const uint32_t stored = load_scale(scales, bytes, r / height * across + a);
+            const float factor = fpx_block_decode_factor(blocking, tensor_amax, stored);
+            decode(&blocking->element.format, factor, codes + at, dst + at, n);
+        }
+    }
+    fpx_fpenv_leave(env);
+    return FPX_OK;
+}

@@ -1,0 +1,66 @@
+/* block_kernels.h - the parts of block scaling, and the table of kernels for each instruction-set level. The
+ * scalar column is the reference (block.c, block_scale.c); another gives the same bits.
+ *
+ * Everything here runs inside fpx_fpenv_enter/leave with a blocking that fpx_blocking_check accepts. */
+#ifndef FPX_BLOCK_KERNELS_H
+#define FPX_BLOCK_KERNELS_H
+
+#include <fpx/block.h>
+
+/* How one block is scaled. */
+typedef struct fpx_block_factor {
+    uint32_t stored; /* bits of the stored scale */
+    float factor;    /* q = x * factor, or x / factor; MX reads stored only */
+} fpx_block_factor;
+
+/* A tensor to quantize; grid and blocks in numbers of blocks. */
+typedef struct fpx_block_job {
+    const fpx_blocking *blocking;
+    float tensor_amax;
+    const float *src;
+    const uint32_t *bits; /* NULL but for FPX_SR */
+    size_t rows, cols;
+    size_t height, width; /* of a whole block, resolved: never 0, at most the matrix */
+    size_t down, across;  /* the grid */
+    uint8_t *codes;
+    void *scales;
+} fpx_block_job;
+
+/* Quantizes blocks 0, 1, ... of `count` whole blocks {1, width} that follow each other in src, codes and scales;
+ * returns how many of them it did, in order: 0 where it does not know the blocking. */
+typedef size_t fpx_block_run_fn(const fpx_blocking *blocking, float tensor_amax, size_t width,
+                                const float *src, uint8_t *codes, void *scales, size_t count);
+
+typedef struct fpx_block_kernels {
+    const char *name;
+    fpx_cpu_level level; /* of the conversions and sums that blocks of other shapes use */
+    fpx_block_run_fn *run;
+} fpx_block_kernels;
+
+const fpx_block_kernels *fpx_block_kernels_for(fpx_cpu_level level);
+
+/* The whole job by one table's kernels. */
+void fpx_block_run_job(const fpx_block_kernels *kernels, const fpx_block_job *job);
+
+/* ---- block_scale.c ---- */
+/* floor(log2) of the element format's largest value. */
+int fpx_block_emax(const fpx_format *format);
+
+/* The scale of a block of this amax; candidate: 1 the first of four over six, else 0. */
+fpx_block_factor fpx_block_factor_of(const fpx_blocking *blocking, float tensor_amax, float amax,
+                                     int candidate);
+
+/* S of the NVFP4 rules of Transformer Engine; bound is 448 or 256. */
+float fpx_block_tensor_encode(float bound, float tensor_amax);
+
+/* What a decoded value is multiplied by. */
+float fpx_block_decode_factor(const fpx_blocking *blocking, float tensor_amax, uint32_t stored);
+
+/* The float32 2^(byte - 127); NaN for 255. */
+float fpx_block_e8m0_value(uint32_t byte);
+
+#ifdef FPX_HAVE_AVX2
+extern fpx_block_run_fn fpx_block_run_avx2;
+#endif
+
+#endif /* FPX_BLOCK_KERNELS_H */
