@@ -59,8 +59,8 @@ static float block_amax(const fpx_block_kernels *k, const fpx_block_job *job, bl
     uint32_t amax = 0;
 
     for (size_t r = 0; r < p.rows; r++)
-        amax = amax_of(job->blocking, k->level, job->src + (p.row + r) * job->cols + p.col, p.cols,
-                       amax);
+        amax = amax_of(job->blocking, k->level, job->src + (p.row + r) * job->stride + p.col,
+                       p.cols, amax);
     return fpx_bits_f32(amax);
 }
 
@@ -101,19 +101,13 @@ static uint8_t code_of(const fpx_block_job *job, fpx_block_factor f, size_t at)
 static void encode_block(const fpx_block_kernels *k, const fpx_block_job *job, block_place p,
                          fpx_block_factor f)
 {
-    const fpx_blocking *const b = job->blocking;
-    const int multiplies =
-        b->rule != FPX_RULE_MX && b->rule != FPX_RULE_TILE_DIVIDE && !b->drops_negative_zero;
+    const int may_run = k->encode != NULL && job->bits == NULL;
 
     for (size_t r = 0; r < p.rows; r++) {
-        const size_t at = (p.row + r) * job->cols + p.col;
-        if (multiplies && k->level > FPX_CPU_SCALAR) {
-            fpx_convert_kernels_for(k->level)->encode_f32[0](
-                &b->element, f.factor, job->src + at, job->bits == NULL ? NULL : job->bits + at,
-                job->codes + at, p.cols);
-            continue;
-        }
-        for (size_t c = 0; c < p.cols; c++)
+        const size_t at = (p.row + r) * job->stride + p.col;
+        const size_t done =
+            may_run ? k->encode(job->blocking, f, job->src + at, job->codes + at, p.cols) : 0;
+        for (size_t c = done; c < p.cols; c++)
             job->codes[at + c] = code_of(job, f, at + c);
     }
 }
@@ -154,7 +148,7 @@ static float block_error(const fpx_block_job *job, block_place p, fpx_block_fact
         for (size_t i = 0; i < length; i++) {
             const size_t row = p.row + (upright ? i : l);
             const size_t col = p.col + (upright ? 0 : i);
-            sum[l] += element_error(job, f, row * job->cols + col);
+            sum[l] += element_error(job, f, row * job->stride + col);
         }
     }
     for (size_t half = HALF_LINE; half > 0; half /= 2) {
@@ -195,18 +189,26 @@ static void quantize_block(const fpx_block_kernels *k, const fpx_block_job *job,
     encode_block(k, job, p, f);
 }
 
-/* Whole blocks of one row follow each other in memory; where rows hold nothing else, those of all rows do. */
+/* How many blocks, from the first of a row of the grid on, a kernel has done. Whole blocks {1, width} follow each
+ * other in memory; where rows hold nothing else, those of all rows do. */
 static size_t run_row(const fpx_block_kernels *k, const fpx_block_job *job, size_t down)
 {
     const size_t whole = job->cols / job->width;
-    const size_t scale_bytes = fpx_format_size(fpx_blocking_scale_format(job->blocking));
+    const size_t at = down * job->height * job->stride;
+    void *const scales =
+        (uint8_t *)job->scales +
+        down * job->across * fpx_format_size(fpx_blocking_scale_format(job->blocking));
 
-    if (k->run == NULL || job->bits != NULL || job->height != 1)
+    if (k->run == NULL || job->bits != NULL)
         return 0;
-    return k->run(job->blocking, job->tensor_amax, job->width, job->src + down * job->cols,
-                  job->codes + down * job->cols,
-                  (uint8_t *)job->scales + down * job->across * scale_bytes,
-                  whole * job->width == job->cols ? whole * (job->down - down) : whole);
+    if (job->height == 1 && job->width > 1)
+        return k->run(job->blocking, job->tensor_amax, job->width, job->src + at, job->codes + at,
+                      scales,
+                      whole * job->width == job->stride ? whole * (job->down - down) : whole);
+    if (job->width == 1 && (down + 1) * job->height <= job->rows)
+        return k->columns(job->blocking, job->tensor_amax, job->height, job->src + at, job->stride,
+                          job->codes + at, scales, job->cols);
+    return 0;
 }
 
 void fpx_block_run_job(const fpx_block_kernels *kernels, const fpx_block_job *job)
@@ -291,16 +293,13 @@ fpx_status fpx_blocking_check(const fpx_blocking *b)
     return FPX_OK;
 }
 
-static const fpx_block_kernels scalar = { "scalar", FPX_CPU_SCALAR, NULL };
-#ifdef FPX_HAVE_AVX2
-static const fpx_block_kernels avx2 = { "avx2", FPX_CPU_AVX2, fpx_block_run_avx2 };
-#endif
+static const fpx_block_kernels scalar = { "scalar", FPX_CPU_SCALAR, NULL, NULL, NULL };
 
 const fpx_block_kernels *fpx_block_kernels_for(fpx_cpu_level level)
 {
 #ifdef FPX_HAVE_AVX2
     if (level >= FPX_CPU_AVX2)
-        return &avx2;
+        return &fpx_block_kernels_avx2;
 #endif
     (void)level;
     return &scalar;
@@ -378,6 +377,7 @@ fpx_status fpx_block_quantize(const fpx_blocking *blocking, float tensor_amax, c
                           .src = src,
                           .rows = rows,
                           .cols = cols,
+                          .stride = cols,
                           .codes = codes,
                           .scales = scales };
 
@@ -394,6 +394,7 @@ fpx_status fpx_block_quantize_random(const fpx_blocking *blocking, float tensor_
                           .bits = bits,
                           .rows = rows,
                           .cols = cols,
+                          .stride = cols,
                           .codes = codes,
                           .scales = scales };
 

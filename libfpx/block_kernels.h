@@ -20,6 +20,7 @@ typedef struct fpx_block_job {
     const float *src;
     const uint32_t *bits; /* NULL but for FPX_SR */
     size_t rows, cols;
+    size_t stride;        /* elements from a row of src and codes to the next */
     size_t height, width; /* of a whole block, resolved: never 0, at most the matrix */
     size_t down, across;  /* the grid */
     uint8_t *codes;
@@ -31,10 +32,22 @@ typedef struct fpx_block_job {
 typedef size_t fpx_block_run_fn(const fpx_blocking *blocking, float tensor_amax, size_t width,
                                 const float *src, uint8_t *codes, void *scales, size_t count);
 
+/* The same for `count` blocks {height, 1} beside each other. */
+typedef size_t fpx_block_columns_fn(const fpx_blocking *blocking, float tensor_amax, size_t height,
+                                    const float *src, size_t stride, uint8_t *codes, void *scales,
+                                    size_t count);
+
+/* Encodes some of the first elements of src[0..n), all of one block; returns how many. */
+typedef size_t fpx_block_encode_fn(const fpx_blocking *blocking, fpx_block_factor factor,
+                                   const float *src, uint8_t *codes, size_t n);
+
+/* Each may be NULL, and may do nothing: the reference does what is left. */
 typedef struct fpx_block_kernels {
     const char *name;
-    fpx_cpu_level level; /* of the conversions and sums that blocks of other shapes use */
+    fpx_cpu_level level; /* of the sums and decoders */
     fpx_block_run_fn *run;
+    fpx_block_columns_fn *columns;
+    fpx_block_encode_fn *encode;
 } fpx_block_kernels;
 
 const fpx_block_kernels *fpx_block_kernels_for(fpx_cpu_level level);
@@ -60,7 +73,7 @@ float fpx_block_decode_factor(const fpx_blocking *blocking, float tensor_amax, u
 float fpx_block_e8m0_value(uint32_t byte);
 
 #ifdef FPX_HAVE_AVX2
-extern fpx_block_run_fn fpx_block_run_avx2;
+extern const fpx_block_kernels fpx_block_kernels_avx2;
 #endif
 
 #endif /* FPX_BLOCK_KERNELS_H */
