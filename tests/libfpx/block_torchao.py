@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Block scaling against torchao itself (0.18): MX in every element format and scaling mode, NVFP4 with and without a
+"""Block scaling against torchao itself (after 0.18): MX in every element format and scaling mode, NVFP4 with and without a
 tensor scale, cuBLAS's tiles of scales. Codes in blocks whose scale is NaN are not compared: torchao leaves there what
 its integer conversions make of a NaN.
 
-block_torchao.py BLOCK_PEER     exit 77 where torch, torchao or numpy is absent
+block_torchao.py BLOCK_PEER     exit 77 where torch, such a torchao or numpy is absent
 """
 import sys
 import warnings
@@ -13,10 +13,11 @@ try:
     import numpy as np
     import torch
     from torchao.prototype.mx_formats.config import ScaleCalculationMode
-    from torchao.prototype.mx_formats.mx_tensor import to_mx
+    # Came after 0.18, with Inf blocks that are NaN and exact reciprocals of 2^-127 and 2^127.
+    from torchao.prototype.mx_formats.mx_tensor import _e8m0_scale_to_reciprocal_fp32, to_mx
     from torchao.prototype.mx_formats.nvfp4_tensor import nvfp4_quantize, per_tensor_amax_to_scale
 except ImportError as absent:
-    print(f"torchao is absent: {absent}")
+    print(f"torchao after 0.18 is absent: {absent}")
     sys.exit(77)
 
 from block_peer import peer  # beside this file
