@@ -411,6 +411,62 @@ static uint32_t load_scale(const void *scales, size_t bytes, size_t index)
     return stored;
 }
 
+/* ---- back ---- */
+
+enum { CHUNK = 64, NARROW = 8 };
+
+typedef struct block_decoder {
+    const fpx_blocking *blocking;
+    float tensor_amax;
+    const uint8_t *codes;
+    const void *scales;
+    size_t cols, height, width, across;
+    fpx_decode_f32_fn *decode;
+    float *dst;
+} block_decoder;
+
+/* One row of blocks too narrow for a kernel: values first, then the product that the kernel would make of them. */
+static void decode_narrow(const block_decoder *d, size_t at, size_t n, const float *factors)
+{
+    d->decode(&d->blocking->element.format, 1.0f, d->codes + at, d->dst + at, n);
+    for (size_t i = 0; i < n; i++) {
+        float value;
+        memcpy(&value, d->dst + at + i, sizeof value);
+        const uint32_t sign = fpx_f32_bits(value) & 0x80000000u;
+        float product = value * factors[i / d->width];
+        if (product != product)
+            product = fpx_bits_f32(0x7fc00000u | sign);
+        memcpy(d->dst + at + i, &product, sizeof product);
+    }
+}
+
+/* CHUNK blocks, or what is left, of the row of blocks that starts at row. */
+static void decode_chunk(const block_decoder *d, size_t row, size_t rows, size_t first)
+{
+    const size_t count = d->across - first < CHUNK ? d->across - first : CHUNK;
+    const size_t bytes = fpx_format_size(fpx_blocking_scale_format(d->blocking));
+    const size_t index = row / d->height * d->across + first;
+    const size_t col = first * d->width;
+    const size_t n = d->cols - col < count * d->width ? d->cols - col : count * d->width;
+    float factors[CHUNK];
+
+    for (size_t k = 0; k < count; k++)
+        factors[k] = fpx_block_decode_factor(d->blocking, d->tensor_amax,
+                                             load_scale(d->scales, bytes, index + k));
+    for (size_t r = 0; r < rows; r++) {
+        const size_t at = (row + r) * d->cols + col;
+        if (d->width < NARROW) {
+            decode_narrow(d, at, n, factors);
+            continue;
+        }
+        for (size_t k = 0; k < count; k++) {
+            const size_t begin = k * d->width;
+            d->decode(&d->blocking->element.format, factors[k], d->codes + at + begin,
+                      d->dst + at + begin, n - begin < d->width ? n - begin : d->width);
+        }
+    }
+}
+
 fpx_status fpx_block_dequantize(const fpx_blocking *blocking, float tensor_amax,
                                 const uint8_t *codes, const void *scales, size_t rows, size_t cols,
                                 float *dst)
@@ -420,24 +476,22 @@ fpx_status fpx_block_dequantize(const fpx_blocking *blocking, float tensor_amax,
     if (status != FPX_OK)
         return status;
 
-    const size_t bytes = fpx_format_size(fpx_blocking_scale_format(blocking));
-    const size_t height = block_extent(rows, blocking->block[0]);
-    const size_t width = block_extent(cols, blocking->block[1]);
-    fpx_decode_f32_fn *const decode =
-        fpx_convert_kernels_for(kernels_in_use()->level)->decode_f32[0];
+    block_decoder d = { .blocking = blocking,
+                        .tensor_amax = tensor_amax,
+                        .codes = codes,
+                        .scales = scales,
+                        .cols = cols,
+                        .height = block_extent(rows, blocking->block[0]),
+                        .width = block_extent(cols, blocking->block[1]),
+                        .decode = fpx_convert_kernels_for(kernels_in_use()->level)->decode_f32[0],
+                        .dst = dst };
     size_t down = 0;
-    size_t across = 0;
-    fpx_blocking_grid(blocking, rows, cols, &down, &across);
+    fpx_blocking_grid(blocking, rows, cols, &down, &d.across);
 
     const fpx_fpenv env = fpx_fpenv_enter();
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t a = 0; a < across; a++) {
-            const size_t at = r * cols + a * width;
-            const size_t n = cols - a * width < width ? cols - a * width : width;
-            const uint32_t stored = load_scale(scales, bytes, r / height * across + a);
-            const float factor = fpx_block_decode_factor(blocking, tensor_amax, stored);
-            decode(&blocking->element.format, factor, codes + at, dst + at, n);
-        }
+    for (size_t r = 0; r < rows; r += d.height) {
+        for (size_t a = 0; a < d.across; a += CHUNK)
+            decode_chunk(&d, r, rows - r < d.height ? rows - r : d.height, a);
     }
     fpx_fpenv_leave(env);
     return FPX_OK;

@@ -110,27 +110,44 @@ static int any_nan(const __m256 *q)
     return _mm256_movemask_ps(nan) != 0;
 }
 
+static int encode_part(const fpx_blocking *b, const encode_plan *p, __m256 factor, const float *src,
+                       uint8_t *codes)
+{
+    __m256 q[4];
+
+    if (b->rule == FPX_RULE_TILE_DIVIDE)
+        divide32(src, factor, q);
+    else
+        multiply32(src, factor, factor, q);
+    if (any_nan(q))
+        return 0;
+    encode32(p, q, codes);
+    return 1;
+}
+
 static size_t encode_avx2(const fpx_blocking *b, fpx_block_factor f, const float *src,
                           uint8_t *codes, size_t n)
 {
-    if (n < GROUP || !knows(b) || (b->rule == FPX_RULE_MX && f.stored == 255))
+    if (n < LANES || !knows(b) || (b->rule == FPX_RULE_MX && f.stored == 255))
         return 0;
 
     const encode_plan p = plan_encode(&b->element.format);
-    const float factor = b->rule == FPX_RULE_MX ? fpx_block_e8m0_value(254 - f.stored) : f.factor;
-    const __m256 factors = _mm256_set1_ps(factor);
+    const __m256 factor =
+        _mm256_set1_ps(b->rule == FPX_RULE_MX ? fpx_block_e8m0_value(254 - f.stored) : f.factor);
+    float x[GROUP] = { 0.0f };
+    uint8_t c[GROUP];
     size_t i = 0;
     for (; n - i >= GROUP; i += GROUP) {
-        __m256 q[4];
-        if (b->rule == FPX_RULE_TILE_DIVIDE)
-            divide32(src + i, factors, q);
-        else
-            multiply32(src + i, factors, factors, q);
-        if (any_nan(q))
-            break;
-        encode32(&p, q, codes + i);
+        if (!encode_part(b, &p, factor, src + i, codes + i))
+            return i;
     }
-    return i;
+    if (i == n)
+        return n;
+    memcpy(x, src + i, (n - i) * sizeof *x);
+    if (!encode_part(b, &p, factor, x, c))
+        return i;
+    memcpy(codes + i, c, n - i);
+    return n;
 }
 
 /* ---- eight blocks ---- */
