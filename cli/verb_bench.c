@@ -22,7 +22,7 @@ static const cli_option options[] = {
     { NULL, NULL, NULL }
 };
 
-static const bench_area *const areas[] = { &bench_formats, &bench_gemm, &bench_train,
+static const bench_area *const areas[] = { &bench_formats, &bench_blocks, &bench_gemm, &bench_train,
                                            &bench_shadow };
 enum { AREAS = sizeof areas / sizeof areas[0] };
 
@@ -159,7 +159,8 @@ static int run(const cli_args *a)
     for (size_t i = 0; i < AREAS; i++)
         known += only != NULL && strcmp(only, areas[i]->name) == 0;
     if (known == 0)
-        return cli_usage("bench", "no area '%s'; there are formats, gemm, train, shadow", only);
+        return cli_usage("bench", "no area '%s'; there are formats, blocks, gemm, train, shadow",
+                         only);
     if (status == FPX_OK && a->option[OPT_THREADS])
         status = cli_number("--threads", a->option[OPT_THREADS], 1, 1024, &asked, &err);
     threads = (size_t)asked;
@@ -178,10 +179,13 @@ const cli_verb verb_bench = {
     "bench",
     "[AREA] [OPTIONS]",
     "each figure as a ratio to a limit or a peer measured in the same run",
-    "AREA is formats (conversions against a copy of as many bytes), gemm (reproducible products\n"
-    "against OpenBLAS), train (a model against OpenBLAS at its best size) or shadow (what shadows\n"
-    "and traces cost); without it, all. Figures are the best of rounds in which both sides take\n"
-    "turns; with one thread, time of this process only.\n"
+    "AREA is formats (conversions against a copy of as many bytes), blocks (block scaling against\n"
+    "a plain narrowing loop), gemm (reproducible products against OpenBLAS), train (a model "
+    "against\n"
+    "OpenBLAS at its best size) or shadow (what shadows and traces cost); without it, all. "
+    "Figures\n"
+    "are the best of rounds in which both sides take turns; with one thread, time of this process\n"
+    "only.\n"
     "example: fpx bench gemm --threads 2",
     options,
     0,
