@@ -205,8 +205,15 @@ static int all_finite(__m256i amax)
 
 typedef struct run_plan run_plan;
 
+/* Where eight blocks lie: element i of block k is src[k * apart + i * step]. */
+typedef struct eight {
+    const float *src;
+    size_t apart, step;
+} eight;
+
 /* Stored bytes and factors of eight blocks of finite amax; 0 where the reference must look at them. */
-typedef int scale8_fn(const run_plan *p, __m256i amax, __m256i *ret_bytes, __m256 *ret_factors);
+typedef int scale8_fn(const run_plan *p, const eight *at, __m256i amax, __m256i *ret_bytes,
+                      __m256 *ret_factors);
 
 /* Everything about a run of blocks that is the same for all. */
 struct run_plan {
@@ -218,9 +225,9 @@ struct run_plan {
     int emax;
     int top_fraction;   /* of max, as float32's 23 bits */
     float reciprocal;   /* 1 / max */
-    float multiplier;   /* NVFP4_TE: S * (1/6) */
+    float multiplier;   /* NVFP4_TE: S * (1/6); NVFP4_46: S */
     float tensor_scale; /* torchao: t */
-    float tensor_other; /* NVFP4_TE: 1 / S; torchao: 1 / t */
+    float tensor_other; /* NVFP4_TE, NVFP4_46: 1 / S; torchao: 1 / t */
     encode_plan scale;  /* of e4m3 */
 };
 
@@ -274,8 +281,10 @@ static inline __m256i mx_bytes(const run_plan *p, __m256i amax)
     return _mm256_min_epi32(_mm256_max_epi32(byte, _mm256_setzero_si256()), _mm256_set1_epi32(254));
 }
 
-static int scale8_mx(const run_plan *p, __m256i amax, __m256i *ret_bytes, __m256 *ret_factors)
+static int scale8_mx(const run_plan *p, const eight *at, __m256i amax, __m256i *ret_bytes,
+                     __m256 *ret_factors)
 {
+    (void)at;
     const __m256i half = _mm256_set1_epi32(p->blocking->mx_exponent == FPX_MX_EVEN
                                                ? 1 << (22 - p->blocking->element.format.mbits)
                                                : 0);
@@ -304,8 +313,10 @@ static inline __m256i e4m3_of(const run_plan *p, __m256 x, __m256 *ret_values)
     return magnitudes(&p->scale, x);
 }
 
-static int scale8_te(const run_plan *p, __m256i amax, __m256i *ret_bytes, __m256 *ret_factors)
+static int scale8_te(const run_plan *p, const eight *at, __m256i amax, __m256i *ret_bytes,
+                     __m256 *ret_factors)
 {
+    (void)at;
     const __m256 product = _mm256_mul_ps(_mm256_castsi256_ps(amax), _mm256_set1_ps(p->multiplier));
     __m256 value;
 
@@ -316,8 +327,10 @@ static int scale8_te(const run_plan *p, __m256i amax, __m256i *ret_bytes, __m256
     return 1;
 }
 
-static int scale8_torchao(const run_plan *p, __m256i amax, __m256i *ret_bytes, __m256 *ret_factors)
+static int scale8_torchao(const run_plan *p, const eight *at, __m256i amax, __m256i *ret_bytes,
+                          __m256 *ret_factors)
 {
+    (void)at;
     const __m256 sixth = _mm256_div_ps(_mm256_castsi256_ps(amax), _mm256_set1_ps(6.0f));
     const __m256 scaled = _mm256_div_ps(sixth, _mm256_set1_ps(p->tensor_scale));
     const __m256 kept =
@@ -326,6 +339,78 @@ static int scale8_torchao(const run_plan *p, __m256i amax, __m256i *ret_bytes, _
 
     *ret_bytes = e4m3_of(p, kept, &value);
     *ret_factors = _mm256_div_ps(_mm256_set1_ps(p->tensor_other), value);
+    return 1;
+}
+
+/* ---- four over six: both candidates in eight lanes, errors summed in element order ---- */
+
+typedef struct candidate {
+    __m256i bytes;
+    __m256 values, factors, error;
+} candidate;
+
+static candidate candidate_of(const run_plan *p, __m256 scale)
+{
+    candidate c;
+
+    c.bytes = e4m3_of(p, _mm256_min_ps(scale, _mm256_set1_ps(448.0f)), &c.values);
+    const __m256 decode = _mm256_mul_ps(c.values, _mm256_set1_ps(p->tensor_other));
+    c.factors = _mm256_min_ps(_mm256_div_ps(_mm256_set1_ps(1.0f), decode), _mm256_set1_ps(FLT_MAX));
+    c.error = _mm256_setzero_ps();
+    return c;
+}
+
+/* The value of q's code, by taking back what rounding had added. */
+static inline __m256 e2m1_value(const run_plan *p, __m256 q)
+{
+    const __m256 sign_mask = _mm256_set1_ps(-0.0f);
+    const __m256 a = _mm256_min_ps(_mm256_andnot_ps(sign_mask, q), _mm256_set1_ps(6.0f));
+    const __m256i field = _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(INF_BITS));
+    const __m256i e = _mm256_max_epi32(field, p->element.lowest);
+    const __m256 addend = _mm256_castsi256_ps(_mm256_add_epi32(e, p->element.up));
+    const __m256 rounded = _mm256_sub_ps(_mm256_add_ps(a, addend), addend);
+
+    return _mm256_or_ps(rounded, _mm256_and_ps(q, sign_mask));
+}
+
+static inline void add_error(const run_plan *p, __m256 x, candidate *c)
+{
+    const uint8_t error = p->blocking->error;
+    const __m256 product = _mm256_mul_ps(e2m1_value(p, _mm256_mul_ps(x, c->factors)), c->values);
+    __m256 difference;
+
+    if (error >= FPX_ERROR_ABS_SCALED) {
+        difference = _mm256_sub_ps(product, _mm256_mul_ps(x, _mm256_set1_ps(p->multiplier)));
+    } else {
+        const __m256 times = _mm256_mul_ps(product, _mm256_set1_ps(p->tensor_amax));
+        const __m256 bound = _mm256_set1_ps(6.0f * p->blocking->bound);
+        difference = _mm256_sub_ps(_mm256_div_ps(times, bound), x);
+    }
+    if (error == FPX_ERROR_ABS || error == FPX_ERROR_ABS_SCALED)
+        difference = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), difference);
+    else
+        difference = _mm256_mul_ps(difference, difference);
+    c->error = _mm256_add_ps(c->error, difference);
+}
+
+static int scale8_46(const run_plan *p, const eight *at, __m256i amax, __m256i *ret_bytes,
+                     __m256 *ret_factors)
+{
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i index = _mm256_mullo_epi32(lanes, _mm256_set1_epi32((int)at->apart));
+    const __m256 sixth = _mm256_div_ps(_mm256_castsi256_ps(amax), _mm256_set1_ps(6.0f));
+    const __m256 base = _mm256_mul_ps(sixth, _mm256_set1_ps(p->multiplier));
+    candidate four = candidate_of(p, _mm256_mul_ps(base, _mm256_set1_ps(1.5f)));
+    candidate six = candidate_of(p, base);
+
+    for (size_t i = 0; i < NVFP4_WIDTH; i++) {
+        const __m256 x = _mm256_i32gather_ps(at->src + i * at->step, index, 4);
+        add_error(p, x, &four);
+        add_error(p, x, &six);
+    }
+    const __m256 better = _mm256_cmp_ps(four.error, six.error, _CMP_LT_OQ);
+    *ret_bytes = _mm256_blendv_epi8(six.bytes, four.bytes, _mm256_castps_si256(better));
+    *ret_factors = _mm256_blendv_ps(six.factors, four.factors, better);
     return 1;
 }
 
@@ -380,11 +465,12 @@ static inline __attribute__((always_inline)) void run8(scale8_fn *scale8, const 
                                                        const float *src, uint8_t *codes,
                                                        uint8_t *scales, size_t width)
 {
+    const eight at = { src, width, 1 };
     const __m256i amax = amax8(src, width);
     __m256i bytes;
     __m256 factors;
 
-    if (!all_finite(amax) || !scale8(p, amax, &bytes, &factors)) {
+    if (!all_finite(amax) || !scale8(p, &at, amax, &bytes, &factors)) {
         reference(p, 1, BLOCKS * width, width, src, BLOCKS * width, codes, scales);
         return;
     }
@@ -435,13 +521,14 @@ static void columns32(const run_plan *p, const float *src, size_t stride, uint8_
     __m256 factors[4];
 
     for (size_t v = 0; v < 4; v++) {
+        const eight at = { src + v * LANES, 1, stride };
         __m256i amax = _mm256_setzero_si256();
         for (size_t r = 0; r < p->width; r++) {
-            const float *const at = src + r * stride + v * LANES;
-            const __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)at);
+            const float *const x8 = at.src + r * stride;
+            const __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)x8);
             amax = _mm256_max_epi32(amax, _mm256_and_si256(x, mask));
         }
-        if (!all_finite(amax) || !p->scale8(p, amax, &bytes[v], &factors[v])) {
+        if (!all_finite(amax) || !p->scale8(p, &at, amax, &bytes[v], &factors[v])) {
             reference(p, p->width, GROUP, 1, src, stride, codes, scales);
             return;
         }
@@ -472,12 +559,14 @@ static int plan_nvfp4(run_plan *p)
     if (!(p->tensor_amax >= FLT_MIN && p->tensor_amax <= FLT_MAX))
         return 0;
     p->scale = plan_encode(&fpx_e4m3);
-    if (p->blocking->rule == FPX_RULE_NVFP4_TE) {
-        const float encode = fpx_block_tensor_encode(448.0f, p->tensor_amax);
-        p->scale8 = scale8_te;
-        p->multiplier = encode * (1.0f / 6.0f);
+    if (p->blocking->rule != FPX_RULE_NVFP4_TORCHAO) {
+        const int is_46 = p->blocking->rule == FPX_RULE_NVFP4_46;
+        const float encode =
+            fpx_block_tensor_encode(is_46 ? p->blocking->bound : 448.0f, p->tensor_amax);
+        p->scale8 = is_46 ? scale8_46 : scale8_te;
+        p->multiplier = is_46 ? encode : encode * (1.0f / 6.0f);
         p->tensor_other = 1.0f / encode;
-        return 1;
+        return !is_46 || p->width == NVFP4_WIDTH;
     }
     p->scale8 = scale8_torchao;
     p->tensor_scale = p->tensor_amax / (448.0f * 6.0f);
@@ -499,6 +588,7 @@ static int plan_run(const fpx_blocking *b, float tensor_amax, size_t width, run_
         break;
     case FPX_RULE_NVFP4_TE:
     case FPX_RULE_NVFP4_TORCHAO:
+    case FPX_RULE_NVFP4_46:
         if (!plan_nvfp4(&p))
             return 0;
         break;

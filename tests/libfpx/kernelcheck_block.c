@@ -14,30 +14,34 @@ static const struct {
     const fpx_format *element; /* NULL: the profile's */
     uint16_t block[2];
     uint8_t exponent; /* MX */
+    uint8_t error;    /* NVFP4_46 */
 } blockings[] = {
-    { "mx-ocp", &fpx_e4m3, { 1, 32 }, FPX_MX_FLOOR },
-    { "mx-ocp", &fpx_e5m2, { 1, 32 }, FPX_MX_CEIL },
-    { "mx-torchao", &fpx_e3m2, { 1, 32 }, FPX_MX_EVEN },
-    { "mx-cublas", &fpx_e2m3, { 1, 32 }, FPX_MX_RCEIL },
-    { "mx-te", &fpx_e4m3, { 1, 32 }, FPX_MX_RCEIL_FP32 },
-    { "mx-te", &fpx_e2m1, { 1, 16 }, FPX_MX_EVEN },
-    { "mx-te", &fpx_e2m1, { 1, 64 }, FPX_MX_FLOOR },
-    { "mx-ocp", &fpx_e4m3, { 32, 1 }, FPX_MX_FLOOR },
-    { "mx-te", &fpx_e5m2, { 7, 1 }, FPX_MX_RCEIL_FP32 },
-    { "mx-ocp", &fpx_mxint8, { 1, 32 }, FPX_MX_FLOOR },
-    { "mx-ocp", &fpx_e4m3, { 8, 32 }, FPX_MX_FLOOR },
-    { "nvfp4-te", NULL, { 1, 16 }, 0 },
-    { "nvfp4-te", NULL, { 16, 1 }, 0 },
-    { "nvfp4-te", NULL, { 16, 16 }, 0 },
-    { "nvfp4-te-python", NULL, { 1, 16 }, 0 },
-    { "nvfp4-torchao", NULL, { 1, 16 }, 0 },
-    { "nvfp4-46", NULL, { 1, 16 }, 0 },
-    { "nvfp4-46-256", NULL, { 16, 16 }, 0 },
-    { "tile-te", NULL, { 1, 128 }, 0 },
-    { "tile-te-pow2", NULL, { 16, 64 }, 0 },
-    { "tile-te", &fpx_e5m2, { 0, 0 }, 0 },
-    { "deepseek-v3", NULL, { 1, 128 }, 0 },
-    { "deepgemm", NULL, { 1, 128 }, 0 },
+    { "mx-ocp", &fpx_e4m3, { 1, 32 }, FPX_MX_FLOOR, 0 },
+    { "mx-ocp", &fpx_e5m2, { 1, 32 }, FPX_MX_CEIL, 0 },
+    { "mx-torchao", &fpx_e3m2, { 1, 32 }, FPX_MX_EVEN, 0 },
+    { "mx-cublas", &fpx_e2m3, { 1, 32 }, FPX_MX_RCEIL, 0 },
+    { "mx-te", &fpx_e4m3, { 1, 32 }, FPX_MX_RCEIL_FP32, 0 },
+    { "mx-te", &fpx_e2m1, { 1, 16 }, FPX_MX_EVEN, 0 },
+    { "mx-te", &fpx_e2m1, { 1, 64 }, FPX_MX_FLOOR, 0 },
+    { "mx-ocp", &fpx_e4m3, { 32, 1 }, FPX_MX_FLOOR, 0 },
+    { "mx-te", &fpx_e5m2, { 7, 1 }, FPX_MX_RCEIL_FP32, 0 },
+    { "mx-ocp", &fpx_mxint8, { 1, 32 }, FPX_MX_FLOOR, 0 },
+    { "mx-ocp", &fpx_e4m3, { 8, 32 }, FPX_MX_FLOOR, 0 },
+    { "nvfp4-te", NULL, { 1, 16 }, 0, 0 },
+    { "nvfp4-te", NULL, { 16, 1 }, 0, 0 },
+    { "nvfp4-te", NULL, { 16, 16 }, 0, 0 },
+    { "nvfp4-te-python", NULL, { 1, 16 }, 0, 0 },
+    { "nvfp4-torchao", NULL, { 1, 16 }, 0, 0 },
+    { "nvfp4-46", NULL, { 1, 16 }, 0, FPX_ERROR_ABS },
+    { "nvfp4-46-256", NULL, { 16, 16 }, 0, FPX_ERROR_ABS },
+    { "nvfp4-46", NULL, { 16, 1 }, 0, FPX_ERROR_SQUARE },
+    { "nvfp4-46-256", NULL, { 1, 16 }, 0, FPX_ERROR_ABS_SCALED },
+    { "nvfp4-46", NULL, { 1, 16 }, 0, FPX_ERROR_SQUARE_SCALED },
+    { "tile-te", NULL, { 1, 128 }, 0, 0 },
+    { "tile-te-pow2", NULL, { 16, 64 }, 0, 0 },
+    { "tile-te", &fpx_e5m2, { 0, 0 }, 0, 0 },
+    { "deepseek-v3", NULL, { 1, 128 }, 0, 0 },
+    { "deepgemm", NULL, { 1, 128 }, 0, 0 },
 };
 
 enum { ROWS_MOST = 35, COLS_MOST = 300 };
@@ -54,6 +58,7 @@ static fpx_blocking blocking_of(size_t param)
     b.block[1] = blockings[param].block[1];
     if (b.rule == FPX_RULE_MX)
         b.mx_exponent = blockings[param].exponent;
+    b.error = blockings[param].error;
     return b;
 }
 
@@ -203,12 +208,15 @@ const kc_row kc_rows_block[] = {
     BENCH(13, "block/nvfp4/te/16x16"),
     ROW(14, "block/nvfp4/te/python"),
     BENCH(15, "block/nvfp4/torchao"),
-    ROW(16, "block/nvfp4/46"),
+    BENCH(16, "block/nvfp4/46"),
     ROW(17, "block/nvfp4/46/16x16"),
-    BENCH(18, "block/tile/te"),
-    ROW(19, "block/tile/te/pow2"),
-    ROW(20, "block/tile/te/tensor"),
-    BENCH(21, "block/tile/deepseek"),
-    ROW(22, "block/tile/deepgemm"),
+    ROW(18, "block/nvfp4/46/16x1/square"),
+    ROW(19, "block/nvfp4/46/256/abs_scaled"),
+    ROW(20, "block/nvfp4/46/square_scaled"),
+    BENCH(21, "block/tile/te"),
+    ROW(22, "block/tile/te/pow2"),
+    ROW(23, "block/tile/te/tensor"),
+    BENCH(24, "block/tile/deepseek"),
+    ROW(25, "block/tile/deepgemm"),
     { NULL, 0, NULL, NULL, 0, 0, NULL },
 };
