@@ -1,42 +1,9 @@
-/* block_avx2.c - AVX2 variants of block scaling, for elements rounded to nearest even and saturating. Eight blocks
- * at a time, so that their scales are computed in eight lanes by the same float32 operations as in block_scale.c;
- * elements are encoded as convert_avx2.c says. Where a NaN could arise, eight blocks go to the reference. */
+/* block_avx2.c - AVX2 variants of block scaling. Eight blocks at a time, so that their scales are computed in eight
+ * lanes (block_avx2_scale.c). Where a NaN could arise, eight blocks go to the reference. */
+#include "block_avx2.h"
+
 #include <float.h>
-#include <immintrin.h>
 #include <string.h>
-
-#include "block_kernels.h"
-#include "format_bits.h"
-
-enum { LANES = 8, GROUP = 32, BLOCKS = 8, INF_BITS = 0x7f800000, NVFP4_WIDTH = 16 };
-
-/* What encoding needs to know of a format, in all lanes. */
-typedef struct encode_plan {
-    __m256i clamp;   /* float bits of 2^(emax + 1), which encodes above max_code */
-    __m256i lowest;  /* float bits of 2^emin */
-    __m256i up;      /* (23 - mbits) << 23 */
-    __m256i limit;   /* max_code in each byte */
-    __m128i down;    /* 23 - mbits */
-    __m128i to_sign; /* 8 - bits */
-} encode_plan;
-
-static __m256i float_bits(int e) /* of 2^e */
-{
-    return _mm256_set1_epi32((int32_t)((uint32_t)(e + 127) << 23));
-}
-
-static encode_plan plan_encode(const fpx_format *f)
-{
-    encode_plan p;
-
-    p.clamp = float_bits(fpx_block_emax(f) + 1);
-    p.lowest = float_bits(1 - f->bias);
-    p.up = _mm256_set1_epi32((23 - f->mbits) << 23);
-    p.limit = _mm256_set1_epi8((char)f->max_code);
-    p.down = _mm_cvtsi32_si128(23 - f->mbits);
-    p.to_sign = _mm_cvtsi32_si128(8 - f->bits);
-    return p;
-}
 
 /* The elements that these loops know, with every intermediate a normal float32. */
 static int knows(const fpx_blocking *b)
@@ -49,49 +16,6 @@ static int knows(const fpx_blocking *b)
            fpx_block_emax(f) + 24 - f->mbits <= 127 && c->round == FPX_RNE &&
            (c->overflow == FPX_SATFINITE || f->specials == FPX_SPECIALS_NONE) &&
            c->overflow_test == FPX_TEST_ROUNDED && !b->drops_negative_zero;
-}
-
-/* Magnitude codes of |x|, not yet limited. */
-static inline __m256i magnitudes(const encode_plan *p, __m256 x)
-{
-    const __m256i bits = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(INT32_MAX));
-    const __m256i a = _mm256_min_epi32(bits, p->clamp);
-    const __m256i e = _mm256_max_epi32(_mm256_and_si256(a, _mm256_set1_epi32(INF_BITS)), p->lowest);
-    const __m256i addend = _mm256_add_epi32(e, p->up);
-    const __m256 sum = _mm256_add_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(addend));
-    const __m256i units = _mm256_sub_epi32(_mm256_castps_si256(sum), addend);
-
-    return _mm256_add_epi32(units, _mm256_srl_epi32(_mm256_sub_epi32(e, p->lowest), p->down));
-}
-
-static inline __m256i signs_of(const __m256 *q)
-{
-    const __m256i low = _mm256_packs_epi32(_mm256_castps_si256(q[0]), _mm256_castps_si256(q[1]));
-    const __m256i high = _mm256_packs_epi32(_mm256_castps_si256(q[2]), _mm256_castps_si256(q[3]));
-
-    return _mm256_and_si256(_mm256_packs_epi16(low, high), _mm256_set1_epi8(INT8_MIN));
-}
-
-/* 32 codes of q, none of it NaN. Packing leaves groups of four in the order 0, 2, 4, 6, 1, 3, 5, 7. */
-static inline void encode32(const encode_plan *p, const __m256 *q, uint8_t *dst)
-{
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    const __m256i bytes =
-        _mm256_packus_epi16(_mm256_packus_epi32(magnitudes(p, q[0]), magnitudes(p, q[1])),
-                            _mm256_packus_epi32(magnitudes(p, q[2]), magnitudes(p, q[3])));
-    /* Of each byte only bit 7 is set: a 16-bit shift moves none into its neighbour. */
-    const __m256i signs = _mm256_srl_epi16(signs_of(q), p->to_sign);
-    const __m256i codes = _mm256_or_si256(_mm256_min_epu8(bytes, p->limit), signs);
-
-    _mm256_storeu_si256((__m256i *)(void *)dst, _mm256_permutevar8x32_epi32(codes, order));
-}
-
-static inline void multiply32(const float *src, __m256 first, __m256 second, __m256 *q)
-{
-    q[0] = _mm256_mul_ps(_mm256_loadu_ps(src), first);
-    q[1] = _mm256_mul_ps(_mm256_loadu_ps(src + 8), first);
-    q[2] = _mm256_mul_ps(_mm256_loadu_ps(src + 16), second);
-    q[3] = _mm256_mul_ps(_mm256_loadu_ps(src + 24), second);
 }
 
 /* ---- one block, whatever its scale ---- */
@@ -196,224 +120,6 @@ static inline void store_bytes(__m256i x, uint8_t *dst) /* eight lanes below 256
     _mm_storel_epi64((__m128i *)(void *)dst, _mm_packus_epi16(shorts, shorts));
 }
 
-static int all_finite(__m256i amax)
-{
-    const __m256i special = _mm256_cmpgt_epi32(amax, _mm256_set1_epi32(INF_BITS - 1));
-
-    return _mm256_testz_si256(special, special);
-}
-
-typedef struct run_plan run_plan;
-
-/* Where eight blocks lie: element i of block k is src[k * apart + i * step]. */
-typedef struct eight {
-    const float *src;
-    size_t apart, step;
-} eight;
-
-/* Stored bytes and factors of eight blocks of finite amax; 0 where the reference must look at them. */
-typedef int scale8_fn(const run_plan *p, const eight *at, __m256i amax, __m256i *ret_bytes,
-                      __m256 *ret_factors);
-
-/* Everything about a run of blocks that is the same for all. */
-struct run_plan {
-    scale8_fn *scale8;
-    const fpx_blocking *blocking;
-    encode_plan element;
-    float tensor_amax;
-    size_t width; /* elements of a block */
-    int emax;
-    int top_fraction;   /* of max, as float32's 23 bits */
-    float reciprocal;   /* 1 / max */
-    float multiplier;   /* NVFP4_TE: S * (1/6); NVFP4_46: S */
-    float tensor_scale; /* torchao: t */
-    float tensor_other; /* NVFP4_TE, NVFP4_46: 1 / S; torchao: 1 / t */
-    encode_plan scale;  /* of e4m3 */
-};
-
-static inline __m256i above(__m256i x, int limit) /* 1 where x > limit */
-{
-    return _mm256_srli_epi32(_mm256_cmpgt_epi32(x, _mm256_set1_epi32(limit)), 31);
-}
-
-static inline __m256i round_up(
-    __m256i bits, int limit) /* exponent field, and one where the rest is above limit */
-{
-    const __m256i fraction = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff));
-
-    return _mm256_add_epi32(_mm256_srli_epi32(bits, 23), above(fraction, limit));
-}
-
-/* 2^-127 is the fraction 0x400000 of exponent field 0: byte 0 up to there. */
-static inline __m256i round_up_quotient(const run_plan *p, __m256i amax)
-{
-    const __m256i bits = _mm256_castps_si256(
-        _mm256_mul_ps(_mm256_castsi256_ps(amax), _mm256_set1_ps(p->reciprocal)));
-    const __m256i normal = _mm256_cmpgt_epi32(bits, _mm256_set1_epi32(0x7fffff));
-
-    return _mm256_blendv_epi8(above(bits, 0x400000), round_up(bits, 0), normal);
-}
-
-static inline __m256i mx_bytes(const run_plan *p, __m256i amax)
-{
-    const __m256i emax = _mm256_set1_epi32(p->emax);
-    __m256i byte;
-
-    switch (p->blocking->mx_exponent) {
-    case FPX_MX_CEIL:
-        byte = _mm256_sub_epi32(round_up(amax, 0), emax);
-        break;
-    case FPX_MX_RCEIL:
-        byte = _mm256_sub_epi32(round_up(amax, p->top_fraction), emax);
-        break;
-    case FPX_MX_RCEIL_FP32:
-        byte = round_up_quotient(p, amax);
-        break;
-    case FPX_MX_EVEN:
-        amax = _mm256_add_epi32(amax,
-                                _mm256_set1_epi32(1 << (22 - p->blocking->element.format.mbits)));
-        byte = _mm256_sub_epi32(_mm256_srli_epi32(amax, 23), emax);
-        break;
-    default:
-        byte = _mm256_sub_epi32(_mm256_srli_epi32(amax, 23), emax);
-        break;
-    }
-    return _mm256_min_epi32(_mm256_max_epi32(byte, _mm256_setzero_si256()), _mm256_set1_epi32(254));
-}
-
-static int scale8_mx(const run_plan *p, const eight *at, __m256i amax, __m256i *ret_bytes,
-                     __m256 *ret_factors)
-{
-    (void)at;
-    const __m256i half = _mm256_set1_epi32(p->blocking->mx_exponent == FPX_MX_EVEN
-                                               ? 1 << (22 - p->blocking->element.format.mbits)
-                                               : 0);
-    if (!all_finite(_mm256_add_epi32(amax, half)))
-        return 0;
-
-    const __m256i byte = mx_bytes(p, amax);
-    const __m256i largest = _mm256_set1_epi32(254);
-    const __m256i factor = _mm256_slli_epi32(_mm256_sub_epi32(largest, byte), 23);
-    /* 2^-127 is a subnormal. */
-    const __m256i tiny =
-        _mm256_and_si256(_mm256_cmpeq_epi32(byte, largest), _mm256_set1_epi32(0x00400000));
-    *ret_bytes = byte;
-    *ret_factors = _mm256_castsi256_ps(_mm256_or_si256(factor, tiny));
-    return 1;
-}
-
-/* x in [0, 448] rounded to e4m3: codes, and values by taking back what rounding had added. */
-static inline __m256i e4m3_of(const run_plan *p, __m256 x, __m256 *ret_values)
-{
-    const __m256i e = _mm256_max_epi32(
-        _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(INF_BITS)), p->scale.lowest);
-    const __m256 addend = _mm256_castsi256_ps(_mm256_add_epi32(e, p->scale.up));
-
-    *ret_values = _mm256_sub_ps(_mm256_add_ps(x, addend), addend);
-    return magnitudes(&p->scale, x);
-}
-
-static int scale8_te(const run_plan *p, const eight *at, __m256i amax, __m256i *ret_bytes,
-                     __m256 *ret_factors)
-{
-    (void)at;
-    const __m256 product = _mm256_mul_ps(_mm256_castsi256_ps(amax), _mm256_set1_ps(p->multiplier));
-    __m256 value;
-
-    *ret_bytes = e4m3_of(p, _mm256_min_ps(product, _mm256_set1_ps(448.0f)), &value);
-    const __m256 decode = _mm256_mul_ps(value, _mm256_set1_ps(p->tensor_other));
-    *ret_factors =
-        _mm256_min_ps(_mm256_div_ps(_mm256_set1_ps(1.0f), decode), _mm256_set1_ps(FLT_MAX));
-    return 1;
-}
-
-static int scale8_torchao(const run_plan *p, const eight *at, __m256i amax, __m256i *ret_bytes,
-                          __m256 *ret_factors)
-{
-    (void)at;
-    const __m256 sixth = _mm256_div_ps(_mm256_castsi256_ps(amax), _mm256_set1_ps(6.0f));
-    const __m256 scaled = _mm256_div_ps(sixth, _mm256_set1_ps(p->tensor_scale));
-    const __m256 kept =
-        _mm256_min_ps(_mm256_max_ps(scaled, _mm256_set1_ps(0x1p-6f)), _mm256_set1_ps(448.0f));
-    __m256 value;
-
-    *ret_bytes = e4m3_of(p, kept, &value);
-    *ret_factors = _mm256_div_ps(_mm256_set1_ps(p->tensor_other), value);
-    return 1;
-}
-
-/* ---- four over six: both candidates in eight lanes, errors summed in element order ---- */
-
-typedef struct candidate {
-    __m256i bytes;
-    __m256 values, factors, error;
-} candidate;
-
-static candidate candidate_of(const run_plan *p, __m256 scale)
-{
-    candidate c;
-
-    c.bytes = e4m3_of(p, _mm256_min_ps(scale, _mm256_set1_ps(448.0f)), &c.values);
-    const __m256 decode = _mm256_mul_ps(c.values, _mm256_set1_ps(p->tensor_other));
-    c.factors = _mm256_min_ps(_mm256_div_ps(_mm256_set1_ps(1.0f), decode), _mm256_set1_ps(FLT_MAX));
-    c.error = _mm256_setzero_ps();
-    return c;
-}
-
-/* The value of q's code, by taking back what rounding had added. */
-static inline __m256 e2m1_value(const run_plan *p, __m256 q)
-{
-    const __m256 sign_mask = _mm256_set1_ps(-0.0f);
-    const __m256 a = _mm256_min_ps(_mm256_andnot_ps(sign_mask, q), _mm256_set1_ps(6.0f));
-    const __m256i field = _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(INF_BITS));
-    const __m256i e = _mm256_max_epi32(field, p->element.lowest);
-    const __m256 addend = _mm256_castsi256_ps(_mm256_add_epi32(e, p->element.up));
-    const __m256 rounded = _mm256_sub_ps(_mm256_add_ps(a, addend), addend);
-
-    return _mm256_or_ps(rounded, _mm256_and_ps(q, sign_mask));
-}
-
-static inline void add_error(const run_plan *p, __m256 x, candidate *c)
-{
-    const uint8_t error = p->blocking->error;
-    const __m256 product = _mm256_mul_ps(e2m1_value(p, _mm256_mul_ps(x, c->factors)), c->values);
-    __m256 difference;
-
-    if (error >= FPX_ERROR_ABS_SCALED) {
-        difference = _mm256_sub_ps(product, _mm256_mul_ps(x, _mm256_set1_ps(p->multiplier)));
-    } else {
-        const __m256 times = _mm256_mul_ps(product, _mm256_set1_ps(p->tensor_amax));
-        const __m256 bound = _mm256_set1_ps(6.0f * p->blocking->bound);
-        difference = _mm256_sub_ps(_mm256_div_ps(times, bound), x);
-    }
-    if (error == FPX_ERROR_ABS || error == FPX_ERROR_ABS_SCALED)
-        difference = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), difference);
-    else
-        difference = _mm256_mul_ps(difference, difference);
-    c->error = _mm256_add_ps(c->error, difference);
-}
-
-static int scale8_46(const run_plan *p, const eight *at, __m256i amax, __m256i *ret_bytes,
-                     __m256 *ret_factors)
-{
-    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256i index = _mm256_mullo_epi32(lanes, _mm256_set1_epi32((int)at->apart));
-    const __m256 sixth = _mm256_div_ps(_mm256_castsi256_ps(amax), _mm256_set1_ps(6.0f));
-    const __m256 base = _mm256_mul_ps(sixth, _mm256_set1_ps(p->multiplier));
-    candidate four = candidate_of(p, _mm256_mul_ps(base, _mm256_set1_ps(1.5f)));
-    candidate six = candidate_of(p, base);
-
-    for (size_t i = 0; i < NVFP4_WIDTH; i++) {
-        const __m256 x = _mm256_i32gather_ps(at->src + i * at->step, index, 4);
-        add_error(p, x, &four);
-        add_error(p, x, &six);
-    }
-    const __m256 better = _mm256_cmp_ps(four.error, six.error, _CMP_LT_OQ);
-    *ret_bytes = _mm256_blendv_epi8(six.bytes, four.bytes, _mm256_castps_si256(better));
-    *ret_factors = _mm256_blendv_ps(six.factors, four.factors, better);
-    return 1;
-}
-
 /* rows x cols elements in blocks {rows, 1} or {1, width}. */
 static void reference(const run_plan *p, size_t rows, size_t cols, size_t width, const float *src,
                       size_t stride, uint8_t *codes, uint8_t *scales)
@@ -461,16 +167,15 @@ static inline void encode_narrow(const run_plan *p, const float *src, __m256 fac
 }
 
 /* Eight blocks. */
-static inline __attribute__((always_inline)) void run8(scale8_fn *scale8, const run_plan *p,
-                                                       const float *src, uint8_t *codes,
-                                                       uint8_t *scales, size_t width)
+static inline void run8(const run_plan *p, const float *src, uint8_t *codes, uint8_t *scales,
+                        size_t width)
 {
     const eight at = { src, width, 1 };
     const __m256i amax = amax8(src, width);
     __m256i bytes;
     __m256 factors;
 
-    if (!all_finite(amax) || !scale8(p, &at, amax, &bytes, &factors)) {
+    if (!all_finite(amax) || !p->scale8(p, &at, amax, &bytes, &factors)) {
         reference(p, 1, BLOCKS * width, width, src, BLOCKS * width, codes, scales);
         return;
     }
@@ -482,33 +187,30 @@ static inline __attribute__((always_inline)) void run8(scale8_fn *scale8, const 
 }
 
 /* The last blocks are filled up to eight with zeros. */
-static inline __attribute__((always_inline)) void run_last(scale8_fn *scale8, const run_plan *p,
-                                                           const float *src, uint8_t *codes,
-                                                           uint8_t *scales, size_t count,
-                                                           size_t width)
+static void run_last(const run_plan *p, const float *src, uint8_t *codes, uint8_t *scales,
+                     size_t count, size_t width)
 {
     float x[BLOCKS * GROUP] = { 0.0f };
     uint8_t c[BLOCKS * GROUP];
     uint8_t s[BLOCKS];
 
     memcpy(x, src, count * width * sizeof *x);
-    run8(scale8, p, x, c, s, width);
+    run8(p, x, c, s, width);
     memcpy(codes, c, count * width);
     memcpy(scales, s, count);
 }
 
-static inline __attribute__((always_inline)) size_t run_all(scale8_fn *scale8, const run_plan *p,
-                                                            const float *src, uint8_t *codes,
-                                                            uint8_t *scales, size_t count,
-                                                            size_t width)
+static inline __attribute__((always_inline)) size_t run_all(const run_plan *p, const float *src,
+                                                            uint8_t *codes, uint8_t *scales,
+                                                            size_t count, size_t width)
 {
     size_t i = 0;
 
     for (; count - i >= BLOCKS; i += BLOCKS)
-        run8(scale8, p, src + i * width, codes + i * width, scales + i, width);
+        run8(p, src + i * width, codes + i * width, scales + i, width);
     if (i == count || width > GROUP)
         return i;
-    run_last(scale8, p, src + i * width, codes + i * width, scales + i, count - i, width);
+    run_last(p, src + i * width, codes + i * width, scales + i, count - i, width);
     return count;
 }
 
@@ -547,7 +249,7 @@ static void plan_mx(run_plan *p)
 {
     const fpx_format *const f = &p->blocking->element.format;
 
-    p->scale8 = scale8_mx;
+    p->scale8 = fpx_block8_mx;
     p->emax = fpx_block_emax(f);
     p->top_fraction = (int)(fpx_f32_bits((float)fpx_format_max(f)) & 0x7fffffu);
     p->reciprocal = (float)(1.0 / fpx_format_max(f));
@@ -563,12 +265,12 @@ static int plan_nvfp4(run_plan *p)
         const int is_46 = p->blocking->rule == FPX_RULE_NVFP4_46;
         const float encode =
             fpx_block_tensor_encode(is_46 ? p->blocking->bound : 448.0f, p->tensor_amax);
-        p->scale8 = is_46 ? scale8_46 : scale8_te;
+        p->scale8 = is_46 ? fpx_block8_46 : fpx_block8_te;
         p->multiplier = is_46 ? encode : encode * (1.0f / 6.0f);
         p->tensor_other = 1.0f / encode;
         return !is_46 || p->width == NVFP4_WIDTH;
     }
-    p->scale8 = scale8_torchao;
+    p->scale8 = fpx_block8_torchao;
     p->tensor_scale = p->tensor_amax / (448.0f * 6.0f);
     p->tensor_other = 1.0f / p->tensor_scale;
     return p->tensor_other <= FLT_MAX;
@@ -599,7 +301,6 @@ static int plan_run(const fpx_blocking *b, float tensor_amax, size_t width, run_
     return 1;
 }
 
-/* The scale function and the usual widths are constants here, so that each has its own loop. */
 static size_t run_avx2(const fpx_blocking *b, float tensor_amax, size_t width, const float *src,
                        uint8_t *codes, void *scales, size_t count)
 {
@@ -607,13 +308,12 @@ static size_t run_avx2(const fpx_blocking *b, float tensor_amax, size_t width, c
 
     if ((width != NVFP4_WIDTH && width % GROUP != 0) || !plan_run(b, tensor_amax, width, &p))
         return 0;
-    if (b->rule == FPX_RULE_MX && width == GROUP)
-        return run_all(scale8_mx, &p, src, codes, scales, count, GROUP);
-    if (b->rule == FPX_RULE_NVFP4_TE && width == NVFP4_WIDTH)
-        return run_all(scale8_te, &p, src, codes, scales, count, NVFP4_WIDTH);
-    if (b->rule == FPX_RULE_NVFP4_TORCHAO && width == NVFP4_WIDTH)
-        return run_all(scale8_torchao, &p, src, codes, scales, count, NVFP4_WIDTH);
-    return run_all(p.scale8, &p, src, codes, scales, count, width);
+    /* The usual widths are constants, so that each has its own loop. */
+    if (width == GROUP)
+        return run_all(&p, src, codes, scales, count, GROUP);
+    if (width == NVFP4_WIDTH)
+        return run_all(&p, src, codes, scales, count, NVFP4_WIDTH);
+    return run_all(&p, src, codes, scales, count, width);
 }
 
 static size_t columns_avx2(const fpx_blocking *b, float tensor_amax, size_t height,

@@ -1,5 +1,5 @@
 /* block_kernels.h - the parts of block scaling, and the table of kernels for each instruction-set level. The
- * scalar column is the reference (block.c, block_scale.c); another gives the same bits.
+ * scalar column is the reference (block_walk.c, block_scale.c); another gives the same bits.
  *
  * Everything here runs inside fpx_fpenv_enter/leave with a blocking that fpx_blocking_check accepts. */
 #ifndef FPX_BLOCK_KERNELS_H
@@ -51,6 +51,11 @@ typedef struct fpx_block_kernels {
 } fpx_block_kernels;
 
 const fpx_block_kernels *fpx_block_kernels_for(fpx_cpu_level level);
+
+/* ---- block_walk.c ---- */
+/* The larger, as bits, of an earlier amax and that of n elements (amax_nan). */
+uint32_t fpx_block_amax_bits(const fpx_blocking *blocking, fpx_cpu_level level, const float *x,
+                             size_t n, uint32_t before);
 
 /* The whole job by one table's kernels. */
 void fpx_block_run_job(const fpx_block_kernels *kernels, const fpx_block_job *job);
