@@ -10,7 +10,7 @@ enum { LONGEST = 70 };
 
 static unsigned bit_of(const uint8_t *bytes, size_t at)
 {
-    return bytes[at / 8] >> (at % 8) & 1u;
+    return (unsigned)bytes[at / 8] >> (at % 8) & 1u;
 }
 
 /* Every width and length: bit j of code i is bit i * width + j of the stream; what is beyond is 0; back again. */
@@ -29,7 +29,8 @@ START_TEST(dense_bits)
             ck_assert_uint_eq(bytes, (n * bits + 7) / 8);
             ck_assert_int_eq(fpx_pack(bits, codes, n, packed), FPX_OK);
             for (size_t at = 0; at < bytes * 8; at++) {
-                const unsigned want = at < n * bits ? codes[at / bits] >> (at % bits) & 1u : 0;
+                const unsigned want =
+                    at < n * bits ? (unsigned)codes[at / bits] >> (at % bits) & 1u : 0;
                 if (bit_of(packed, at) != want)
                     ck_abort_msg("%u bits, %zu codes: bit %zu", bits, n, at);
             }
