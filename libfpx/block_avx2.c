@@ -12,7 +12,7 @@ static int knows(const fpx_blocking *b)
     const fpx_format *const f = &c->format;
 
     return f->cls == FPX_CLASS_FLOAT && f->specials <= FPX_SPECIALS_NONE && f->flags == 0 &&
-           f->ebits >= 2 && f->mbits >= 1 && 1 - f->bias >= -126 && fpx_block_emax(f) >= 1 &&
+           f->ebits >= 2 && f->mbits >= 1 && 1 - f->bias >= -126 && fpx_block_emax(f) >= 2 &&
            fpx_block_emax(f) + 24 - f->mbits <= 127 && c->round == FPX_RNE &&
            (c->overflow == FPX_SATFINITE || f->specials == FPX_SPECIALS_NONE) &&
            c->overflow_test == FPX_TEST_ROUNDED && !b->drops_negative_zero;

@@ -65,13 +65,11 @@ int fpx_block8_mx(const run_plan *p, const eight *at, __m256i amax, __m256i *ret
         return 0;
 
     const __m256i byte = mx_bytes(p, amax);
-    const __m256i largest = _mm256_set1_epi32(254);
-    const __m256i factor = _mm256_slli_epi32(_mm256_sub_epi32(largest, byte), 23);
-    /* 2^-127 is a subnormal. */
-    const __m256i tiny =
-        _mm256_and_si256(_mm256_cmpeq_epi32(byte, largest), _mm256_set1_epi32(0x00400000));
+    /* At most 253 (emax is 2 or more): 2^-byte is no subnormal. */
+    const __m256i factor = _mm256_slli_epi32(_mm256_sub_epi32(_mm256_set1_epi32(254), byte), 23);
+
     *ret_bytes = byte;
-    *ret_factors = _mm256_castsi256_ps(_mm256_or_si256(factor, tiny));
+    *ret_factors = _mm256_castsi256_ps(factor);
     return 1;
 }
 

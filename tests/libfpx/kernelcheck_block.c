@@ -62,24 +62,30 @@ static fpx_blocking blocking_of(size_t param)
     return b;
 }
 
-/* The float next to a multiple of max at some power of two, where scales change. */
-static uint32_t threshold(const fpx_blocking *b, uint64_t r)
+/* The float next to a multiple of max at some power of two, where scales change: the same power and multiple for 32
+ * elements, so that a block's amax is one of them. The smallest powers, where scales become 0, more often. */
+static uint32_t threshold(const fpx_blocking *b, uint64_t chunk, uint64_t r)
 {
     const double max = fpx_format_max(&b->element.format);
-    const double steps[4] = { 1.0, max, 448.0 * 6.0, 1.0 + 0.0625 * (double)(r >> 50 & 15) };
-    const float x = (float)ldexp(steps[r >> 40 & 3], (int)(r >> 32 & 255) - 127);
+    const double steps[4] = { 1.0, max, 448.0 * 6.0, 1.0 + 0.0625 * (double)(chunk >> 50 & 15) };
+    const int e = (chunk >> 60) < 4 ? -127 : (int)(chunk >> 32 & 255) - 127;
+    const float x = (float)ldexp(steps[chunk >> 40 & 3], e);
 
-    return fpx_f32_bits(x) + (uint32_t)(r & 3) - 1;
+    return fpx_f32_bits(x) + (uint32_t)(r % 3) - 1;
 }
 
 static void fill(const fpx_blocking *b, float *x, size_t n, uint64_t *state)
 {
+    uint64_t chunk = 0;
+
     for (size_t i = 0; i < n; i++) {
         const uint64_t r = kc_random(state);
         const size_t kind = i / 96 % 4;
+        if (i % 32 == 0)
+            chunk = kc_random(state);
         uint32_t u = fpx_f32_bits((float)(int32_t)r * 0x1p-28f);
         if (kind == 1)
-            u = threshold(b, r) & 0x7fffffffu;
+            u = threshold(b, chunk, r) & 0x7fffffffu;
         if (kind == 2)
             u = (uint32_t)(r >> 32) % 0x7f800000u;
         if (kind == 3 && r >> 60 < 8)

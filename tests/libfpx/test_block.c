@@ -281,6 +281,7 @@ static const struct special_case {
     /* TE: S is 1 where AMAX is Inf; NaN takes no part, and is the largest value of e2m1. */
     { "nvfp4-te", INFINITY, { 0x7f800000, 0xff800000, 0 }, 0x7e, { 7, 0xf, 0, 8 } },
     { "nvfp4-te", 1.0f, { 0x7fc00000, 0xffc00001, 0x80000000 }, 0x7e, { 7, 7, 8, 0xd } },
+    { "nvfp4-te", INFINITY, { 0x7fc00000, 0x7f800000, 0x80000000 }, 0x7e, { 7, 7, 8, 8 } },
     { "nvfp4-te-python", 1.0f, { 0, 0x80000000, 0x80000000 }, 0x7e, { 0, 0, 0, 0xd } },
     { "nvfp4-te-python", 1.0f, { 0x7fc00000, 0, 0 }, 0x7f, { 7, 7, 7, 7 } },
     { "nvfp4-torchao", 1.0f, { 0x7fc00000, 0, 0 }, 0x7f, { 7, 7, 7, 7 } },
@@ -366,6 +367,23 @@ START_TEST(zero_blocks)
         }
     }
     ck_assert_uint_ge(found, 15);
+}
+END_TEST
+
+/* amax and AMAX of bf16 for which (amax / 6) / t and amax / (6 t) round to two codes: found by search. */
+START_TEST(order_of_torchao)
+{
+    static const struct {
+        float amax, tensor;
+        uint32_t code;
+    } traps[] = { { 0x1.d4p+3f, 0x1.38p+7f, 0x62 },
+                  { 0x1.d4p+3f, 0x1.38p+5f, 0x72 },
+                  { 0x1.7p+3f, 0x1.cp+3f, 0x7b } };
+    const fpx_blocking b = profile("nvfp4-torchao");
+
+    for (size_t i = 0; i < sizeof traps / sizeof traps[0]; i++)
+        ck_assert_uint_eq(fpx_block_factor_of(&b, traps[i].tensor, traps[i].amax, 0).stored,
+                          traps[i].code);
 }
 END_TEST
 
@@ -516,6 +534,7 @@ int main(void)
     tcase_add_loop_test(t, mx_matrices, 0, 3);
     tcase_add_loop_test(t, special_blocks, 0, sizeof special_cases / sizeof special_cases[0]);
     tcase_add_test(t, zero_blocks);
+    tcase_add_test(t, order_of_torchao);
     tcase_add_test(t, tile_scales);
     tcase_add_test(t, stochastic);
     tcase_add_test(t, refusals);
