@@ -22,7 +22,7 @@ static const cli_option options[] = {
     { NULL, NULL, NULL }
 };
 
-static const bench_area *const areas[] = { &bench_formats, &bench_elemfn, &bench_gemm, &bench_train,
+static const bench_area *const areas[] = { &bench_formats, &bench_blocks, &bench_elemfn, &bench_gemm, &bench_train,
                                            &bench_shadow };
 enum { AREAS = sizeof areas / sizeof areas[0] };
 
@@ -159,7 +159,7 @@ static int run(const cli_args *a)
     for (size_t i = 0; i < AREAS; i++)
         known += only != NULL && strcmp(only, areas[i]->name) == 0;
     if (known == 0)
-        return cli_usage("bench", "no area '%s'; there are formats, elemfn, gemm, train, shadow",
+        return cli_usage("bench", "no area '%s'; there are formats, blocks, elemfn, gemm, train, shadow",
                          only);
     if (status == FPX_OK && a->option[OPT_THREADS])
         status = cli_number("--threads", a->option[OPT_THREADS], 1, 1024, &asked, &err);
@@ -179,11 +179,11 @@ const cli_verb verb_bench = {
     "bench",
     "[AREA] [OPTIONS]",
     "each figure as a ratio to a limit or a peer measured in the same run",
-    "AREA is formats (conversions against plain loops), elemfn (elementary functions\n"
-    "against glibc's vectorised libm), gemm (reproducible products against OpenBLAS), train (a\n"
-    "model against OpenBLAS at its best size) or shadow (what shadows and traces cost); without\n"
-    "it, all. Figures are the best of rounds in which both sides take turns; with one thread,\n"
-    "time of this process only.\n"
+    "AREA is formats (conversions against plain loops), blocks (block scaling against a plain\n"
+    "narrowing loop), elemfn (elementary functions against glibc's vectorised libm), gemm\n"
+    "(reproducible products against OpenBLAS), train (a model against OpenBLAS at its best size)\n"
+    "or shadow (what shadows and traces cost); without it, all. Figures are the best of rounds in\n"
+    "which both sides take turns; with one thread, time of this process only.\n"
     "example: fpx bench gemm --threads 2",
     options,
     0,

@@ -29,6 +29,7 @@ extern const kc_row kc_rows_stream[];
 extern const kc_row kc_rows_elemfn[];
 extern const kc_row kc_rows_reduce[];
 extern const kc_row kc_rows_gemm[];
+extern const kc_row kc_rows_block[];
 
 enum { KC_LONGEST = 67, KC_CANARY = 64 };
 

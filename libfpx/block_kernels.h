@@ -1,0 +1,84 @@
+/* block_kernels.h - the parts of block scaling, and the table of kernels for each instruction-set level. The
+ * scalar column is the reference (block_walk.c, block_scale.c); another gives the same bits.
+ *
+ * Everything here runs inside fpx_fpenv_enter/leave with a blocking that fpx_blocking_check accepts. */
+#ifndef FPX_BLOCK_KERNELS_H
+#define FPX_BLOCK_KERNELS_H
+
+#include <fpx/block.h>
+
+/* How one block is scaled. */
+typedef struct fpx_block_factor {
+    uint32_t stored; /* bits of the stored scale */
+    float factor;    /* q = x * factor, or x / factor; MX reads stored only */
+} fpx_block_factor;
+
+/* A tensor to quantize; grid and blocks in numbers of blocks. */
+typedef struct fpx_block_job {
+    const fpx_blocking *blocking;
+    float tensor_amax;
+    const float *src;
+    const uint32_t *bits; /* NULL but for FPX_SR */
+    size_t rows, cols;
+    size_t stride;        /* elements from a row of src and codes to the next */
+    size_t height, width; /* of a whole block, resolved: never 0, at most the matrix */
+    size_t down, across;  /* the grid */
+    uint8_t *codes;
+    void *scales;
+} fpx_block_job;
+
+/* Quantizes blocks 0, 1, ... of `count` whole blocks {1, width} that follow each other in src, codes and scales;
+ * returns how many of them it did, in order: 0 where it does not know the blocking. */
+typedef size_t fpx_block_run_fn(const fpx_blocking *blocking, float tensor_amax, size_t width,
+                                const float *src, uint8_t *codes, void *scales, size_t count);
+
+/* The same for `count` blocks {height, 1} beside each other. */
+typedef size_t fpx_block_columns_fn(const fpx_blocking *blocking, float tensor_amax, size_t height,
+                                    const float *src, size_t stride, uint8_t *codes, void *scales,
+                                    size_t count);
+
+/* Encodes some of the first elements of src[0..n), all of one block; returns how many. */
+typedef size_t fpx_block_encode_fn(const fpx_blocking *blocking, fpx_block_factor factor,
+                                   const float *src, uint8_t *codes, size_t n);
+
+/* Each may be NULL, and may do nothing: the reference does what is left. */
+typedef struct fpx_block_kernels {
+    const char *name;
+    fpx_cpu_level level; /* of the sums and decoders */
+    fpx_block_run_fn *run;
+    fpx_block_columns_fn *columns;
+    fpx_block_encode_fn *encode;
+} fpx_block_kernels;
+
+const fpx_block_kernels *fpx_block_kernels_for(fpx_cpu_level level);
+
+/* ---- block_walk.c ---- */
+/* The larger, as bits, of an earlier amax and that of n elements (amax_nan). */
+uint32_t fpx_block_amax_bits(const fpx_blocking *blocking, fpx_cpu_level level, const float *x,
+                             size_t n, uint32_t before);
+
+/* The whole job by one table's kernels. */
+void fpx_block_run_job(const fpx_block_kernels *kernels, const fpx_block_job *job);
+
+/* ---- block_scale.c ---- */
+/* floor(log2) of the element format's largest value. */
+int fpx_block_emax(const fpx_format *format);
+
+/* The scale of a block of this amax; candidate: 1 the first of four over six, else 0. */
+fpx_block_factor fpx_block_factor_of(const fpx_blocking *blocking, float tensor_amax, float amax,
+                                     int candidate);
+
+/* S of the NVFP4 rules of Transformer Engine; bound is 448 or 256. */
+float fpx_block_tensor_encode(float bound, float tensor_amax);
+
+/* What a decoded value is multiplied by. */
+float fpx_block_decode_factor(const fpx_blocking *blocking, float tensor_amax, uint32_t stored);
+
+/* The float32 2^(byte - 127); NaN for 255. */
+float fpx_block_e8m0_value(uint32_t byte);
+
+#ifdef FPX_HAVE_AVX2
+extern const fpx_block_kernels fpx_block_kernels_avx2;
+#endif
+
+#endif /* FPX_BLOCK_KERNELS_H */
