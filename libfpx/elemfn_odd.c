@@ -193,8 +193,11 @@ static dd dd_tanh(double x)
     return x < 0.0 ? dd_neg(y) : y;
 }
 
+/* Near 0, 1/2 + x/4 may be a float64, and the term after it decides. */
 static dd dd_sigmoid(double x)
 {
+    if (fabs(x) < 0x1p-26)
+        return dd_add(dd_of(0.5), (dd){ 0.25 * x, x * x * x * (-1.0 / 48.0) });
     const dd u = dd_exp(-fabs(x));
     const dd q = dd_div(u, dd_add(dd_of(1.0), u));
 
