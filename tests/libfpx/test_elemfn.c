@@ -503,7 +503,7 @@ START_TEST(proof_is_current)
     if (!file)
         ck_abort_msg("%s is not readable from here", text);
     while (fgets(line, sizeof line, file)) {
-        if (line[0] == '#' && !strstr(line, " 0 wrong\n"))
+        if (strstr(line, " wrong\n") && !strstr(line, " 0 wrong\n"))
             ck_abort_msg("%s: %s", text, line);
         for (int f = 0; f < FPX_ELEMFN_COUNT; f++) {
             snprintf(f32, sizeof f32, "# %s float32 ", fpx_elemfn_name((fpx_elemfn)f));
