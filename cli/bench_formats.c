@@ -10,10 +10,6 @@
 
 #include "bench.h"
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
 /* 64 Ki float32 are 256 KiB: in a second-level cache. 10^8 are 400 MB: in none. */
 enum { IN_CACHE = 1 << 16, IN_MEMORY = 100000000, GRAIN = 4096 };
 
@@ -31,55 +27,41 @@ typedef struct conversion_job {
 
 static const fpx_stream stream = { 1, 2, 3, 4 };
 
-#ifdef __x86_64__
-/* What a compiler makes of `to[i] = (uint8_t)from[i]`, written out so that no value is undefined. */
-__attribute__((target("avx2"))) static size_t narrow_avx2(const float *from, char *to, size_t bytes,
-                                                          size_t n)
+/* The loops that one would write; a release build makes vectors of them. */
+static inline void plain_loop(direction d, size_t bytes, const float *restrict from,
+                              void *restrict to, size_t n)
 {
-    const size_t group = 32 / bytes;
-    size_t i = 0;
+    uint8_t *const bytes_to = to;
+    uint16_t *const shorts_to = to;
+    float *const floats_to = to;
 
-    for (; n - i >= group; i += group) {
-        __m256i packed[2];
-        for (size_t v = 0; v < 2 / bytes; v++)
-            packed[v] =
-                _mm256_packus_epi32(_mm256_cvttps_epi32(_mm256_loadu_ps(from + i + 16 * v)),
-                                    _mm256_cvttps_epi32(_mm256_loadu_ps(from + i + 16 * v + 8)));
-        packed[0] = bytes == 1
-                        ? _mm256_permutevar8x32_epi32(_mm256_packus_epi16(packed[0], packed[1]),
-                                                      _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
-                        : _mm256_permute4x64_epi64(packed[0], 0xd8);
-        _mm256_storeu_si256((void *)(to + i * bytes), packed[0]);
-    }
-    return i;
+    for (size_t i = 0; d == DECODE && i < n; i++)
+        floats_to[i] = 1.0f;
+    for (size_t i = 0; d == ENCODE && bytes == 1 && i < n; i++)
+        bytes_to[i] = (uint8_t)from[i];
+    for (size_t i = 0; d == ENCODE && bytes == 2 && i < n; i++)
+        shorts_to[i] = (uint16_t)from[i];
 }
-#endif
-
-static void narrow(const float *from, char *to, size_t bytes, size_t n)
-{
-    size_t i = 0;
 
 #ifdef __x86_64__
-    if (fpx_cpu_detect() >= FPX_CPU_AVX2)
-        i = bytes == 1 ? narrow_avx2(from, to, 1, n) : narrow_avx2(from, to, 2, n);
+__attribute__((target("avx2")))
 #endif
-    for (; i < n; i++) {
-        const float x = from[i] > -128.0f && from[i] < 128.0f ? from[i] : 0.0f;
-        const int16_t value = (int16_t)x;
-        memcpy(to + i * bytes, &value, bytes);
-    }
+static void
+plain_avx2(direction d, size_t bytes, const float *from, void *to, size_t n)
+{
+    plain_loop(d, bytes, from, to, n);
 }
 
 static void plain_range(const conversion_job *j, size_t begin, size_t end)
 {
-    float *const floats = (float *)(void *)j->to;
+    const float *const small = (const float *)(const void *)j->from + begin;
 
-    if (j->direction == ENCODE)
-        narrow((const float *)(const void *)j->from + begin, j->to + begin * j->bytes, j->bytes,
-               end - begin);
-    else if (j->direction == DECODE)
-        for (size_t i = begin; i < end; i++)
-            floats[i] = 1.0f;
+    void *const to = j->to + begin * (j->direction == DECODE ? sizeof(float) : j->bytes);
+
+    if (j->direction != STOCHASTIC && fpx_cpu_detect() >= FPX_CPU_AVX2)
+        plain_avx2(j->direction, j->bytes, small, to, end - begin);
+    else if (j->direction != STOCHASTIC)
+        plain_loop(j->direction, j->bytes, small, to, end - begin);
     else if (j->conversion.sr_bits <= 16) /* two elements a word */
         fpx_stream_u32_array(&stream, begin / 2, (uint32_t *)(void *)j->to + begin / 2,
                              (end - begin) / 2);
@@ -153,8 +135,8 @@ static void name_row(size_t row, size_t n, bench_figure *ret_figure)
     ret_figure->against = against[rows[row].direction];
 }
 
-static fpx_status measure(bench *b, size_t row, size_t n, const float *values, char *codes,
-                          char *to, fpx_pool *pool, fpx_error *err)
+static fpx_status measure(bench *b, size_t row, size_t n, const float *values, const float *small,
+                          char *codes, char *to, fpx_pool *pool, fpx_error *err)
 {
     const fpx_format *const format = fpx_format_find(rows[row].format);
     conversion_job mine = {
@@ -177,6 +159,7 @@ static fpx_status measure(bench *b, size_t row, size_t n, const float *values, c
         mine.from = codes;
     }
     plain.plain = 1;
+    plain.from = (const char *)small;
     if (status == FPX_OK)
         status = bench_measure(b, fpx_pool_threads(pool), jobs, 2, err);
     name_row(row, n, &figure);
@@ -212,20 +195,24 @@ static fpx_status run(bench *b, fpx_error *err)
 {
     static const size_t sizes[] = { IN_CACHE, IN_MEMORY };
     float *const values = malloc((size_t)IN_MEMORY * sizeof *values);
+    float *const small = malloc((size_t)IN_MEMORY * sizeof *small);
     char *const codes = malloc((size_t)IN_MEMORY * 2); /* the widest above has 2 bytes */
     char *const to = malloc((size_t)IN_MEMORY * sizeof(float));
     fpx_pool *pool = NULL;
     fpx_status status = fpx_pool_new(b->threads ? *b->threads : 1, &pool, err);
 
-    if (status == FPX_OK && (values == NULL || codes == NULL || to == NULL))
-        status = fpx_error_set(err, FPX_ENOMEM, "bench: 1000 MB are not there");
+    if (status == FPX_OK && (values == NULL || small == NULL || codes == NULL || to == NULL))
+        status = fpx_error_set(err, FPX_ENOMEM, "bench: 1400 MB are not there");
     if (status == FPX_OK)
         fill(values, IN_MEMORY);
+    for (size_t i = 0; i < IN_MEMORY && status == FPX_OK; i++)
+        small[i] = (float)(i % 251);
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
         for (size_t row = 0; row < ROWS && status == FPX_OK; row++)
-            status = measure(b, row, sizes[s], values, codes, to, pool, err);
+            status = measure(b, row, sizes[s], values, small, codes, to, pool, err);
     fpx_pool_free(pool);
     free(values);
+    free(small);
     free(codes);
     free(to);
     return status;

@@ -5,7 +5,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include <fpx/convert.h>
 #include <fpx/stream.h>
 
 #include "format_bits.h"
@@ -110,6 +112,128 @@ START_TEST(arrays_and_independence)
 }
 END_TEST
 
+/* 16 bits: halves of words, the lower first. */
+START_TEST(mapping_u16)
+{
+    const uint64_t elements[] = { 0, 1, 2, 7, 8, 1001, UINT64_C(0x123456789), UINT64_MAX };
+    uint32_t key[2];
+
+    fpx_stream_key(&stream, key);
+    for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++) {
+        const uint64_t e = elements[i];
+        const uint32_t counter[4] = { (uint32_t)(e >> 3), (uint32_t)(e >> 35), 41, 7 };
+        uint32_t block[4];
+        fpx_philox4x32(counter, key, block);
+        const uint32_t word = block[(e & 7) >> 1];
+        ck_assert_uint_eq(fpx_stream_u16(&stream, e), e & 1 ? word >> 16 : word & 0xffff);
+    }
+    /* u32 of element 5 is 0xab3a0352 (above), the word 1 of block 1: element 10 of 16 bits and the next. */
+    ck_assert_uint_eq(fpx_stream_u16(&stream, 10), 0x0352);
+    ck_assert_uint_eq(fpx_stream_u16(&stream, 11), 0xab3a);
+}
+END_TEST
+
+/* Past the last element comes element 0. */
+START_TEST(arrays_wrap)
+{
+    enum { N = 150 };
+    uint32_t words[N];
+
+    for (uint64_t before = 0; before < 75; before++) {
+        fpx_stream_u32_array(&stream, UINT64_C(0) - before, words, N);
+        for (uint64_t i = 0; i < N; i++)
+            if (words[i] != fpx_stream_u32(&stream, i - before))
+                ck_abort_msg("element %d", (int)i - (int)before);
+    }
+}
+END_TEST
+
+/* w = 0x01234567: the fields are 0x0123 and 0x4567, for e2m1x4 bytes 3, 1 (0x0145) and 2, 0 (0x2367). */
+START_TEST(hardware_layout)
+{
+    static const uint32_t words[2] = { 0x01234567, 0x80000001 };
+    static const uint32_t x4[8] = {
+        0x4567, 0xe6a2, 0x0123, 0xc480, 0x0001, 0x8000, 0x8000, 0x0001
+    };
+    static const uint32_t e2m1x4[4] = { 0x2367, 0xe6c4, 0x0145, 0xa280 };
+    uint32_t bits[8];
+
+    fpx_stream_ptx_rs(FPX_PTX_RS_X4, words, bits, 8);
+    ck_assert_mem_eq(bits, x4, sizeof x4);
+    fpx_stream_ptx_rs(FPX_PTX_RS_E2M1X4, words, bits, 4);
+    ck_assert_mem_eq(bits, e2m1x4, sizeof e2m1x4);
+    memset(bits, 0xa5, sizeof bits);
+    fpx_stream_ptx_rs(FPX_PTX_RS_X4, words, bits, 5);
+    ck_assert_mem_eq(bits, x4, 5 * sizeof *bits);
+    ck_assert_uint_eq(bits[5], 0xa5a5a5a5);
+}
+END_TEST
+
+enum { ROUNDED = 5000 }; /* more than two of the pieces that are made at a time */
+
+static void compare_rounded(const fpx_conversion *c, const float *x, uint64_t first, size_t n)
+{
+    static uint32_t bits[ROUNDED];
+    static unsigned char want[4 * ROUNDED];
+    static unsigned char got[4 * ROUNDED + 1];
+    const size_t bytes = fpx_format_size(&c->format) * n;
+
+    for (size_t i = 0; i < n; i++)
+        bits[i] = c->sr_bits <= 16 ? fpx_stream_u16(&stream, first + i)
+                                   : fpx_stream_u32(&stream, first + i);
+    got[bytes] = 0xa5;
+    ck_assert_int_eq(fpx_encode_f32_random(c, 0.75f, x, bits, want, n), FPX_OK);
+    ck_assert_int_eq(fpx_encode_f32_stream(c, 0.75f, x, &stream, first, got, n), FPX_OK);
+    if (memcmp(want, got, bytes) != 0 || got[bytes] != 0xa5)
+        ck_abort_msg("%s, N %d, variant %d: %zu elements from %llx differ", c->format.name,
+                     c->sr_bits, c->sr_variant, n, (unsigned long long)first);
+}
+
+/* Rounding with a stream is rounding with its numbers, wherever the array begins and ends. */
+START_TEST(rounding_with_a_stream)
+{
+    static const char *const formats[] = { "e4m3", "e2m1", "bf16",    "fp16",
+                                           "tf32", "e8m0", "e4m3fnuz" };
+    static const uint64_t firsts[] = {
+        0, 1, 3, 8, 4095, UINT64_C(0xffffffff8) - 9, UINT64_MAX - 1000
+    };
+    static const uint8_t widths[] = { 1, 8, 16, 17, 32 };
+    static float x[ROUNDED];
+
+    for (int i = 0; i < ROUNDED; i++)
+        x[i] = fpx_bits_f32((fpx_stream_u32(&stream, (uint64_t)i) & 0x87ffffff) | 0x38000000);
+    for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++)
+        for (size_t w = 0; w < sizeof widths; w++) {
+            fpx_conversion c = { .format = *fpx_format_find(formats[f]),
+                                 .round = FPX_SR,
+                                 .sr_bits = widths[w],
+                                 .sr_variant = (uint8_t)(w % 3) };
+            for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
+                compare_rounded(&c, x, firsts[i], i == 6 ? ROUNDED : 40 + i);
+                compare_rounded(&c, x + 1, firsts[i], i);
+            }
+        }
+}
+END_TEST
+
+START_TEST(rounding_refusals)
+{
+    fpx_conversion c = { .format = fpx_e4m3, .round = FPX_SR, .sr_bits = 0 };
+    const float x = 1.0f;
+    uint8_t code = 0xa5;
+
+    ck_assert_int_eq(fpx_encode_f32_stream(&c, 1.0f, &x, &stream, 0, &code, 1), FPX_EINVAL);
+    c.sr_bits = 33;
+    ck_assert_int_eq(fpx_encode_f32_stream(&c, 1.0f, &x, &stream, 0, &code, 1), FPX_EINVAL);
+    c.sr_bits = 16;
+    c.round = FPX_RNE;
+    ck_assert_int_eq(fpx_encode_f32_stream(&c, 1.0f, &x, &stream, 0, &code, 1), FPX_EINVAL);
+    c.round = FPX_SR;
+    ck_assert_int_eq(fpx_encode_f32_stream(&c, 1.0f, NULL, &stream, 0, NULL, 0), FPX_OK);
+    ck_assert_uint_eq(code, 0xa5);
+}
+END_TEST
+
 /* A fixed sample, so the limits are facts about it: mean and variance within 4 standard errors. */
 START_TEST(normal_moments)
 {
@@ -162,6 +286,11 @@ int main(void)
     tcase_add_test(tc, mapping);
     tcase_add_test(tc, golden_words);
     tcase_add_test(tc, arrays_and_independence);
+    tcase_add_test(tc, mapping_u16);
+    tcase_add_test(tc, arrays_wrap);
+    tcase_add_test(tc, hardware_layout);
+    tcase_add_test(tc, rounding_with_a_stream);
+    tcase_add_test(tc, rounding_refusals);
     tcase_add_test(tc, normal_moments);
     tcase_add_test(tc, rounding_mode_is_the_librarys);
     suite_add_tcase(s, tc);
