@@ -574,6 +574,8 @@ int main(void)
     tcase_add_loop_test(tc, header_is_judged, 0, sizeof headers / sizeof headers[0]);
     tcase_add_test(tc, lengths_that_lie);
     tcase_add_test(tc, deep_header);
+    tcase_add_test(tc, pieces_of_every_dtype);
+    tcase_add_test(tc, sinks_that_fail_leave_the_old_file);
     tcase_add_test(tc, what_is_not_written);
     tcase_add_test(tc, full_disk_leaves_the_old_file);
     tcase_add_test(tc, every_cut_is_found);
