@@ -260,6 +260,17 @@ static fpx_status run_all(const work *w)
     return status;
 }
 
+static void release(work *w)
+{
+    for (size_t i = 0; i < w->ntexts; i++)
+        free(w->texts[i]);
+    free(w->texts);
+    free(w->pairs);
+    free(w->infos);
+    free(w->plans);
+    fpx_st_stream_close(w->stream);
+}
+
 fpx_status cli_tensors_run(const char *from, const char *to, const cli_tensor_job *job,
                            fpx_error *err)
 {
@@ -273,12 +284,6 @@ fpx_status cli_tensors_run(const char *from, const char *to, const cli_tensor_jo
         status = fpx_st_sink_open(to, w.infos, w.n, w.pairs, w.npairs, &w.sink, err);
     if (status == FPX_OK)
         status = fpx_st_sink_close(w.sink, run_all(&w), err);
-    for (size_t i = 0; i < w.ntexts; i++)
-        free(w.texts[i]);
-    free(w.texts);
-    free(w.pairs);
-    free(w.infos);
-    free(w.plans);
-    fpx_st_stream_close(w.stream);
+    release(&w);
     return status;
 }
