@@ -174,7 +174,7 @@ fpx_status cli_codes_find_scale(const fpx_format *to, const cli_codes_in *in, do
 
     if (status != FPX_OK)
         return status;
-    buffers *const b = malloc(sizeof *b);
+    buffers *const b = calloc(1, sizeof *b);
     if (b == NULL)
         return out_of_memory(in, err);
     for (uint64_t at = 0; at < in->count && status == FPX_OK; at += PIECE) {
@@ -196,7 +196,7 @@ fpx_status cli_codes_find_scale(const fpx_format *to, const cli_codes_in *in, do
 fpx_status cli_codes_quantize(const cli_quantizer *quantizer, const cli_codes_in *in,
                               const cli_codes_out *out, cli_loss *loss, fpx_error *err)
 {
-    buffers *const b = malloc(sizeof *b);
+    buffers *const b = calloc(1, sizeof *b);
     const int is_f32 = over_f32(&in->format);
     fpx_status status = b == NULL ? out_of_memory(in, err) : FPX_OK;
     time_t last = time(NULL);
@@ -268,7 +268,7 @@ fpx_status cli_codes_dequantize(const fpx_format *to, double scale, const cli_co
     if (to->bits == 32 && !over_f32(&in->format))
         return fpx_error_set(err, FPX_EUNSUPPORTED, "%s: fp32 lacks values of %s: take --to fp64",
                              in->name, in->format.name);
-    buffers *const b = malloc(sizeof *b);
+    buffers *const b = calloc(1, sizeof *b);
     if (b == NULL)
         return out_of_memory(in, err);
     while (status == FPX_OK) {

@@ -183,6 +183,20 @@ static int is_replaced(const work *w, const char *key)
     return 0;
 }
 
+/* Room for what the new file says of each tensor; 0 where there is none. */
+static int reserve(work *w)
+{
+    size_t nold = 0;
+
+    (void)fpx_st_stream_infos(w->stream, &w->n);
+    (void)fpx_st_stream_pairs(w->stream, &nold);
+    w->plans = calloc(w->n + 1, sizeof *w->plans);
+    w->infos = calloc(w->n + 1, sizeof *w->infos);
+    w->pairs = calloc(2 * w->n + nold + 1, sizeof *w->pairs);
+    w->texts = calloc(2 * w->n + 1, sizeof *w->texts);
+    return w->plans != NULL && w->infos != NULL && w->pairs != NULL && w->texts != NULL;
+}
+
 static fpx_status plan_all(work *w)
 {
     size_t nold = 0;
@@ -191,12 +205,6 @@ static fpx_status plan_all(work *w)
     const fpx_st_pair *const old = fpx_st_stream_pairs(w->stream, &nold);
     fpx_status status = FPX_OK;
 
-    w->plans = calloc(w->n + 1, sizeof *w->plans);
-    w->infos = calloc(w->n + 1, sizeof *w->infos);
-    w->pairs = calloc(2 * w->n + nold + 1, sizeof *w->pairs);
-    w->texts = calloc(2 * w->n + 1, sizeof *w->texts);
-    if (w->plans == NULL || w->infos == NULL || w->pairs == NULL || w->texts == NULL)
-        return out_of_memory(w);
     for (size_t i = 0; i < w->n && status == FPX_OK; i++) {
         const cli_tensor_job *const job = w->job;
         fpx_format format;
@@ -260,25 +268,36 @@ static fpx_status run_all(const work *w)
     return status;
 }
 
+static void release(work *w)
+{
+    for (size_t i = 0; i < w->ntexts; i++)
+        free(w->texts[i]);
+    free(w->texts);
+    free(w->pairs);
+    free(w->infos);
+    free(w->plans);
+    fpx_st_stream_close(w->stream);
+}
+
 fpx_status cli_tensors_run(const char *from, const char *to, const cli_tensor_job *job,
                            fpx_error *err)
 {
     work w = { .from = from, .job = job, .err = err };
+    fpx_st_sink *sink = NULL;
     fpx_status status = fpx_st_stream_open(from, &w.stream, err);
 
     if (status != FPX_OK)
         return status;
-    status = plan_all(&w);
+    if (reserve(&w))
+        status = plan_all(&w);
+    else
+        status = out_of_memory(&w);
     if (status == FPX_OK)
-        status = fpx_st_sink_open(to, w.infos, w.n, w.pairs, w.npairs, &w.sink, err);
-    if (status == FPX_OK)
-        status = fpx_st_sink_close(w.sink, run_all(&w), err);
-    for (size_t i = 0; i < w.ntexts; i++)
-        free(w.texts[i]);
-    free(w.texts);
-    free(w.pairs);
-    free(w.infos);
-    free(w.plans);
-    fpx_st_stream_close(w.stream);
+        status = fpx_st_sink_open(to, w.infos, w.n, w.pairs, w.npairs, &sink, err);
+    if (status == FPX_OK) {
+        w.sink = sink;
+        status = fpx_st_sink_close(sink, run_all(&w), err);
+    }
+    release(&w);
     return status;
 }

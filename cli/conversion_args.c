@@ -2,6 +2,7 @@
 #include "conversion_args.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,13 +18,15 @@ static fpx_status find(const char *option, const char *word, const char *const *
                        uint8_t *ret_index, fpx_error *err)
 {
     char all[96] = "";
+    size_t length = 0;
 
     for (uint8_t i = 0; word != NULL && words[i] != NULL; i++) {
         if (strcmp(word, words[i]) == 0) {
             *ret_index = i;
             return FPX_OK;
         }
-        (void)strcat(strcat(all, i > 0 ? ", " : ""), words[i]);
+        length += (size_t)snprintf(all + length, sizeof all - length, "%s%s", i > 0 ? ", " : "",
+                                   words[i]);
     }
     return word == NULL
                ? FPX_OK

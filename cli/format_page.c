@@ -101,30 +101,36 @@ static void draw_middle(const char *text, int columns)
     (void)printf("%*s%-*s", left > 0 ? left : 0, "", columns - (left > 0 ? left : 0), text);
 }
 
-static void draw_box(const fpx_format *f)
+/* The numbers of all bits, or of each field's first and last; no blanks at the end of the line. */
+static void draw_numbers(const fpx_format *f, const field *fields, size_t n)
 {
-    field fields[3];
-    const size_t n = fields_of(f, fields);
     int bit = f->bits - 1;
-    char text[40];
-    int end = 0;
 
     (void)printf("\n   ");
-    for (size_t i = 0; i < n; i++) { /* numbers of the bits at each end, or of every bit */
+    for (size_t i = 0; i < n; i++) {
         const int columns = columns_of(f, &fields[i]);
-        const int first = bit, last = bit - fields[i].bits + 1;
+        const int last = bit - fields[i].bits + 1;
         if (f->bits <= WIDE) {
-            for (; bit >= last; bit--) /* no blanks at the end of the line */
-                (void)printf(bit == 0 ? "%2d" : "%2d  ", bit);
+            for (int k = bit; k >= last; k--)
+                (void)printf(k == 0 ? "%2d" : "%2d  ", k);
         } else if (fields[i].bits == 1) {
-            (void)printf("%2d  ", first);
+            (void)printf("%2d  ", bit);
         } else {
-            end = printf("%2d%*d", first, columns - 3, last);
-            (void)printf("%*s", last == 0 ? 0 : columns + 1 - end, "");
+            const int length = printf("%2d%*d", bit, columns - 3, last);
+            (void)printf("%*s", last == 0 ? 0 : columns + 1 - length, "");
         }
         bit = last - 1;
     }
     (void)putchar('\n');
+}
+
+static void draw_box(const fpx_format *f)
+{
+    field fields[3];
+    const size_t n = fields_of(f, fields);
+    char text[40];
+
+    draw_numbers(f, fields, n);
     draw_edge(f, fields, n);
     (void)printf("  |");
     for (size_t i = 0; i < n; i++) {
@@ -248,7 +254,7 @@ enum { TEXT_ROOM = 32, CELL = 16 };
 static void value_text(double value, char ret_text[TEXT_ROOM])
 {
     if (!isfinite(value)) {
-        (void)strcpy(ret_text, isnan(value) ? "NaN" : "Inf");
+        (void)snprintf(ret_text, TEXT_ROOM, "%s", isnan(value) ? "NaN" : "Inf");
         return;
     }
     const int length = snprintf(ret_text, TEXT_ROOM, "%.12g", value);

@@ -22,7 +22,7 @@ fpx_status io_source_open(const char *path, io_source *ret_source, fpx_error *er
     const int is_stdin = strcmp(path, "-") == 0;
     io_source s = { .label = strdup(is_stdin ? "standard input" : path), .fd = -1 };
     fpx_status status = FPX_OK;
-    struct stat st;
+    struct stat st = { 0 };
 
     if (s.label == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);

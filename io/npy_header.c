@@ -95,7 +95,8 @@ static fpx_status parse_descr(parser *p, fpx_npy_array *a, int *ret_swap)
         return malformed(p, "no dtype");
 
     const char *at = text;
-    const char order = strchr("<>|=", *at) != NULL && *at != '\0' ? *at++ : '|';
+    const int is_big = *at == '>';
+    at += *at != '\0' && strchr("<>|=", *at) != NULL;
     const char kind = *at;
     char *end = NULL;
     const unsigned long size =
@@ -105,11 +106,13 @@ static fpx_status parse_descr(parser *p, fpx_npy_array *a, int *ret_swap)
         return bad_dtype(p, text, " is an array of Python objects, which are never read");
     if (end == NULL || *end != '\0')
         return bad_dtype(p, text, " is unknown");
-    a->kind = kind == 'f' && size == 1 ? 'V' : kind; /* older ml_dtypes: float8_e5m2 */
+    a->kind = kind;
+    if (kind == 'f' && size == 1) /* older ml_dtypes: float8_e5m2 */
+        a->kind = 'V';
     a->size = (uint8_t)(size & 0xff);
     if (!has_dtype(a->kind, size))
         return bad_dtype(p, text, " is not read here");
-    *ret_swap = order == '>' && size > 1;
+    *ret_swap = is_big && size > 1;
     return FPX_OK;
 }
 

@@ -211,7 +211,11 @@ fpx_status fpx_st_sink_open(const char *path, fpx_st_info *infos, size_t ninfos,
     if (status != FPX_OK)
         return status;
     fpx_st_sink *const made = malloc(sizeof *made);
-    status = made == NULL ? out_of_memory(path, err) : io_atomic_open(path, &sink.file, err);
+    if (made == NULL) {
+        free(head);
+        return out_of_memory(path, err);
+    }
+    status = io_atomic_open(path, &sink.file, err);
     if (status == FPX_OK) {
         status = io_atomic_write(&sink.file, head, sink.data_at, err);
         if (status != FPX_OK)

@@ -49,12 +49,13 @@ static fpx_status add(json_t *object, const char *path, const char *key, json_t 
 
 static json_t *describe(const fpx_st_info *info)
 {
+    const uint64_t end = info->offset + info->bytes;
     json_t *shape = json_array();
 
     for (size_t axis = 0; axis < info->ndim; axis++)
         (void)json_array_append_new(shape, json_integer((json_int_t)info->shape[axis]));
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", info->dtype, "shape", shape, "data_offsets",
-                     (json_int_t)info->offset, (json_int_t)(info->offset + info->bytes));
+                     (json_int_t)info->offset, (json_int_t)end);
 }
 
 static fpx_status fill_header(json_t *root, const char *path, fpx_st_info *infos, size_t ninfos,
@@ -90,20 +91,17 @@ static fpx_status fill_header(json_t *root, const char *path, fpx_st_info *infos
 static fpx_status dump_head(const json_t *root, const char *path, char **ret_head,
                             size_t *ret_count, fpx_error *err)
 {
-    char *json = json_dumps(root, JSON_COMPACT);
-    const size_t length = json != NULL ? strlen(json) : 0;
+    const size_t length = json_dumpb(root, NULL, 0, JSON_COMPACT);
     const size_t count = (8 + length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    char *head = json != NULL ? malloc(count) : NULL;
 
-    if (head != NULL)
-        memcpy(head + 8, json, length);
-    free(json);
-    if (head == NULL)
-        return out_of_memory(path, err);
     if (count - 8 > IO_ST_MAX_HEADER) {
-        free(head);
         return fpx_error_set(err, FPX_EINVAL, "%s: names and metadata need more than %d bytes",
                              path, IO_ST_MAX_HEADER);
+    }
+    char *head = malloc(count);
+    if (head == NULL || length == 0 || json_dumpb(root, head + 8, length, JSON_COMPACT) != length) {
+        free(head);
+        return out_of_memory(path, err);
     }
     for (size_t i = 0; i < 8; i++)
         head[i] = (char)(unsigned char)((uint64_t)(count - 8) >> (8 * i));
@@ -200,8 +198,10 @@ fpx_status fpx_st_write(const char *path, const fpx_st_entry *entries, size_t ne
     char *head = NULL;
     size_t count = 0;
     size_t digest_at = 0;
-    fpx_status status = infos == NULL ? out_of_memory(path, err) : FPX_OK;
+    fpx_status status = FPX_OK;
 
+    if (infos == NULL)
+        return out_of_memory(path, err);
     for (size_t i = 0; i < nentries && status == FPX_OK; i++)
         status = check_entry(path, &entries[i], &infos[i], err);
     if (status == FPX_OK) /* first: it checks the texts that the digest takes */
@@ -214,7 +214,7 @@ fpx_status fpx_st_write(const char *path, const fpx_st_entry *entries, size_t ne
     if (status == FPX_OK)
         status = write_all(path, head, count, entries, nentries, err);
     free(head);
-    for (size_t i = 0; i < nentries && infos != NULL; i++)
+    for (size_t i = 0; i < nentries; i++)
         free(infos[i].shape);
     free(infos);
     return status;

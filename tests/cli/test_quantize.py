@@ -502,6 +502,14 @@ else:
         for args in (("--format", "e4m3"), ("--format", "e2m1", "--packed", "--scale", "amax")):
             done = run("quantize", "large.npy", "-o", "-", *args, stdout=null, preexec_fn=narrow, env=one_thread)
             expect(f"{LARGE >> 20} MB of .npy in {LIMIT >> 20} MB", done.returncode == 0, done.stderr)
+    with subprocess.Popen([fpx, "quantize", "large.npy", "-o", "w.npy", "--format", "e4m3", "--stats"],
+                          stderr=subprocess.PIPE) as child:
+        while not os.path.exists("w.npy.tmp") and child.poll() is None:
+            pass
+        child.send_signal(signal.SIGINT)
+        text = child.stderr.read().decode()
+    expect("interrupted: nothing is written", child.returncode == 2 and "interrupted" in text and
+           not os.path.exists("w.npy") and not os.path.exists("w.npy.tmp"), (child.returncode, text))
     header = json.dumps({"a": {"dtype": "F32", "shape": [LARGE // 4], "data_offsets": [0, LARGE]}}).encode()
     open("large.safetensors", "wb").write(struct.pack("<Q", len(header)) + header)
     os.truncate("large.safetensors", 8 + len(header) + LARGE)

@@ -469,6 +469,98 @@ START_TEST(damaged_headers)
 }
 END_TEST
 
+/* Every dtype, packed ones and empty tensors too, by way of the sink and back, in pieces. */
+START_TEST(pieces_of_every_dtype)
+{
+    static const char *const dtypes[] = {
+        "F64",         "F32",     "F16",     "BF16", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ",
+        "F8_E5M2FNUZ", "F6_E2M3", "F6_E3M2", "F4",   "I32",     "BOOL",    "U8",      "I8",
+        "I16",         "U16",     "U32",     "C64",  "I64",     "U64"
+    };
+    enum { N = sizeof dtypes / sizeof dtypes[0] };
+    static const fpx_st_pair pairs[] = { { "k", "v" } };
+    uint64_t shapes[N][5];
+    fpx_st_info infos[N] = { { 0 } };
+    unsigned char byte = 0, got[64];
+    fpx_st_sink *sink = NULL;
+    fpx_st_stream *stream = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < N; i++) {
+        const uint64_t shape[5] = { 1, i % 4, 4, 1, 1 };
+        memcpy(shapes[i], shape, sizeof shape);
+        infos[i] = (fpx_st_info){
+            .name = dtypes[N - 1 - i], .dtype = dtypes[i], .ndim = 5, .shape = shapes[i]
+        };
+    }
+    ck_assert_msg(fpx_st_sink_open(path, infos, N, pairs, 1, &sink, &err) == FPX_OK, "%s",
+                  err.text);
+    for (size_t i = 0; i < N; i++) {
+        ck_assert_uint_eq(infos[i].bytes, infos[i].bits * 4 * (i % 4) / 8);
+        for (uint64_t k = 0; k < infos[i].bytes; k++, byte++)
+            ck_assert_int_eq(fpx_st_sink_write(sink, &byte, 1, &err), FPX_OK);
+    }
+    ck_assert_int_eq(fpx_st_sink_write(sink, &byte, 1, &err), FPX_EINVAL);
+    ck_assert_msg(fpx_st_sink_close(sink, FPX_OK, &err) == FPX_OK, "%s", err.text);
+    ck_assert_msg(fpx_st_stream_open(path, &stream, &err) == FPX_OK, "%s", err.text);
+    const fpx_st_info *const found = fpx_st_stream_infos(stream, &n);
+    ck_assert_uint_eq(n, N);
+    byte = 0;
+    for (size_t i = 0; i < N; i++) { /* empty ones come before what lies at the same place */
+        ck_assert_str_eq(found[i].dtype, infos[i].dtype);
+        ck_assert_uint_eq(found[i].count, 4 * (i % 4));
+        ck_assert_uint_eq(found[i].offset, infos[i].offset);
+        for (uint64_t k = 0; k < found[i].bytes; k += 5) {
+            const size_t count = found[i].bytes - k < 5 ? (size_t)(found[i].bytes - k) : 5;
+            ck_assert_int_eq(fpx_st_stream_read(stream, &found[i], k, got, count, &err), FPX_OK);
+            for (size_t m = 0; m < count; m++, byte++)
+                ck_assert_uint_eq(got[m], byte);
+        }
+        ck_assert_int_eq(fpx_st_stream_read(stream, &found[i], found[i].bytes, got, 1, &err),
+                         FPX_EINVAL);
+    }
+    ck_assert_str_eq(fpx_st_stream_pairs(stream, &n)->value, "v");
+    ck_assert_uint_eq(n, 1);
+    fpx_st_stream_close(stream);
+    fpx_st_stream_close(NULL);
+    ck_assert_str_eq(fpx_st_dtype(&fpx_e2m1), "F4");
+    ck_assert_ptr_null(fpx_st_dtype(&fpx_e3m4));
+}
+END_TEST
+
+START_TEST(sinks_that_fail_leave_the_old_file)
+{
+    uint64_t odd[] = { 3 }, huge[] = { UINT64_MAX / 8 };
+    fpx_st_info bad[] = { { .name = "a", .dtype = "F4", .ndim = 1, .shape = odd },
+                          { .name = "a", .dtype = "F31", .ndim = 1, .shape = odd },
+                          { .name = "a", .dtype = NULL, .ndim = 1, .shape = odd },
+                          { .name = "", .dtype = "U8", .ndim = 1, .shape = odd },
+                          { .name = "a", .dtype = "F64", .ndim = 1, .shape = huge } };
+    fpx_st_info good = { .name = "a", .dtype = "U8", .ndim = 1, .shape = odd };
+    fpx_st_sink *sink = NULL;
+    fpx_st_file *file = NULL;
+    int ends[2];
+
+    write_samples();
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_int_eq(fpx_st_sink_open(path, &bad[i], 1, NULL, 0, &sink, &err), FPX_EINVAL);
+    ck_assert_int_eq(fpx_st_sink_open(path, &good, 1, NULL, 0, &sink, &err), FPX_OK);
+    ck_assert_int_eq(fpx_st_sink_close(sink, FPX_OK, &err), FPX_EINVAL); /* data is missing */
+    ck_assert_int_eq(fpx_st_sink_open(path, &good, 1, NULL, 0, &sink, &err), FPX_OK);
+    ck_assert_int_eq(fpx_st_sink_close(sink, FPX_EIO, &err), FPX_EIO);
+    ck_assert_int_eq(fpx_st_open(path, &file, &err), FPX_OK);
+    ck_assert(holds_samples(file));
+    fpx_st_close(file);
+    ck_assert_int_eq(scratch_count(), 1);
+
+    fpx_st_stream *stream = NULL;
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_ge(dup2(ends[0], STDIN_FILENO), 0);
+    ck_assert_int_eq(fpx_st_stream_open("-", &stream, &err), FPX_EUNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "pipe"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("safetensors");
@@ -482,6 +574,8 @@ int main(void)
     tcase_add_loop_test(tc, header_is_judged, 0, sizeof headers / sizeof headers[0]);
     tcase_add_test(tc, lengths_that_lie);
     tcase_add_test(tc, deep_header);
+    tcase_add_test(tc, pieces_of_every_dtype);
+    tcase_add_test(tc, sinks_that_fail_leave_the_old_file);
     tcase_add_test(tc, what_is_not_written);
     tcase_add_test(tc, full_disk_leaves_the_old_file);
     tcase_add_test(tc, every_cut_is_found);
