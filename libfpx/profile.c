@@ -23,9 +23,10 @@ static const fpx_profile profiles[PROFILES] = {
                      "and .rp; .rs adds 16 "
                      "bits at the top of what is cut off (two public measurements)" },
     [ML_DTYPES] = { "ml_dtypes",
-                    "ml_dtypes from float32, as run (0.5 and 0.6): RNE, never saturating; e8m0 to "
-                    "nearest, "
-                    "ties up, NaN for zero and negatives; from float64 it rounds twice" },
+                    "ml_dtypes from float32, as run (0.6.0): RNE, never saturating; e8m0 to "
+                    "nearest, ties "
+                    "up, NaN for zero and negatives; from float64 it rounds twice. Not kept: its "
+                    "e8m0 of (2^-127, 1.5 * 2^-127) is 2^-126, not the nearest" },
     [CUTLASS] = { "cutlass",
                   "CUTLASS float8.h and exmy_base.h, host path: always saturating, NaN 0x7f or, "
                   "without NaN, the largest with the sign; e8m0 up, without sign, Inf NaN" },

@@ -50,7 +50,7 @@ typedef enum fpx_nan_rule {
 typedef enum fpx_negative_rule {
     FPX_NEGATIVE_CLAMP, /* 0 (the least value where there is no 0) where overflow saturates, else NaN, else 0 */
     FPX_NEGATIVE_ABS, /* the sign is ignored */
-    FPX_NEGATIVE_NAN  /* NaN, or 0 where there is none, whatever overflow gives (P3109's finite formats) */
+    FPX_NEGATIVE_NAN /* NaN, or 0 where there is none, whatever overflow gives (P3109's finite formats) */
 } fpx_negative_rule;
 
 /* What zero becomes in a format without zero. */

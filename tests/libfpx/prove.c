@@ -2,7 +2,7 @@
  * thresholds from MPFR (thresholds.h); or a profile of CUDA against CUDA's own host functions. tests/prove.py runs it for
  * `./dev prove`, and keeps the results.
  *
- *   prove FORMAT ROUND KERNEL STATE     prove cuda CASE STATE     prove list
+ *   prove FORMAT ROUND KERNEL STATE     prove cuda/FORMAT/ROUND/OVERFLOW STATE     prove list
  *
  * STATE is a file that remembers which of 64 parts were right: an interrupted proof goes on there. Each float32 is
  * converted once as SatFinite, and once more in each other overflow where its block reaches above the largest value. */
@@ -265,21 +265,26 @@ static size_t cuda_part(const void *how, uint32_t part)
 }
 #endif
 
-static int prove_cuda(const char *number, const char *state)
+#ifdef FPX_HAVE_CUDA_HEADERS
+static void cuda_name(const cuda_case *k, char what[64])
+{
+    (void)snprintf(what, 64, "cuda/%s/%s/%s", k->format->name, round_names[k->round],
+                   k->overflow == FPX_SATFINITE ? "satfinite" : "none");
+}
+#endif
+
+static int prove_cuda(const char *name, const char *state)
 {
 #ifdef FPX_HAVE_CUDA_HEADERS
-    const size_t i = strtoul(number, NULL, 10);
-    char what[64];
-
-    if (i < CUDA_CASES) {
-        (void)snprintf(what, sizeof what, "cuda/%s/%s/%s", cuda_cases[i].format->name,
-                       round_names[cuda_cases[i].round],
-                       cuda_cases[i].overflow == FPX_SATFINITE ? "satfinite" : "none");
-        return prove(what, state, cuda_part, &cuda_cases[i]);
+    for (size_t i = 0; i < CUDA_CASES; i++) {
+        char what[64];
+        cuda_name(&cuda_cases[i], what);
+        if (strcmp(what, name) == 0)
+            return prove(what, state, cuda_part, &cuda_cases[i]);
     }
 #endif
     (void)state;
-    fprintf(stderr, "prove: no cuda case %s: 0..13 where CUDA's headers are installed\n", number);
+    fprintf(stderr, "prove: no %s here (prove list)\n", name);
     return 2;
 }
 
@@ -288,7 +293,11 @@ static void list(void)
     for (size_t f = 0; f < MODE_FORMATS; f++)
         printf("%s\n", mode_specs[f].name);
 #ifdef FPX_HAVE_CUDA_HEADERS
-    printf("cuda %d\n", CUDA_CASES);
+    for (size_t i = 0; i < CUDA_CASES; i++) {
+        char what[64];
+        cuda_name(&cuda_cases[i], what);
+        printf("cuda %s\n", what);
+    }
 #endif
     printf("kernel scalar\n");
     if (fpx_cpu_detect() >= FPX_CPU_AVX2)
@@ -303,12 +312,14 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "list") == 0) {
         list();
         status = 0;
-    } else if (argc == 4 && strcmp(argv[1], "cuda") == 0) {
-        status = prove_cuda(argv[2], argv[3]);
+    } else if (argc == 3) {
+        status = prove_cuda(argv[1], argv[2]);
     } else if (argc == 5) {
         status = prove_format(argv[1], argv[2], argv[3], argv[4]);
     } else {
-        fprintf(stderr, "usage: prove FORMAT ROUND KERNEL STATE | cuda CASE STATE | list\n");
+        fprintf(
+            stderr,
+            "usage: prove FORMAT ROUND KERNEL STATE | cuda/FORMAT/ROUND/OVERFLOW STATE | list\n");
     }
     fpx_fpenv_leave(env);
     return status;
