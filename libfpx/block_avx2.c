@@ -49,29 +49,40 @@ static int encode_part(const fpx_blocking *b, const encode_plan *p, __m256 facto
     return 1;
 }
 
-static size_t encode_avx2(const fpx_blocking *b, fpx_block_factor f, const float *src,
-                          uint8_t *codes, size_t n)
+static int encode_row(const fpx_blocking *b, const encode_plan *p, __m256 factor, const float *src,
+                      uint8_t *codes, size_t n)
 {
-    if (n < LANES || !knows(b) || (b->rule == FPX_RULE_MX && f.stored == 255))
+    float x[GROUP] = { 0.0f };
+    uint8_t c[GROUP];
+    size_t i = 0;
+
+    for (; n - i >= GROUP; i += GROUP) {
+        if (!encode_part(b, p, factor, src + i, codes + i))
+            return 0;
+    }
+    if (i == n)
+        return 1;
+    memcpy(x, src + i, (n - i) * sizeof *x);
+    if (!encode_part(b, p, factor, x, c))
+        return 0;
+    memcpy(codes + i, c, n - i);
+    return 1;
+}
+
+static int encode_avx2(const fpx_blocking *b, fpx_block_factor f, const float *src, size_t stride,
+                       uint8_t *codes, size_t rows, size_t cols)
+{
+    if (cols < LANES || !knows(b) || (b->rule == FPX_RULE_MX && f.stored == 255))
         return 0;
 
     const encode_plan p = plan_encode(&b->element.format);
     const __m256 factor =
         _mm256_set1_ps(b->rule == FPX_RULE_MX ? fpx_block_e8m0_value(254 - f.stored) : f.factor);
-    float x[GROUP] = { 0.0f };
-    uint8_t c[GROUP];
-    size_t i = 0;
-    for (; n - i >= GROUP; i += GROUP) {
-        if (!encode_part(b, &p, factor, src + i, codes + i))
-            return i;
+    for (size_t r = 0; r < rows; r++) {
+        if (!encode_row(b, &p, factor, src + r * stride, codes + r * stride, cols))
+            return 0;
     }
-    if (i == n)
-        return n;
-    memcpy(x, src + i, (n - i) * sizeof *x);
-    if (!encode_part(b, &p, factor, x, c))
-        return i;
-    memcpy(codes + i, c, n - i);
-    return n;
+    return 1;
 }
 
 /* ---- eight blocks ---- */

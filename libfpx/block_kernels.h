@@ -37,9 +37,10 @@ typedef size_t fpx_block_columns_fn(const fpx_blocking *blocking, float tensor_a
                                     const float *src, size_t stride, uint8_t *codes, void *scales,
                                     size_t count);
 
-/* Encodes some of the first elements of src[0..n), all of one block; returns how many. */
-typedef size_t fpx_block_encode_fn(const fpx_blocking *blocking, fpx_block_factor factor,
-                                   const float *src, uint8_t *codes, size_t n);
+/* Encodes rows x cols elements of one block. 0: it cannot, and the reference writes all of them. */
+typedef int fpx_block_encode_fn(const fpx_blocking *blocking, fpx_block_factor factor,
+                                const float *src, size_t stride, uint8_t *codes, size_t rows,
+                                size_t cols);
 
 /* Each may be NULL, and may do nothing: the reference does what is left. */
 typedef struct fpx_block_kernels {

@@ -97,14 +97,17 @@ static uint8_t code_of(const fpx_block_job *job, fpx_block_factor f, size_t at)
 static void encode_block(const fpx_block_kernels *k, const fpx_block_job *job, block_place p,
                          fpx_block_factor f)
 {
-    const int may_run = k->encode != NULL && job->bits == NULL;
+    const size_t first = p.row * job->stride + p.col;
 
+    if (k->encode != NULL && job->bits == NULL &&
+        k->encode(job->blocking, f, job->src + first, job->stride, job->codes + first, p.rows,
+                  p.cols))
+        return;
     for (size_t r = 0; r < p.rows; r++) {
-        const size_t at = (p.row + r) * job->stride + p.col;
-        const size_t done =
-            may_run ? k->encode(job->blocking, f, job->src + at, job->codes + at, p.cols) : 0;
-        for (size_t c = done; c < p.cols; c++)
-            job->codes[at + c] = code_of(job, f, at + c);
+        for (size_t c = 0; c < p.cols; c++) {
+            const size_t at = first + r * job->stride + c;
+            job->codes[at] = code_of(job, f, at);
+        }
     }
 }
 
