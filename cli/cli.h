@@ -42,6 +42,7 @@ extern const char cli_version[];
 /* Prints "fpx: text" on stderr; returns EXIT_FINDING for FPX_EDEVICE and FPX_ENUMERIC, else
  * EXIT_NO_VERDICT. */
 int cli_fail(const fpx_error *err);
+int cli_is_finding(fpx_status status);
 /* The same for a message of the command line's own; always EXIT_NO_VERDICT. */
 int cli_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -50,7 +51,7 @@ fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t
                       uint64_t *ret_number, fpx_error *err);
 
 /* FPX_EIO where a file (folder: a folder of files) cannot be made or changed at `path`: asked before a
- * run, not after it. NULL and "-" are fine. Nothing is made. */
+ * run, not after it. NULL and "-" are fine. Nothing is left made. (outputs.h asks for all of a command.) */
 fpx_status cli_can_write(const char *path, int folder, fpx_error *err);
 
 /* 1 where stdout (or stderr) is a terminal that takes colours: not where NO_COLOR is set. */

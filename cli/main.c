@@ -3,8 +3,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli.h"
 
@@ -77,11 +75,15 @@ int cli_usage(const char *verb, const char *format, ...)
     return EXIT_NO_VERDICT;
 }
 
+int cli_is_finding(fpx_status status)
+{
+    return status == FPX_EDEVICE || status == FPX_ENUMERIC;
+}
+
 int cli_fail(const fpx_error *err)
 {
     (void)fprintf(stderr, "fpx: %s\n", err->text);
-    return err->status == FPX_EDEVICE || err->status == FPX_ENUMERIC ? EXIT_FINDING
-                                                                     : EXIT_NO_VERDICT;
+    return cli_is_finding(err->status) ? EXIT_FINDING : EXIT_NO_VERDICT;
 }
 
 /* "--name value", "--name=value" or a switch; everything else is positional, "-" too. */
@@ -139,36 +141,6 @@ fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t
                              text, (unsigned long long)min, (unsigned long long)max);
     *ret_number = n;
     return FPX_OK;
-}
-
-fpx_status cli_can_write(const char *path, int folder, fpx_error *err)
-{
-    const char *problem = NULL, *slash;
-    char parent[4096];
-    struct stat info;
-    size_t length;
-
-    if (path == NULL || strcmp(path, "-") == 0)
-        return FPX_OK;
-    for (length = strlen(path); folder && length > 1 && path[length - 1] == '/';)
-        length--; /* mkdir takes "new/" */
-    if (length >= sizeof parent)
-        return fpx_error_set(err, FPX_EIO, "%.64s...: %s", path, strerror(ENAMETOOLONG));
-    if (stat(path, &info) == 0) {
-        if (!S_ISDIR(info.st_mode) != !folder)
-            problem = folder ? "not a folder" : "it is a folder";
-        else if (access(path, folder ? W_OK | X_OK : W_OK) != 0)
-            problem = strerror(errno);
-    } else {
-        (void)snprintf(parent, sizeof parent, "%.*s", (int)length, path);
-        slash = strrchr(parent, '/');
-        (void)snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - parent) : 1,
-                       slash ? path : ".");
-        if (access(parent[0] != '\0' ? parent : "/", W_OK | X_OK) != 0)
-            problem = strerror(errno);
-    }
-    return problem ? fpx_error_set(err, FPX_EIO, "%s: cannot be written: %s", path, problem)
-                   : FPX_OK;
 }
 
 static int run_verb(const cli_verb *verb, int argc, char **argv)

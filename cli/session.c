@@ -56,6 +56,30 @@ static fpx_status read_files(session *s, fpx_error *err)
     return fpx_recipe_load(o->recipe ? o->recipe : s->experiment->recipe, &s->recipe, err);
 }
 
+/* Everything that this command reads and writes, before anything is made. */
+static fpx_status check_files(const session *s, fpx_error *err)
+{
+    const session_options *o = &s->options;
+    const char *recipe = o->recipe ? o->recipe : s->experiment->recipe;
+    char plugin[4096];
+
+    (void)snprintf(plugin, sizeof plugin, "%.*s", (int)strcspn(o->device ? o->device : "", ","),
+                   o->device ? o->device : "");
+    cli_file files[16] = {
+        { "the experiment", o->experiment, CLI_READS },
+        { "the experiment's corpus", s->experiment->data.corpus, CLI_READS },
+        { "the recipe", strstr(recipe, ".yaml") ? recipe : NULL, CLI_READS },
+        { "the device", strstr(plugin, ".so") ? plugin : NULL, CLI_READS },
+        { "--trace", o->trace, CLI_TRACE },
+        { o->resume ? "--resume" : "--checkpoint", o->checkpoint, CLI_FOLDER },
+    };
+    size_t n = 6;
+
+    for (size_t i = 0; i < o->nfiles && n < sizeof files / sizeof files[0]; i++)
+        files[n++] = o->files[i];
+    return cli_check_files(files, n, err);
+}
+
 static fpx_status open_shadows(session *s, const fpx_shadow_spec *specs, size_t n, fpx_error *err)
 {
     for (size_t i = 0; i < n; i++) {
@@ -127,16 +151,17 @@ static fpx_status open_all(session *s, fpx_error *err)
         return status;
     for (size_t i = 0; i < nspecs; i++)
         keep |= fpx_shadow_keep(&specs[i]);
-    if ((status = read_files(s, err)) != FPX_OK || (status = open_devices(s, err)) != FPX_OK)
+    if ((status = read_files(s, err)) != FPX_OK || (status = check_files(s, err)) != FPX_OK ||
+        (status = open_devices(s, err)) != FPX_OK)
         return status;
     status =
         fpx_trainer_new(s->experiment, s->recipe, s->devices, s->ndevices, keep, &s->trainer, err);
     if (status != FPX_OK || (status = open_shadows(s, specs, nspecs, err)) != FPX_OK)
         return status;
+    if ((status = folder_open(s, err)) != FPX_OK) /* before there is a trace */
+        return status;
     if (s->options.resume && (status = resume(s, chain, err)) != FPX_OK)
         return status;
-    if ((status = cli_can_write(s->options.checkpoint, 1, err)) != FPX_OK)
-        return status; /* before there is a trace, and long before the first state is saved */
     s->first_step = fpx_trainer_next_step(s->trainer);
     goes_on = s->options.trace != NULL && access(s->options.trace, F_OK) == 0;
     if ((status = watch_new(s, &s->watch, err)) != FPX_OK)
@@ -146,7 +171,7 @@ static fpx_status open_all(session *s, fpx_error *err)
 
 fpx_status session_open(const session_options *options, session *ret_session, fpx_error *err)
 {
-    session s = { .options = *options };
+    session s = { .options = *options, .lock = -1 };
     fpx_status status;
 
     *ret_session = s;
@@ -159,6 +184,7 @@ fpx_status session_close(session *s, fpx_error *err)
 {
     const fpx_status status = watch_free(s->watch, err);
 
+    folder_close(s);
     fpx_trainer_free(s->trainer);
     for (size_t i = 0; i < s->nshadows; i++)
         fpx_shadow_free(s->shadows[i]);
