@@ -54,11 +54,15 @@ fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t
  * run, not after it. NULL and "-" are fine. Nothing is left made. (outputs.h asks for all of a command.) */
 fpx_status cli_can_write(const char *path, int folder, fpx_error *err);
 
+/* The names that are nearest to a shell pattern that matched none: "a, b, c". name_at: of index 0 .. n - 1. */
+void cli_nearest(const char *pattern, const char *(*name_at)(const void *of, size_t i),
+                 const void *of, size_t n, char *ret_text, size_t room);
+
 /* 1 where stdout (or stderr) is a terminal that takes colours: not where NO_COLOR is set. */
 int cli_colour(FILE *stream);
 
-/* First of all: closed standard streams are opened on /dev/null, and a write beyond the file-size limit
- * fails instead of ending the process. */
+/* First of all: closed standard streams are opened, so that writing to a closed standard output fails; a
+ * write beyond the file-size limit, or to a pipe that nobody reads, fails instead of ending the process. */
 void cli_survive_surroundings(void);
 
 /* Ctrl-C: the first asks for an orderly stop, which this reports; the second ends the process. */

@@ -61,6 +61,11 @@ static void print_help(const cli_verb *verb)
         (void)printf("  %-24s %s\n", left, o->help);
     }
     (void)printf("  %-24s %s\n", "--help", "this text");
+    (void)printf(
+        "\nExit codes: 0 holds, 1 a finding, 2 no verdict. Other codes for them, given before the "
+        "verb:\nfpx --exit-style=git %s ... (2 becomes 125), --exit-style=nagios (1 becomes 2, 2 "
+        "becomes 3).\n",
+        verb->name);
 }
 
 int cli_usage(const char *verb, const char *format, ...)
@@ -161,10 +166,13 @@ static int run_verb(const cli_verb *verb, int argc, char **argv)
  * none has said why. */
 static int flush_output(int code)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    const int failed = fflush(stdout) != 0;
+
+    if (!failed && !ferror(stdout))
         return code;
     if (code != EXIT_NO_VERDICT)
-        (void)fputs("fpx: cannot write to standard output\n", stderr);
+        (void)fprintf(stderr, "fpx: cannot write to standard output%s%s\n", failed ? ": " : "",
+                      failed ? strerror(errno) : "");
     return EXIT_NO_VERDICT;
 }
 
@@ -185,7 +193,13 @@ int main(int argc, char **argv)
         }
         first++;
     }
-    if (first == argc || strcmp(argv[first], "--help") == 0 || strcmp(argv[first], "help") == 0) {
+    for (size_t i = 0; i < VERBS && first + 2 == argc && strcmp(argv[first], "help") == 0; i++)
+        if (strcmp(argv[first + 1], verbs[i]->name) == 0) {
+            print_help(verbs[i]);
+            return style->codes[flush_output(EXIT_HOLDS)];
+        }
+    if (first == argc || strcmp(argv[first], "--help") == 0 ||
+        (strcmp(argv[first], "help") == 0 && first + 1 == argc)) {
         print_tasks(stdout);
         return style->codes[flush_output(EXIT_HOLDS)];
     }

@@ -164,6 +164,8 @@ static fpx_status open_all(session *s, fpx_error *err)
         return status;
     s->first_step = fpx_trainer_next_step(s->trainer);
     goes_on = s->options.trace != NULL && access(s->options.trace, F_OK) == 0;
+    if (s->first_step == s->experiment->steps && !goes_on)
+        s->options.trace = NULL; /* no step is left: a trace of nothing would only be in the way */
     if ((status = watch_new(s, &s->watch, err)) != FPX_OK)
         return status;
     return check_chain(s, chain, goes_on, err);
@@ -263,12 +265,11 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
             return status;
         *ret_last = r;
         if (cli_interrupted() && next < all)
-            return fpx_error_set(err, FPX_EINTERRUPTED, "interrupted after step %llu%s%s",
-                                 (unsigned long long)r.step,
-                                 s->options.checkpoint
-                                     ? "; the state is saved, go on with --resume "
-                                     : "; nothing is saved (--checkpoint DIR would have)",
-                                 s->options.checkpoint ? s->options.checkpoint : "");
+            return fpx_error_set(
+                err, FPX_EINTERRUPTED, "interrupted after %llu of %llu steps%s%s",
+                (unsigned long long)next, (unsigned long long)all,
+                s->options.checkpoint ? "; the state is saved, go on with --resume " : "",
+                s->options.checkpoint ? s->options.checkpoint : "");
     }
     return FPX_OK;
 }

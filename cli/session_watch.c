@@ -63,6 +63,28 @@ static fpx_status make_records(watch *w, fpx_error *err)
     return w->figures ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "out of memory");
 }
 
+static const char *tensor_at(const void *records, size_t i)
+{
+    return ((const fpx_trace_record *)records)[i].tensor;
+}
+
+/* A pattern that asks for no values is a slip: the run would end without what it was made for. */
+static fpx_status check_values(const watch *w, fpx_error *err)
+{
+    const char *pattern = w->s->options.values;
+    char nearest[256];
+    size_t matched = 0;
+
+    for (size_t i = 0; i < w->nrecords; i++)
+        matched += w->records[i].values;
+    if (pattern == NULL || matched > 0)
+        return FPX_OK;
+    cli_nearest(pattern, tensor_at, w->records, w->nrecords, nearest, sizeof nearest);
+    return fpx_error_set(err, FPX_EINVAL,
+                         "--values '%s' matches no tensor; nearest: %s ('*' for all)", pattern,
+                         nearest);
+}
+
 static fpx_status open_trace(watch *w, fpx_error *err)
 {
     const session *s = w->s;
@@ -176,7 +198,7 @@ fpx_status watch_new(session *s, watch **ret_watch, fpx_error *err)
     w->s = s;
     if (s->options.trace == NULL && !s->options.golden)
         return FPX_OK; /* nothing to watch: nothing is attached, nothing is paid */
-    if ((status = make_records(w, err)) != FPX_OK ||
+    if ((status = make_records(w, err)) != FPX_OK || (status = check_values(w, err)) != FPX_OK ||
         (s->options.trace != NULL && (status = open_trace(w, err)) != FPX_OK) ||
         (s->options.golden && (status = open_golden(w, err)) != FPX_OK))
         return status;

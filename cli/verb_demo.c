@@ -128,6 +128,8 @@ static fpx_status train(const demo *d, const char *label, const char *trace, con
                      last.loss, seconds() - start);
     else
         (void)printf("\n");
+    if (status == FPX_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        return fpx_error_set(err, FPX_EIO, "cannot write to standard output: nobody reads on");
     return status;
 }
 

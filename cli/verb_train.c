@@ -36,7 +36,8 @@ static const cli_option options[] = {
     [OPT_CHECKPOINT] = { "--checkpoint", "DIR", "save the state there at the end, and on Ctrl-C" },
     [OPT_EVERY] = { "--every", "N", "and every N steps" },
     [OPT_RESUME] = { "--resume", "DIR", "go on from the newest checkpoint in DIR, and save there" },
-    [OPT_STEPS] = { "--steps", "N", "instead of the experiment's" },
+    [OPT_STEPS] = { "--steps", "N",
+                    "instead of the experiment's; the learning rate then falls over N" },
     [OPT_SEED] = { "--seed", "N", "instead of the experiment's" },
     [OPT_SAMPLE] = { "--sample", "TEXT", "let the trained model continue TEXT by 160 bytes" },
     [OPT_COMPARE] = { "--compare", "R,R,...", "train each recipe with each seed, print a table" },
@@ -149,7 +150,16 @@ static int run(const cli_args *a)
     if (session_open(&o, &s, &err) != FPX_OK)
         return fail(a, &err);
     cli_catch_interrupt();
+    if (s.first_step == s.experiment->steps)
+        (void)fprintf(stderr, "already finished: %u of %u steps are done\n", s.experiment->steps,
+                      s.experiment->steps);
     status = session_run(&s, 0, 0, &last, &err);
+    if (status == FPX_EINTERRUPTED && o.checkpoint == NULL) {
+        const fpx_error said = err;
+
+        (void)fpx_error_set(&err, status, "%s; nothing is saved (--checkpoint DIR would have)",
+                            said.text);
+    }
     if (status == FPX_OK)
         status = finish(a, &s, &last, &err);
     if (session_close(&s, &closing) != FPX_OK && status == FPX_OK)

@@ -1,5 +1,6 @@
 """What a command writes is never what it reads, nor a file of somebody else's, and what cannot be written is
 said before the work.  test_outputs.py FPX ROOT PLUGINS"""
+import fcntl
 import json
 import os
 import shutil
@@ -31,7 +32,7 @@ def all_files():
         for name in names:
             path = os.path.join(folder, name)
             status = os.lstat(path)
-            found[path] = (status.st_ino, status.st_mtime_ns, os.path.exists(path) and open(path, "rb").read())
+            found[path] = (status.st_ino, status.st_mtime_ns, os.path.isfile(path) and open(path, "rb").read())
     return found
 
 
@@ -171,6 +172,90 @@ for name, args in (("--json a link to nothing", ("train", "e.yaml", "--json", "d
                    ("--json in /proc", ("train", "e.yaml", "--json", "/proc/x")),
                    ("--checkpoint in /proc", ("train", "e.yaml", "--checkpoint", "/proc/x"))):
     refused(name, ["fpx"], *args)
+
+# ---- a folder of checkpoints belongs to one run ----
+saves = ("train", "e.yaml", "--checkpoint", "c")
+expect("the folder has checkpoints", sorted(os.listdir("c")) == ["step-000002.safetensors", "step-000004.safetensors"])
+for name, args in (("seed", ("--seed", "2")), ("steps", ("--steps", "3")), ("recipe", ("--recipe", "fp32"))):
+    refused(f"checkpoints of another {name}", ["c:", "another run", "--resume", name], *saves, *args)
+refused("checkpoints of another experiment", ["c:", "another run"], "train", "own.yaml", "--checkpoint", "c")
+os.mkdir("foreign")
+write("foreign/step-000001.safetensors", "months of work\n")
+refused("a foreign file of that name", ["foreign", "name another folder"], "train", "e.yaml", "--checkpoint", "foreign")
+ends(0, *saves)  # the same run: the same bits again
+lock = os.open("c", os.O_RDONLY)
+fcntl.flock(lock, fcntl.LOCK_EX)
+refused("another process saves there", ["c:", "another run is saving"], *saves)
+refused("another process saves there, resumed", ["c:", "another run is saving"], "train", "e.yaml", "--resume", "c")
+os.close(lock)
+done = ends(0, "train", "e.yaml", "--resume", "c", "--trace", "unmade.h5")
+expect("a finished run is finished, and makes no trace", "already finished" in done.stderr and
+       not os.path.exists("unmade.h5") and not os.path.exists("unmade.h5.seg"), done.stderr)
+for name, words in (("step-000004.safetensors", ["c/step-000004", "remove it to go on from step 2"]),
+                    ("step-000002.safetensors", ["c/step-000002", "no earlier checkpoint"])):
+    write(os.path.join("c", name), "damaged")
+    refused(f"{name} is damaged", words, "train", "e.yaml", "--resume", "c")
+    os.remove(os.path.join("c", name))
+
+# ---- a device that fails: exit 1, and the results say so ----
+for plugin in ("plugin_bad.so,crash", "plugin_bad.so,open-crash"):
+    device = ("--device", os.path.join(plugins, plugin))
+    done = ends(1, "golden", "check", "e.yaml", "g", *device, "--json", "f.json", "--junit", "f.xml")
+    found = json.load(open("f.json", encoding="utf-8"))
+    said = done.stderr.strip().removeprefix("fpx: ")
+    expect("JSON says so", (found["schema"], found["status"]) == ("fpx.golden/1", "failed") and found["text"] == said, found)
+    suite = xml.etree.ElementTree.parse("f.xml").getroot().find("testsuite")
+    expect("JUnit says so", suite.get("errors") == "1" and suite.find("testcase/error").text == said, suite.attrib)
+    ends(1, "train", "e.yaml", *device, "--json", "f.json")
+    found = json.load(open("f.json", encoding="utf-8"))
+    expect("train's JSON says so", (found["schema"], found["status"]) == ("fpx.train/1", "failed"), found)
+    ends(0, "train", "e.yaml", "--json", "f.json")
+    printed = ends(1, "train", "e.yaml", *device, "--json", "-").stdout
+    expect("on standard output too", json.loads(printed)["status"] == "failed", printed)
+
+# ---- what has no end is not read ----
+os.mkfifo("fifo")
+for path in ("/dev/zero", "/dev/full", "fifo", "/dev/null"):
+    refused(f"golden check {path}", [path, "regular file"], "golden", "check", "e.yaml", path)
+    refused(f"golden record {path}", [path], "golden", "record", "e.yaml", path, "--reason", "x")
+refused("an experiment without end", ["/dev/zero"], "train", "/dev/zero")
+refused("a recipe without end", ["zero.yaml"], "train", "e.yaml", "--recipe", os.symlink("/dev/zero", "zero.yaml") or "zero.yaml")
+write("large", "fpx golden 1\n")
+os.truncate("large", (16 << 20) + 1)
+refused("golden check of 16 MiB", ["large", "16 MiB"], "golden", "check", "e.yaml", "large")
+
+# ---- patterns that match nothing, options that say nothing ----
+refused("--values of no tensor", ["layer.0/atn*", "layer.0/at"], "train", "e.yaml", "--trace", "v.h5", "--values", "layer.0/atn*")
+for action in ("ls", "show", "stats"):
+    refused(f"trace {action} --tensor of no tensor", ["embed/z", "embed/y", "t.h5"], "trace", action, "t.h5", "--tensor", "embed/z")
+for action, option in (("verify", "--step"), ("verify", "--tensor"), ("ls", "--step")):
+    refused(f"trace {action} {option}", [action, option], "trace", action, "t.h5", option, "1")
+refused("a step out of range", ["9", "0 to 3"], "trace", "show", "t.h5", "--step", "9")
+refused("--compare with a comma at its end", ["fp32,"], "train", "e.yaml", "--compare", "fp32,")
+
+# ---- standard output that is closed, or that nobody reads on ----
+closed = lambda: os.close(1)
+for args in ((*check, "--json", "-"), check, ("trace", "ls", "t.h5"), ("formats",), ("report", "t.h5", "-o", "-"),
+             ("diff", "t.h5", "u.h5", "--junit", "-"), ("train", "e.yaml", "--json", "-"), ()):
+    done = run(*args, stdout=None, preexec_fn=closed)
+    expect(f"fpx {' '.join(args)} >&-: exit 2", done.returncode == 2 and "standard output" in done.stderr,
+           f"exit {done.returncode}: {done.stderr!r}")
+done = run("train", "e.yaml", stdout=None, preexec_fn=closed)
+expect("nothing to print: nothing is lost", done.returncode == 0, done.stderr)
+os.makedirs("scratch/experiments")
+small = open(os.path.join(root, "experiments/demo.yaml"), encoding="ascii").read()
+write("scratch/experiments/demo.yaml", small.replace("../datasets/kjv-genesis-exodus.txt", os.path.abspath("corpus.txt"))
+      .replace("steps: 40", "steps: 12"))
+os.mkdir("scratch/tmp")
+reader, writer = os.pipe()
+demo = subprocess.Popen([fpx, "demo"], stdout=writer, stderr=subprocess.PIPE, text=True, cwd="scratch",
+                        env={**os.environ, "TMPDIR": os.path.abspath("scratch/tmp")})
+os.close(writer)
+os.read(reader, 10)
+os.close(reader)  # as head -1 does
+said = demo.communicate(timeout=120)[1]
+expect("fpx demo | head -1 cleans up", demo.returncode == 2 and "standard output" in said and
+       not os.listdir("scratch/tmp"), f"exit {demo.returncode}: {said!r} {os.listdir('scratch/tmp')}")
 
 os.chdir(root)
 shutil.rmtree(folder)
