@@ -42,9 +42,24 @@ static fpx_status open_devices(session *s, fpx_error *err)
     return FPX_OK;
 }
 
+/* The line of the experiment that begins with this key. */
+static unsigned line_of(const session *s, const char *key)
+{
+    unsigned line = 1;
+
+    for (const char *at = s->experiment->text; *at != '\0'; line++) {
+        if (strncmp(at, key, strlen(key)) == 0)
+            return line;
+        at += strcspn(at, "\n");
+        at += *at == '\n';
+    }
+    return 1;
+}
+
 static fpx_status read_files(session *s, fpx_error *err)
 {
     const session_options *o = &s->options;
+    fpx_error why = { 0 };
     fpx_status status = fpx_experiment_read(o->experiment, &s->experiment, err);
 
     if (status != FPX_OK)
@@ -53,7 +68,13 @@ static fpx_status read_files(session *s, fpx_error *err)
         s->experiment->steps = (uint32_t)o->steps;
     if (o->seed != UINT64_MAX)
         s->experiment->seed = o->seed;
-    return fpx_recipe_load(o->recipe ? o->recipe : s->experiment->recipe, &s->recipe, err);
+    if (o->recipe != NULL)
+        return fpx_recipe_load(o->recipe, &s->recipe, err);
+    status = fpx_recipe_load(s->experiment->recipe, &s->recipe, &why);
+    if (status == FPX_EINVAL) /* no recipe of that name: who asked for it? */
+        return fpx_error_set(err, status, "%s:%u: %s", o->experiment, line_of(s, "recipe:"),
+                             why.text);
+    return status == FPX_OK ? FPX_OK : fpx_error_set(err, status, "%s", why.text);
 }
 
 /* Everything that this command reads and writes, before anything is made. */

@@ -233,6 +233,34 @@ for action, option in (("verify", "--step"), ("verify", "--tensor"), ("ls", "--s
 refused("a step out of range", ["9", "0 to 3"], "trace", "show", "t.h5", "--step", "9")
 refused("--compare with a comma at its end", ["fp32,"], "train", "e.yaml", "--compare", "fp32,")
 
+# ---- traces through a link, without their segments, begun with other values ----
+os.mkdir("elsewhere")
+os.symlink("../t.h5", "elsewhere/link.h5")
+ends(0, "trace", "verify", "elsewhere/link.h5")
+ends(0, "diff", "elsewhere/link.h5", "t.h5")
+shutil.copy("t.h5", "elsewhere/alone.h5")
+refused("a trace without its segments", ["alone.h5.seg", "beside"], "trace", "ls", "elsewhere/alone.h5")
+os.remove("elsewhere/alone.h5")
+ends(0, "train", "e.yaml", "--checkpoint", "half", "--every", "2", "--trace", "half.h5", "--values", "*")
+os.remove("half/step-000004.safetensors")
+refused("resumed without the values", ["half.h5", "--values"], "train", "e.yaml", "--resume", "half", "--trace", "half.h5")
+os.symlink("half.h5", "half-link.h5")
+ends(0, "train", "e.yaml", "--resume", "half", "--trace", "half-link.h5", "--values", "*")
+expect("the link is one still", os.path.islink("half-link.h5"))
+
+# ---- words ----
+write("fp9.yaml", TINY.replace("recipe: fp8", "recipe: fp9"))
+refused("no such recipe in the experiment", ["fp9.yaml:7:", "fp8"], "train", "fp9.yaml")
+expect("FPX_THREADS= is as not set", run("train", "e.yaml", env={**os.environ, "FPX_THREADS": ""}).returncode == 0)
+for verb in ("train", "golden", "demo"):
+    text = ends(0, "help", verb).stdout
+    expect(f"fpx help {verb}", text == ends(0, verb, "--help").stdout and "--exit-style" in text, text)
+ends(2, "help", "dance")
+ends(0, "golden", "record", "e.yaml", "s", "--steps", "2", "--shadow", "local:fp64")
+refused("a golden's shadow would be lost", ["s:", "--shadow local:fp64"], "golden", "record", "e.yaml", "s", "--steps", "2",
+        "--reason", "x")
+ends(0, "golden", "record", "e.yaml", "s", "--steps", "2", "--reason", "x", "--shadow", "local:fp64")
+
 # ---- standard output that is closed, or that nobody reads on ----
 closed = lambda: os.close(1)
 for args in ((*check, "--json", "-"), check, ("trace", "ls", "t.h5"), ("formats",), ("report", "t.h5", "-o", "-"),
