@@ -42,6 +42,7 @@ extern const char cli_version[];
 /* Prints "fpx: text" on stderr; returns EXIT_FINDING for FPX_EDEVICE and FPX_ENUMERIC, else
  * EXIT_NO_VERDICT. */
 int cli_fail(const fpx_error *err);
+int cli_is_finding(fpx_status status);
 /* The same for a message of the command line's own; always EXIT_NO_VERDICT. */
 int cli_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -50,14 +51,18 @@ fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t
                       uint64_t *ret_number, fpx_error *err);
 
 /* FPX_EIO where a file (folder: a folder of files) cannot be made or changed at `path`: asked before a
- * run, not after it. NULL and "-" are fine. Nothing is made. */
+ * run, not after it. NULL and "-" are fine. Nothing is left made. (outputs.h asks for all of a command.) */
 fpx_status cli_can_write(const char *path, int folder, fpx_error *err);
+
+/* The names that are nearest to a shell pattern that matched none: "a, b, c". name_at: of index 0 .. n - 1. */
+void cli_nearest(const char *pattern, const char *(*name_at)(const void *of, size_t i),
+                 const void *of, size_t n, char *ret_text, size_t room);
 
 /* 1 where stdout (or stderr) is a terminal that takes colours: not where NO_COLOR is set. */
 int cli_colour(FILE *stream);
 
-/* First of all: closed standard streams are opened on /dev/null, and a write beyond the file-size limit
- * fails instead of ending the process. */
+/* First of all: closed standard streams are opened, so that writing to a closed standard output fails; a
+ * write beyond the file-size limit, or to a pipe that nobody reads, fails instead of ending the process. */
 void cli_survive_surroundings(void);
 
 /* Ctrl-C: the first asks for an orderly stop, which this reports; the second ends the process. */

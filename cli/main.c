@@ -3,8 +3,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli.h"
 
@@ -64,6 +62,11 @@ static void print_help(const cli_verb *verb)
         (void)printf("  %-24s %s\n", left, o->help);
     }
     (void)printf("  %-24s %s\n", "--help", "this text");
+    (void)printf(
+        "\nExit codes: 0 holds, 1 a finding, 2 no verdict. Other codes for them, given before the "
+        "verb:\nfpx --exit-style=git %s ... (2 becomes 125), --exit-style=nagios (1 becomes 2, 2 "
+        "becomes 3).\n",
+        verb->name);
 }
 
 int cli_usage(const char *verb, const char *format, ...)
@@ -78,11 +81,15 @@ int cli_usage(const char *verb, const char *format, ...)
     return EXIT_NO_VERDICT;
 }
 
+int cli_is_finding(fpx_status status)
+{
+    return status == FPX_EDEVICE || status == FPX_ENUMERIC;
+}
+
 int cli_fail(const fpx_error *err)
 {
     (void)fprintf(stderr, "fpx: %s\n", err->text);
-    return err->status == FPX_EDEVICE || err->status == FPX_ENUMERIC ? EXIT_FINDING
-                                                                     : EXIT_NO_VERDICT;
+    return cli_is_finding(err->status) ? EXIT_FINDING : EXIT_NO_VERDICT;
 }
 
 /* "--name value", "--name=value" or a switch; everything else is positional, "-" too. */
@@ -142,36 +149,6 @@ fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t
     return FPX_OK;
 }
 
-fpx_status cli_can_write(const char *path, int folder, fpx_error *err)
-{
-    const char *problem = NULL, *slash;
-    char parent[4096];
-    struct stat info;
-    size_t length;
-
-    if (path == NULL || strcmp(path, "-") == 0)
-        return FPX_OK;
-    for (length = strlen(path); folder && length > 1 && path[length - 1] == '/';)
-        length--; /* mkdir takes "new/" */
-    if (length >= sizeof parent)
-        return fpx_error_set(err, FPX_EIO, "%.64s...: %s", path, strerror(ENAMETOOLONG));
-    if (stat(path, &info) == 0) {
-        if (!S_ISDIR(info.st_mode) != !folder)
-            problem = folder ? "not a folder" : "it is a folder";
-        else if (access(path, folder ? W_OK | X_OK : W_OK) != 0)
-            problem = strerror(errno);
-    } else {
-        (void)snprintf(parent, sizeof parent, "%.*s", (int)length, path);
-        slash = strrchr(parent, '/');
-        (void)snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - parent) : 1,
-                       slash ? path : ".");
-        if (access(parent[0] != '\0' ? parent : "/", W_OK | X_OK) != 0)
-            problem = strerror(errno);
-    }
-    return problem ? fpx_error_set(err, FPX_EIO, "%s: cannot be written: %s", path, problem)
-                   : FPX_OK;
-}
-
 static int run_verb(const cli_verb *verb, int argc, char **argv)
 {
     cli_args args = { 0 };
@@ -190,10 +167,13 @@ static int run_verb(const cli_verb *verb, int argc, char **argv)
  * none has said why. */
 static int flush_output(int code)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    const int failed = fflush(stdout) != 0;
+
+    if (!failed && !ferror(stdout))
         return code;
     if (code != EXIT_NO_VERDICT)
-        (void)fputs("fpx: cannot write to standard output\n", stderr);
+        (void)fprintf(stderr, "fpx: cannot write to standard output%s%s\n", failed ? ": " : "",
+                      failed ? strerror(errno) : "");
     return EXIT_NO_VERDICT;
 }
 
@@ -214,7 +194,13 @@ int main(int argc, char **argv)
         }
         first++;
     }
-    if (first == argc || strcmp(argv[first], "--help") == 0 || strcmp(argv[first], "help") == 0) {
+    for (size_t i = 0; i < VERBS && first + 2 == argc && strcmp(argv[first], "help") == 0; i++)
+        if (strcmp(argv[first + 1], verbs[i]->name) == 0) {
+            print_help(verbs[i]);
+            return style->codes[flush_output(EXIT_HOLDS)];
+        }
+    if (first == argc || strcmp(argv[first], "--help") == 0 ||
+        (strcmp(argv[first], "help") == 0 && first + 1 == argc)) {
         print_tasks(stdout);
         return style->codes[flush_output(EXIT_HOLDS)];
     }

@@ -4,9 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include <fpx/file.h>
+#include <fpx/report.h>
 
 json_t *cli_json_number(double x)
 {
@@ -17,49 +16,41 @@ json_t *cli_json_number(double x)
     return json_real(x);
 }
 
+/* A device's last words need not be UTF-8, which JSON is. */
+json_t *cli_json_failure(const char *schema, const char *text)
+{
+    json_t *said = json_string(text);
+
+    if (said == NULL) {
+        char plain[sizeof((fpx_error *)NULL)->text];
+        size_t n = 0;
+
+        for (; text[n] != '\0' && n < sizeof plain - 1; n++)
+            plain[n] = (char)((unsigned char)text[n] < 0x80 ? text[n] : '?');
+        plain[n] = '\0';
+        said = json_string(plain);
+    }
+    return json_pack("{s:s, s:s, s:o}", "schema", schema, "status", "failed", "text", said);
+}
+
 static int is_stdout(const char *path)
 {
     return path != NULL && strcmp(path, "-") == 0;
 }
 
-/* A pipe to another program, /dev/null: nothing to replace. */
-static int is_stream(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
-}
-
-static fpx_status write_stream(const char *path, const char *text, fpx_error *err)
-{
-    FILE *f = fopen(path, "w");
-    int failed = f == NULL || fputs(text, f) == EOF;
-
-    failed |= f != NULL && fclose(f) != 0;
-    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
-}
-
 fpx_status cli_write_json(const char *path, json_t *root, fpx_error *err)
 {
     char *text = root != NULL ? json_dumps(root, JSON_INDENT(2)) : NULL;
-    fpx_status status = FPX_OK;
+    fpx_status status;
 
     json_decref(root);
     if (text == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
+    status = fpx_report_write(path, text, strlen(text), err);
     if (is_stdout(path))
-        (void)puts(text); /* main() asks whether standard output took it */
-    else if (is_stream(path))
-        status = write_stream(path, text, err);
-    else
-        status = fpx_file_write(path, text, strlen(text), err);
+        (void)putchar('\n'); /* main() asks whether standard output took it */
     free(text);
     return status;
-}
-
-int cli_both_stdout(const char *json, const char *junit)
-{
-    return is_stdout(json) && is_stdout(junit);
 }
 
 FILE *cli_text_stream(const char *json, const char *junit)

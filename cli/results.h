@@ -10,11 +10,11 @@
 /* JSON has no NaN and no infinity: these become strings. */
 json_t *cli_json_number(double x);
 
+/* The result of a run that failed: {"schema", "status": "failed", "text"}. */
+json_t *cli_json_failure(const char *schema, const char *text);
+
 /* Writes and releases root; path "-" is standard output. root may be NULL: FPX_ENOMEM. FPX_EIO. */
 fpx_status cli_write_json(const char *path, json_t *root, fpx_error *err);
-
-/* Two results in one stream are none. */
-int cli_both_stdout(const char *json, const char *junit);
 
 /* Where text for people goes: stderr where one of the results (NULL: none) takes standard output, which then
  * is that result and nothing else. */

@@ -42,9 +42,24 @@ static fpx_status open_devices(session *s, fpx_error *err)
     return FPX_OK;
 }
 
+/* The line of the experiment that begins with this key. */
+static unsigned line_of(const session *s, const char *key)
+{
+    unsigned line = 1;
+
+    for (const char *at = s->experiment->text; *at != '\0'; line++) {
+        if (strncmp(at, key, strlen(key)) == 0)
+            return line;
+        at += strcspn(at, "\n");
+        at += *at == '\n';
+    }
+    return 1;
+}
+
 static fpx_status read_files(session *s, fpx_error *err)
 {
     const session_options *o = &s->options;
+    fpx_error why = { 0 };
     fpx_status status = fpx_experiment_read(o->experiment, &s->experiment, err);
 
     if (status != FPX_OK)
@@ -53,7 +68,37 @@ static fpx_status read_files(session *s, fpx_error *err)
         s->experiment->steps = (uint32_t)o->steps;
     if (o->seed != UINT64_MAX)
         s->experiment->seed = o->seed;
-    return fpx_recipe_load(o->recipe ? o->recipe : s->experiment->recipe, &s->recipe, err);
+    if (o->recipe != NULL)
+        return fpx_recipe_load(o->recipe, &s->recipe, err);
+    status = fpx_recipe_load(s->experiment->recipe, &s->recipe, &why);
+    if (status == FPX_EINVAL) /* no recipe of that name: who asked for it? */
+        return fpx_error_set(err, status, "%s:%u: %s", o->experiment, line_of(s, "recipe:"),
+                             why.text);
+    return status == FPX_OK ? FPX_OK : fpx_error_set(err, status, "%s", why.text);
+}
+
+/* Everything that this command reads and writes, before anything is made. */
+static fpx_status check_files(const session *s, fpx_error *err)
+{
+    const session_options *o = &s->options;
+    const char *recipe = o->recipe ? o->recipe : s->experiment->recipe;
+    char plugin[4096];
+
+    (void)snprintf(plugin, sizeof plugin, "%.*s", (int)strcspn(o->device ? o->device : "", ","),
+                   o->device ? o->device : "");
+    cli_file files[16] = {
+        { "the experiment", o->experiment, CLI_READS },
+        { "the experiment's corpus", s->experiment->data.corpus, CLI_READS },
+        { "the recipe", strstr(recipe, ".yaml") ? recipe : NULL, CLI_READS },
+        { "the device", strstr(plugin, ".so") ? plugin : NULL, CLI_READS },
+        { "--trace", o->trace, CLI_TRACE },
+        { o->resume ? "--resume" : "--checkpoint", o->checkpoint, CLI_FOLDER },
+    };
+    size_t n = 6;
+
+    for (size_t i = 0; i < o->nfiles && n < sizeof files / sizeof files[0]; i++)
+        files[n++] = o->files[i];
+    return cli_check_files(files, n, err);
 }
 
 static fpx_status open_shadows(session *s, const fpx_shadow_spec *specs, size_t n, fpx_error *err)
@@ -127,18 +172,21 @@ static fpx_status open_all(session *s, fpx_error *err)
         return status;
     for (size_t i = 0; i < nspecs; i++)
         keep |= fpx_shadow_keep(&specs[i]);
-    if ((status = read_files(s, err)) != FPX_OK || (status = open_devices(s, err)) != FPX_OK)
+    if ((status = read_files(s, err)) != FPX_OK || (status = check_files(s, err)) != FPX_OK ||
+        (status = open_devices(s, err)) != FPX_OK)
         return status;
     status =
         fpx_trainer_new(s->experiment, s->recipe, s->devices, s->ndevices, keep, &s->trainer, err);
     if (status != FPX_OK || (status = open_shadows(s, specs, nspecs, err)) != FPX_OK)
         return status;
+    if ((status = folder_open(s, err)) != FPX_OK) /* before there is a trace */
+        return status;
     if (s->options.resume && (status = resume(s, chain, err)) != FPX_OK)
         return status;
-    if ((status = cli_can_write(s->options.checkpoint, 1, err)) != FPX_OK)
-        return status; /* before there is a trace, and long before the first state is saved */
     s->first_step = fpx_trainer_next_step(s->trainer);
     goes_on = s->options.trace != NULL && access(s->options.trace, F_OK) == 0;
+    if (s->first_step == s->experiment->steps && !goes_on)
+        s->options.trace = NULL; /* no step is left: a trace of nothing would only be in the way */
     if ((status = watch_new(s, &s->watch, err)) != FPX_OK)
         return status;
     return check_chain(s, chain, goes_on, err);
@@ -146,7 +194,7 @@ static fpx_status open_all(session *s, fpx_error *err)
 
 fpx_status session_open(const session_options *options, session *ret_session, fpx_error *err)
 {
-    session s = { .options = *options };
+    session s = { .options = *options, .lock = -1 };
     fpx_status status;
 
     *ret_session = s;
@@ -159,6 +207,7 @@ fpx_status session_close(session *s, fpx_error *err)
 {
     const fpx_status status = watch_free(s->watch, err);
 
+    folder_close(s);
     fpx_trainer_free(s->trainer);
     for (size_t i = 0; i < s->nshadows; i++)
         fpx_shadow_free(s->shadows[i]);
@@ -237,12 +286,11 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
             return status;
         *ret_last = r;
         if (cli_interrupted() && next < all)
-            return fpx_error_set(err, FPX_EINTERRUPTED, "interrupted after step %llu%s%s",
-                                 (unsigned long long)r.step,
-                                 s->options.checkpoint
-                                     ? "; the state is saved, go on with --resume "
-                                     : "; nothing is saved (--checkpoint DIR would have)",
-                                 s->options.checkpoint ? s->options.checkpoint : "");
+            return fpx_error_set(
+                err, FPX_EINTERRUPTED, "interrupted after %llu of %llu steps%s%s",
+                (unsigned long long)next, (unsigned long long)all,
+                s->options.checkpoint ? "; the state is saved, go on with --resume " : "",
+                s->options.checkpoint ? s->options.checkpoint : "");
     }
     return FPX_OK;
 }

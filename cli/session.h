@@ -9,6 +9,8 @@
 #include <fpx/trace.h>
 #include <fpx/train.h>
 
+#include "outputs.h"
+
 typedef struct session_options {
     const char *experiment; /* path; required */
     const char *recipe;     /* NULL: the experiment's */
@@ -21,7 +23,10 @@ typedef struct session_options {
     uint64_t every;         /* steps between checkpoints; 0: only at the end */
     int resume;             /* start from the folder's newest checkpoint */
     int golden;             /* collect a golden */
-    uint64_t steps, seed;   /* override the experiment's where not UINT64_MAX */
+    const cli_file
+        *files; /* what else the command reads and writes, checked with the session's own */
+    size_t nfiles;
+    uint64_t steps, seed; /* override the experiment's where not UINT64_MAX */
 } session_options;
 
 typedef struct session {
@@ -37,6 +42,8 @@ typedef struct session {
     size_t nshadows;
     struct watch *watch; /* trace and golden: session_watch.c */
     uint64_t first_step; /* where this run began */
+    int lock;            /* the folder of checkpoints, locked; -1: none: session_folder.c */
+    int made_folder;
 } session;
 
 /* Options with nothing set. */
@@ -53,6 +60,12 @@ fpx_status session_save(session *s, fpx_error *err);
 
 /* Ends the trace and frees everything; FPX_EIO where the trace could not be finished. */
 fpx_status session_close(session *s, fpx_error *err);
+
+/* ---- session_folder.c ---- */
+/* The folder of checkpoints: made where it is not there, locked, and fit for this run. FPX_EIO, FPX_EINVAL. */
+fpx_status folder_open(session *s, fpx_error *err);
+/* Unlocks; takes a folder away that was made and holds nothing. */
+void folder_close(session *s);
 
 /* ---- session_watch.c ---- */
 typedef struct watch watch;

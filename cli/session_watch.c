@@ -63,6 +63,59 @@ static fpx_status make_records(watch *w, fpx_error *err)
     return w->figures ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "out of memory");
 }
 
+static const char *tensor_at(const void *records, size_t i)
+{
+    return ((const fpx_trace_record *)records)[i].tensor;
+}
+
+/* A pattern that asks for no values is a slip: the run would end without what it was made for. */
+static fpx_status check_values(const watch *w, fpx_error *err)
+{
+    const char *pattern = w->s->options.values;
+    char nearest[256];
+    size_t matched = 0;
+
+    for (size_t i = 0; i < w->nrecords; i++)
+        matched += w->records[i].values;
+    if (pattern == NULL || matched > 0)
+        return FPX_OK;
+    cli_nearest(pattern, tensor_at, w->records, w->nrecords, nearest, sizeof nearest);
+    return fpx_error_set(err, FPX_EINVAL,
+                         "--values '%s' matches no tensor; nearest: %s ('*' for all)", pattern,
+                         nearest);
+}
+
+/* Whether values are recorded is part of a trace: where that is what differs, the option is named. */
+static int values_differ(const watch *w)
+{
+    fpx_trace *there = NULL;
+    int differ = 0;
+
+    if (fpx_trace_open(w->s->options.trace, &there, NULL) != FPX_OK)
+        return 0;
+    const fpx_trace_layout *l = fpx_trace_layout_of(there);
+    for (size_t i = 0; l->nrecords == w->nrecords && i < l->nrecords; i++)
+        differ |= l->records[i].values != w->records[i].values;
+    fpx_trace_free(there);
+    return differ;
+}
+
+static fpx_status append_trace(watch *w, const fpx_trace_layout *layout, uint64_t hint,
+                               fpx_error *err)
+{
+    fpx_error why = { 0 };
+    const fpx_status status =
+        fpx_trace_append(w->s->options.trace, layout, w->s->first_step, hint, &w->writer, &why);
+
+    if (status == FPX_EINVAL && values_differ(w))
+        return fpx_error_set(
+            err, status,
+            "%s: was begun with other --values: go on with the same --values PATTERN, or "
+            "into a new trace (%s)",
+            w->s->options.trace, why.text);
+    return status == FPX_OK ? FPX_OK : fpx_error_set(err, status, "%s", why.text);
+}
+
 static fpx_status open_trace(watch *w, fpx_error *err)
 {
     const session *s = w->s;
@@ -79,7 +132,7 @@ static fpx_status open_trace(watch *w, fpx_error *err)
     fpx_device_describe(s->devices[0], device, sizeof device);
     layout.device = device;
     if (s->options.resume && access(s->options.trace, F_OK) == 0)
-        return fpx_trace_append(s->options.trace, &layout, s->first_step, hint, &w->writer, err);
+        return append_trace(w, &layout, hint, err);
     return fpx_trace_create(s->options.trace, &layout, hint, &w->writer, err);
 }
 
@@ -176,7 +229,7 @@ fpx_status watch_new(session *s, watch **ret_watch, fpx_error *err)
     w->s = s;
     if (s->options.trace == NULL && !s->options.golden)
         return FPX_OK; /* nothing to watch: nothing is attached, nothing is paid */
-    if ((status = make_records(w, err)) != FPX_OK ||
+    if ((status = make_records(w, err)) != FPX_OK || (status = check_values(w, err)) != FPX_OK ||
         (s->options.trace != NULL && (status = open_trace(w, err)) != FPX_OK) ||
         (s->options.golden && (status = open_golden(w, err)) != FPX_OK))
         return status;

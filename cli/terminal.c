@@ -33,18 +33,32 @@ void cli_catch_interrupt(void)
         (void)sigaction(signals[i], &action, NULL);
 }
 
-/* A file opened later must not become standard output: what is closed is opened on nothing. */
+/* A file opened later must not become standard output: what is closed is opened on nothing, and the wrong
+ * way round, so that what is written there is an error and not lost. Messages may be lost. */
 static void fill_standard_streams(void)
 {
+    static const int ways[] = { O_WRONLY, O_RDONLY, O_RDWR };
+
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0)
-            (void)open("/dev/null", O_RDWR);
+            (void)open("/dev/null", ways[fd]);
+}
+
+static void ignore(int number)
+{
+    (void)number;
 }
 
 void cli_survive_surroundings(void)
 {
     fill_standard_streams();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a death */
+    /* A reader that has gone is an error of the write, after which everything is cleaned up. A handler, for
+     * an ignored signal would stay ignored in a plugin's host process. */
+    struct sigaction action = { .sa_handler = ignore, .sa_flags = (int)SA_RESTART };
+
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGPIPE, &action, NULL);
 }
 
 int cli_interrupted(void)

@@ -18,6 +18,8 @@ enum { MAX_RECIPES = 8, MAX_SEEDS = 32, SAMPLE = 120 };
 typedef struct table {
     char names[MAX_RECIPES][FPX_NAME_MAX];
     size_t nrecipes, nseeds;
+    cli_file files[MAX_RECIPES + 1]; /* the recipes that are files, and where the JSON goes */
+    size_t nfiles;
     double bits[MAX_RECIPES][MAX_SEEDS];
     char samples[MAX_RECIPES][SAMPLE + 1]; /* of the first seed */
 } table;
@@ -68,6 +70,8 @@ static fpx_status train_one(const char *experiment, uint64_t steps, table *t, si
     o.recipe = t->names[recipe];
     o.seed = seed + 1;
     o.steps = steps;
+    o.files = t->files;
+    o.nfiles = t->nfiles;
     (void)fprintf(stderr, "%s, seed %zu:\n", t->names[recipe], seed + 1);
     if ((status = session_open(&o, &s, err)) != FPX_OK)
         return status;
@@ -157,7 +161,13 @@ static fpx_status read_names(const char *recipes, table *t, fpx_error *err)
         const fpx_status status = check_recipe(t->names[t->nrecipes++], err);
         if (status != FPX_OK)
             return status;
-        at += n + (at[n] == ',');
+        if (strstr(t->names[t->nrecipes - 1], ".yaml") != NULL)
+            t->files[t->nfiles++] =
+                (cli_file){ "the recipe", t->names[t->nrecipes - 1], CLI_READS };
+        at += n;
+        if (*at == ',' && *++at == '\0')
+            return fpx_error_set(err, FPX_EINVAL, "--compare '%s': a recipe is missing at the end",
+                                 recipes);
     }
     return t->nrecipes ? FPX_OK : fpx_error_set(err, FPX_EINVAL, "--compare: no recipe is named");
 }
@@ -172,6 +182,7 @@ int train_table(const char *experiment, const char *recipes, const char *seeds, 
 
     if (t == NULL)
         return EXIT_NO_VERDICT;
+    t->files[t->nfiles++] = (cli_file){ "--json", json, CLI_JSON };
     status = read_names(recipes, t, &err);
     if (status == FPX_OK)
         status = cli_number("--seeds", seeds, 1, MAX_SEEDS, &nseeds, &err);

@@ -6,6 +6,7 @@
 
 #include "bench.h"
 #include "cli.h"
+#include "outputs.h"
 #include "results.h"
 
 /* LEAST: one timing, seconds: long against the clock, short against a time slice. ROUNDS: a best does
@@ -167,6 +168,9 @@ static int run(const cli_args *a)
     b.threads = a->option[OPT_THREADS] ? &threads : NULL;
     if (status == FPX_OK && a->option[OPT_SECONDS])
         status = read_seconds(a->option[OPT_SECONDS], &b.seconds, &err);
+    const cli_file json = { "--json", a->option[OPT_JSON], CLI_JSON };
+    if (status == FPX_OK)
+        status = cli_check_files(&json, 1, &err);
     cli_catch_interrupt();
     if (status == FPX_OK)
         status = run_areas(&b, only, &err);

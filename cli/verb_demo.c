@@ -13,6 +13,7 @@
 #include "cli.h"
 #include "demo_fault.h"
 #include "demo_scratch.h"
+#include "outputs.h"
 #include "session.h"
 
 enum { OPT_SEED, OPT_KEEP, OPT_PAGE };
@@ -77,6 +78,12 @@ static fpx_status look_ahead(demo *d, fpx_error *err)
     fpx_recipe *r = NULL;
     fpx_status status = fpx_experiment_read(d->experiment, &e, err);
 
+    if (status == FPX_OK) {
+        const cli_file files[] = { { "the experiment", d->experiment, CLI_READS },
+                                   { "the experiment's corpus", e->data.corpus, CLI_READS },
+                                   { "--page", d->page, CLI_HTML } };
+        status = cli_check_files(files, sizeof files / sizeof files[0], err);
+    }
     if (status == FPX_OK)
         status = fpx_recipe_load(e->recipe, &r, err);
     if (status == FPX_OK)
@@ -121,6 +128,8 @@ static fpx_status train(const demo *d, const char *label, const char *trace, con
                      last.loss, seconds() - start);
     else
         (void)printf("\n");
+    if (status == FPX_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        return fpx_error_set(err, FPX_EIO, "cannot write to standard output: nobody reads on");
     return status;
 }
 
@@ -338,6 +347,8 @@ static int run(const cli_args *a)
     status = a->option[OPT_SEED]
                  ? cli_number("--seed", a->option[OPT_SEED], 0, UINT64_MAX, &d->seed, &err)
                  : FPX_OK;
+    if (status == FPX_OK && strcmp(d->page, "-") == 0)
+        status = fpx_error_set(&err, FPX_EINVAL, "--page -: name a file; standard output has text");
     cli_catch_interrupt();
     if (status == FPX_OK)
         status = find_experiment(d->experiment, &err);

@@ -4,6 +4,7 @@
 #include <fpx/report.h>
 
 #include "cli.h"
+#include "outputs.h"
 #include "results.h"
 
 enum { OPT_POLICY, OPT_HTML, OPT_JUNIT, OPT_JSON };
@@ -34,6 +35,14 @@ static fpx_status write_files(const cli_args *a, const fpx_diff *diff, const fpx
     return status;
 }
 
+/* Where a result takes standard output, it is that result and nothing else. */
+static FILE *text_stream(const cli_args *a)
+{
+    const FILE *page = cli_text_stream(a->option[OPT_HTML], NULL);
+
+    return page == stderr ? stderr : cli_text_stream(a->option[OPT_JSON], a->option[OPT_JUNIT]);
+}
+
 static fpx_status diff_two(const cli_args *a, fpx_trace *x, fpx_trace *y, int *ret_code,
                            fpx_error *err)
 {
@@ -49,7 +58,7 @@ static fpx_status diff_two(const cli_args *a, fpx_trace *x, fpx_trace *y, int *r
     if (status != FPX_OK)
         return status;
     fpx_report_diff_text(&diff, text, sizeof text);
-    (void)fputs(text, cli_text_stream(a->option[OPT_JSON], a->option[OPT_JUNIT]));
+    (void)fputs(text, text_stream(a));
     *ret_code = diff.verdict == FPX_SAME ? EXIT_HOLDS : EXIT_FINDING;
     const fpx_report_input page = { .trace = x,
                                     .trace_name = a->positional[0],
@@ -68,7 +77,7 @@ static fpx_status diff_own(const cli_args *a, fpx_trace *x, int *ret_code, fpx_e
     if (status != FPX_OK)
         return status;
     fpx_report_finding_text(fpx_trace_layout_of(x), &finding, text, sizeof text);
-    (void)fputs(text, cli_text_stream(a->option[OPT_JSON], NULL));
+    (void)fputs(text, text_stream(a));
     *ret_code = finding.found ? EXIT_FINDING : EXIT_HOLDS;
     if (!finding.found && finding.looked_at == 0)
         *ret_code = EXIT_NO_VERDICT;
@@ -93,9 +102,14 @@ static int run(const cli_args *a)
 
     if (a->npositional == 1 && (a->option[OPT_POLICY] || a->option[OPT_JUNIT]))
         return cli_usage("diff", "--policy and --junit need two traces");
-    if (cli_both_stdout(a->option[OPT_JSON], a->option[OPT_JUNIT]))
-        return cli_usage("diff", "--json and --junit cannot both be standard output");
-    status = fpx_trace_open(a->positional[0], &x, &err);
+    const cli_file files[] = { { "the trace", a->positional[0], CLI_READS_TRACE },
+                               { "the trace", a->positional[1], CLI_READS_TRACE },
+                               { "--json", a->option[OPT_JSON], CLI_JSON },
+                               { "--junit", a->option[OPT_JUNIT], CLI_JUNIT },
+                               { "--html", a->option[OPT_HTML], CLI_HTML } };
+    status = cli_check_files(files, sizeof files / sizeof files[0], &err);
+    if (status == FPX_OK)
+        status = fpx_trace_open(a->positional[0], &x, &err);
     if (status == FPX_OK && a->npositional == 2)
         status = fpx_trace_open(a->positional[1], &y, &err);
     if (status == FPX_OK)

@@ -1,7 +1,7 @@
 /* verb_golden.c - fpx golden record|check: the bits of a run as a small text under review. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <fpx/report.h>
 
@@ -25,14 +25,22 @@ static const cli_option options[] = {
 enum { DEFAULT_STEPS = 20 };
 
 /* Runs the first steps and leaves the session open: its golden belongs to it. */
-static fpx_status collect(const cli_args *a, const char *recipe, const char *shadow, uint64_t steps,
-                          session *s, fpx_error *err)
+static fpx_status collect(const cli_args *a, const char *shadow, uint64_t steps, session *s,
+                          fpx_error *err)
 {
+    const int records = strcmp(a->positional[0], "record") == 0;
+    const cli_file files[] = {
+        { "the golden", a->positional[2], records ? CLI_GOLDEN : CLI_READS },
+        { "--json", a->option[OPT_JSON], CLI_JSON },
+        { "--junit", a->option[OPT_JUNIT], CLI_JUNIT },
+    };
     session_options o = session_defaults(a->positional[1]);
     fpx_step_result last;
     fpx_status status;
 
-    o.recipe = recipe;
+    o.files = files;
+    o.nfiles = sizeof files / sizeof files[0];
+    o.recipe = a->option[OPT_RECIPE];
     o.shadow = shadow;
     o.device = a->option[OPT_DEVICE];
     o.golden = 1;
@@ -57,6 +65,30 @@ static fpx_status steps_asked(const cli_args *a, uint64_t otherwise, uint64_t *r
                : FPX_OK;
 }
 
+/* What an existing golden asks of the one that takes its place. An empty file is a new one. */
+static fpx_status read_old(const cli_args *a, fpx_golden **ret_old, fpx_error *err)
+{
+    const cli_file file = { "the golden", a->positional[2], CLI_GOLDEN };
+    const char *path = a->positional[2], *asked = a->option[OPT_SHADOW];
+    struct stat st;
+    fpx_status status = cli_check_files(&file, 1, err);
+
+    if (status != FPX_OK || stat(path, &st) != 0 || st.st_size == 0)
+        return status;
+    if (a->option[OPT_REASON] == NULL)
+        return fpx_error_set(err, FPX_EINVAL, "%s exists: to change it, say why with --reason TEXT",
+                             path);
+    if ((status = fpx_golden_read(path, ret_old, err)) != FPX_OK)
+        return status;
+    const char *had = fpx_golden_header(*ret_old, "shadow");
+    if (strcmp(had, "none") != 0 && (asked == NULL || strcmp(asked, had) != 0))
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s: has rows of the shadow %s, which would be lost: record with "
+                             "--shadow %s, or remove the file first",
+                             path, had, had);
+    return FPX_OK;
+}
+
 static int record(const cli_args *a)
 {
     const char *path = a->positional[2], *reason = a->option[OPT_REASON];
@@ -69,15 +101,9 @@ static int record(const cli_args *a)
 
     if (a->option[OPT_JUNIT] || a->option[OPT_JSON])
         return cli_usage("golden", "--junit and --json belong to check: record has no verdict");
-    if (access(path, F_OK) == 0) {
-        if (reason == NULL)
-            return cli_usage("golden", "%s exists: to change it, say why with --reason TEXT", path);
-        if (fpx_golden_read(path, &old, &err) != FPX_OK)
-            return cli_fail(&err);
-    }
-    if ((status = cli_can_write(path, 0, &err)) == FPX_OK &&
+    if ((status = read_old(a, &old, &err)) == FPX_OK &&
         (status = steps_asked(a, DEFAULT_STEPS, &steps, &err)) == FPX_OK)
-        status = collect(a, a->option[OPT_RECIPE], a->option[OPT_SHADOW], steps, &s, &err);
+        status = collect(a, a->option[OPT_SHADOW], steps, &s, &err);
     if (status == FPX_OK) {
         if (old != NULL)
             fpx_golden_compare(old, watch_golden(s.watch), &d);
@@ -130,6 +156,21 @@ static fpx_status write_results(const cli_args *a, const fpx_golden_difference *
                  : FPX_OK;
 }
 
+/* The run itself failed: a finding about the device, and results say so. */
+static void write_failure(const cli_args *a, const char *text)
+{
+    const char *json = a->option[OPT_JSON], *junit = a->option[OPT_JUNIT];
+    fpx_error err = { 0 };
+    fpx_status status = FPX_OK;
+
+    if (json != NULL)
+        status = cli_write_json(json, cli_json_failure("fpx.golden/1", text), &err);
+    if (status == FPX_OK && junit != NULL)
+        status = fpx_report_junit_error(junit, "fpx.golden", a->positional[2], text, &err);
+    if (status != FPX_OK)
+        (void)cli_fail(&err);
+}
+
 static int check(const cli_args *a)
 {
     const char *path = a->positional[2];
@@ -144,9 +185,7 @@ static int check(const cli_args *a)
     if (a->option[OPT_REASON] || a->option[OPT_SHADOW])
         return cli_usage("golden",
                          "--reason and --shadow belong to record; check takes the golden's");
-    if (cli_can_write(a->option[OPT_JUNIT], 0, &err) != FPX_OK ||
-        cli_can_write(a->option[OPT_JSON], 0, &err) != FPX_OK ||
-        fpx_golden_read(path, &expected, &err) != FPX_OK)
+    if (fpx_golden_read(path, &expected, &err) != FPX_OK)
         return cli_fail(&err);
     const char *shadow = fpx_golden_header(expected, "shadow");
     status = steps_asked(a, fpx_golden_steps(expected), &steps, &err);
@@ -154,8 +193,9 @@ static int check(const cli_args *a)
         status = fpx_error_set(&err, FPX_EINVAL, "%s holds %zu steps, not %llu", path,
                                fpx_golden_steps(expected), (unsigned long long)steps);
     if (status == FPX_OK)
-        status = collect(a, a->option[OPT_RECIPE], strcmp(shadow, "none") == 0 ? NULL : shadow,
-                         steps, &s, &err);
+        status = collect(a, strcmp(shadow, "none") == 0 ? NULL : shadow, steps, &s, &err);
+    if (cli_is_finding(status))
+        write_failure(a, err.text);
     if (status == FPX_OK) {
         fpx_golden_compare(expected, watch_golden(s.watch), &d);
         describe(path, &d, text, sizeof text);
@@ -172,8 +212,6 @@ static int check(const cli_args *a)
 
 static int run(const cli_args *a)
 {
-    if (cli_both_stdout(a->option[OPT_JSON], a->option[OPT_JUNIT]))
-        return cli_usage("golden", "--json and --junit cannot both be standard output");
     if (strcmp(a->positional[0], "record") == 0)
         return record(a);
     if (strcmp(a->positional[0], "check") == 0)

@@ -1,14 +1,16 @@
 /* verb_report.c - fpx report: one trace (and what it is compared with) as a page. */
 #include <stdio.h>
+#include <string.h>
 
 #include <fpx/report.h>
 
 #include "cli.h"
+#include "outputs.h"
 
 enum { OPT_OUT, OPT_AGAINST, OPT_TITLE };
 
 static const cli_option options[] = {
-    [OPT_OUT] = { "-o", "OUT.html", "the page to write (required)" },
+    [OPT_OUT] = { "-o", "OUT.html", "the page to write (required); - is standard output" },
     [OPT_AGAINST] = { "--against", "TRACE", "compare with this trace" },
     [OPT_TITLE] = { "--title", "TEXT", "heading of the page" },
     { NULL, NULL, NULL }
@@ -42,7 +44,12 @@ static int run(const cli_args *a)
 
     if (a->option[OPT_OUT] == NULL)
         return cli_usage("report", "where to? -o OUT.html is missing");
-    status = fpx_trace_open(a->positional[0], &trace, &err);
+    const cli_file files[] = { { "the trace", a->positional[0], CLI_READS_TRACE },
+                               { "the trace", a->option[OPT_AGAINST], CLI_READS_TRACE },
+                               { "-o", a->option[OPT_OUT], CLI_HTML } };
+    status = cli_check_files(files, sizeof files / sizeof files[0], &err);
+    if (status == FPX_OK)
+        status = fpx_trace_open(a->positional[0], &trace, &err);
     if (status == FPX_OK && a->option[OPT_AGAINST])
         status = fpx_trace_open(a->option[OPT_AGAINST], &other, &err);
     if (status == FPX_OK)
@@ -51,7 +58,8 @@ static int run(const cli_args *a)
     fpx_trace_free(other);
     if (status != FPX_OK)
         return cli_fail(&err);
-    (void)printf("%s written: open it in a browser\n", a->option[OPT_OUT]);
+    if (strcmp(a->option[OPT_OUT], "-") != 0)
+        (void)printf("%s written: open it in a browser\n", a->option[OPT_OUT]);
     return EXIT_HOLDS;
 }
 

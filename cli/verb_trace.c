@@ -122,7 +122,33 @@ static fpx_status verify(const cli_args *a, fpx_trace *trace, size_t index, fpx_
 static const struct {
     const char *name;
     fpx_status (*run)(const cli_args *a, fpx_trace *trace, size_t index, fpx_error *err);
-} actions[] = { { "ls", list }, { "show", show }, { "stats", stats }, { "verify", verify } };
+    int takes[2]; /* OPT_STEP, OPT_TENSOR */
+} actions[] = { { "ls", list, { 0, 1 } },
+                { "show", show, { 1, 1 } },
+                { "stats", stats, { 1, 1 } },
+                { "verify", verify, { 0, 0 } } };
+
+static const char *tensor_at(const void *layout, size_t i)
+{
+    return ((const fpx_trace_layout *)layout)->records[i].tensor;
+}
+
+static fpx_status check_pattern(const cli_args *a, const fpx_trace *trace, fpx_error *err)
+{
+    const fpx_trace_layout *l = fpx_trace_layout_of(trace);
+    char nearest[256];
+
+    for (size_t i = 0; i < l->nrecords; i++)
+        if (selected(a, &l->records[i]))
+            return FPX_OK;
+    if (a->option[OPT_TENSOR] == NULL)
+        return FPX_OK;
+    cli_nearest(a->option[OPT_TENSOR], tensor_at, l, l->nrecords, nearest, sizeof nearest);
+    return fpx_error_set(
+        err, FPX_EINVAL,
+        "%s: --tensor '%s' matches no tensor; nearest: %s (fpx trace ls lists all)",
+        a->positional[1], a->option[OPT_TENSOR], nearest);
+}
 
 static fpx_status find_step(const cli_args *a, fpx_trace *trace, size_t *ret_index, fpx_error *err)
 {
@@ -140,7 +166,11 @@ static fpx_status find_step(const cli_args *a, fpx_trace *trace, size_t *ret_ind
             *ret_index = i;
             return FPX_OK;
         }
-    return fpx_error_set(err, FPX_EINVAL, "%s holds no step %" PRIu64, a->positional[1], step);
+    if (n == 0)
+        return fpx_error_set(err, FPX_EINVAL, "%s holds no committed step", a->positional[1]);
+    return fpx_error_set(
+        err, FPX_EINVAL, "%s holds no step %" PRIu64 "; it holds %" PRIu64 " to %" PRIu64,
+        a->positional[1], step, fpx_trace_step_at(trace, 0), fpx_trace_step_at(trace, n - 1));
 }
 
 static int run(const cli_args *a)
@@ -154,9 +184,15 @@ static int run(const cli_args *a)
         k++;
     if (k == sizeof actions / sizeof actions[0])
         return cli_usage("trace", "'%s': expected ls, show, stats or verify", a->positional[0]);
+    for (size_t i = 0; options[i].name != NULL; i++)
+        if (a->option[i] && !actions[k].takes[i])
+            return cli_usage("trace", "%s looks at everything: leave %s out", actions[k].name,
+                             options[i].name);
     if (fpx_trace_open(a->positional[1], &trace, &err) != FPX_OK)
         return cli_fail(&err);
     status = find_step(a, trace, &index, &err);
+    if (status == FPX_OK)
+        status = check_pattern(a, trace, &err);
     if (status == FPX_OK && fpx_trace_steps(trace) == 0 && k != 0)
         status = fpx_error_set(&err, FPX_EINVAL, "%s holds no committed step", a->positional[1]);
     if (status == FPX_OK)

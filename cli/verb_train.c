@@ -36,7 +36,8 @@ static const cli_option options[] = {
     [OPT_CHECKPOINT] = { "--checkpoint", "DIR", "save the state there at the end, and on Ctrl-C" },
     [OPT_EVERY] = { "--every", "N", "and every N steps" },
     [OPT_RESUME] = { "--resume", "DIR", "go on from the newest checkpoint in DIR, and save there" },
-    [OPT_STEPS] = { "--steps", "N", "instead of the experiment's" },
+    [OPT_STEPS] = { "--steps", "N",
+                    "instead of the experiment's; the learning rate then falls over N" },
     [OPT_SEED] = { "--seed", "N", "instead of the experiment's" },
     [OPT_SAMPLE] = { "--sample", "TEXT", "let the trained model continue TEXT by 160 bytes" },
     [OPT_COMPARE] = { "--compare", "R,R,...", "train each recipe with each seed, print a table" },
@@ -98,9 +99,22 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
     return status;
 }
 
+/* A device that fails is a finding, and the results say so. */
+static int fail(const cli_args *a, const fpx_error *err)
+{
+    fpx_error writing = { 0 };
+
+    if (cli_is_finding(err->status) && a->option[OPT_JSON] != NULL &&
+        cli_write_json(a->option[OPT_JSON], cli_json_failure("fpx.train/1", err->text), &writing) !=
+            FPX_OK)
+        (void)cli_fail(&writing);
+    return cli_fail(err);
+}
+
 static int run(const cli_args *a)
 {
     session_options o = session_defaults(a->positional[0]);
+    const cli_file json = { "--json", a->option[OPT_JSON], CLI_JSON };
     fpx_step_result last = { 0 };
     fpx_error err = { 0 }, closing = { 0 };
     fpx_status status;
@@ -112,8 +126,6 @@ static int run(const cli_args *a)
         if (a->option[i] && i != OPT_COMPARE && i != OPT_SEEDS && i != OPT_STEPS && i != OPT_JSON)
             return cli_usage("train", "--compare goes with --seeds, --steps and --json, not %s",
                              options[i].name);
-    if (cli_can_write(a->option[OPT_JSON], 0, &err) != FPX_OK)
-        return cli_fail(&err);
     if (a->option[OPT_COMPARE])
         return train_table(a->positional[0], a->option[OPT_COMPARE],
                            a->option[OPT_SEEDS] ? a->option[OPT_SEEDS] : "5", a->option[OPT_STEPS],
@@ -124,6 +136,8 @@ static int run(const cli_args *a)
         return cli_usage("train", "--every needs --checkpoint DIR (or --resume DIR)");
     if (a->option[OPT_VALUES] && !a->option[OPT_TRACE])
         return cli_usage("train", "--values needs --trace FILE");
+    o.files = &json;
+    o.nfiles = 1;
     o.recipe = a->option[OPT_RECIPE];
     o.device = a->option[OPT_DEVICE];
     o.shadow = a->option[OPT_SHADOW];
@@ -131,15 +145,26 @@ static int run(const cli_args *a)
     o.values = a->option[OPT_VALUES];
     o.resume = a->option[OPT_RESUME] != NULL;
     o.checkpoint = o.resume ? a->option[OPT_RESUME] : a->option[OPT_CHECKPOINT];
-    if (numbers(a, &o, &err) != FPX_OK || session_open(&o, &s, &err) != FPX_OK)
+    if (numbers(a, &o, &err) != FPX_OK)
         return cli_fail(&err);
+    if (session_open(&o, &s, &err) != FPX_OK)
+        return fail(a, &err);
     cli_catch_interrupt();
+    if (s.first_step == s.experiment->steps)
+        (void)fprintf(stderr, "already finished: %u of %u steps are done\n", s.experiment->steps,
+                      s.experiment->steps);
     status = session_run(&s, 0, 0, &last, &err);
+    if (status == FPX_EINTERRUPTED && o.checkpoint == NULL) {
+        const fpx_error said = err;
+
+        (void)fpx_error_set(&err, status, "%s; nothing is saved (--checkpoint DIR would have)",
+                            said.text);
+    }
     if (status == FPX_OK)
         status = finish(a, &s, &last, &err);
     if (session_close(&s, &closing) != FPX_OK && status == FPX_OK)
-        return cli_fail(&closing);
-    return status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
+        return fail(a, &closing);
+    return status == FPX_OK ? EXIT_HOLDS : fail(a, &err);
 }
 
 const cli_verb verb_train = {

@@ -1,9 +1,12 @@
 /* golden.c - goldens in memory and as text: fixed columns, one line a row, so that a review shows which
  * operations changed and from which step on. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fpx/golden.h>
 
@@ -148,6 +151,15 @@ fpx_status fpx_golden_write(const char *path, const fpx_golden *golden, const ch
         return fpx_error_set(err, FPX_EIO, "%s: cannot write: %s", path, strerror(errno));
     print_golden(f, golden, reason);
     const int failed = fflush(f) != 0 || ferror(f);
+    if (!failed && ftell(f) > FPX_GOLDEN_BYTES) {
+        (void)fclose(f);
+        (void)remove(temporary);
+        return fpx_error_set(
+            err, FPX_EINVAL,
+            "%s: %zu steps of %zu rows are more than a golden can be (%d MiB); record "
+            "fewer steps",
+            path, golden->steps, golden->nrows, FPX_GOLDEN_BYTES >> 20);
+    }
     if (fclose(f) != 0 || failed || rename(temporary, path) != 0) {
         const int number = errno;
 
@@ -169,8 +181,10 @@ typedef struct reader {
 
 static fpx_status bad(const reader *r, const char *what)
 {
-    return fpx_error_set(r->err, FPX_EFORMAT, "%s:%lu: %s; record it again with: fpx golden record",
-                         r->path, r->number, what);
+    return fpx_error_set(
+        r->err, FPX_EFORMAT,
+        "%s:%lu: %s; restore it, or remove it and record it again (fpx golden record)", r->path,
+        r->number, what);
 }
 
 /* LINE: the next line, without its end; BROKEN: one with a zero byte inside or without an end, or the file
@@ -300,15 +314,39 @@ static fpx_status read_all(reader *r, fpx_golden *g)
     return status == FPX_OK ? read_rows(r, g, rows) : status;
 }
 
-fpx_status fpx_golden_read(const char *path, fpx_golden **ret_golden, fpx_error *err)
+/* A regular file of a size that a golden can have: nothing else is a text under review, and a device may
+ * have no end. */
+static fpx_status open_file(const char *path, FILE **ret_file, fpx_error *err)
 {
-    reader r = { .path = path, .err = err, .file = fopen(path, "r") };
-    fpx_golden *g = calloc(1, sizeof *g);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
+    struct stat st;
     fpx_status status;
 
-    if (r.file == NULL)
+    if (fd < 0 || fstat(fd, &st) != 0)
         status = fpx_error_set(err, FPX_EIO, "%s: cannot read: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        status =
+            fpx_error_set(err, FPX_EIO, "%s: cannot read: it is %s; a golden is a regular file",
+                          path, S_ISDIR(st.st_mode) ? "a folder" : "a pipe or a device");
+    else if (st.st_size > FPX_GOLDEN_BYTES)
+        status = fpx_error_set(err, FPX_EFORMAT, "%s: larger than a golden can be (%d MiB)", path,
+                               FPX_GOLDEN_BYTES >> 20);
+    else if ((*ret_file = fdopen(fd, "r")) != NULL)
+        return FPX_OK;
     else
+        status = fpx_error_set(err, FPX_EIO, "%s: cannot read: %s", path, strerror(errno));
+    if (fd >= 0)
+        (void)close(fd);
+    return status;
+}
+
+fpx_status fpx_golden_read(const char *path, fpx_golden **ret_golden, fpx_error *err)
+{
+    reader r = { .path = path, .err = err };
+    fpx_golden *g = calloc(1, sizeof *g);
+    fpx_status status = open_file(path, &r.file, err);
+
+    if (status == FPX_OK)
         status = g ? read_all(&r, g) : fpx_error_set(err, FPX_ENOMEM, "out of memory");
     if (r.file != NULL &&
         ferror(r.file)) /* a folder, a failing disk: nothing is known of the content */

@@ -215,7 +215,7 @@ fpx_status fpx_pool_new(size_t threads, fpx_pool **ret_pool, fpx_error *err)
     const size_t available = processors();
     const char *text = getenv("FPX_THREADS");
 
-    if (threads == 0 && text != NULL) {
+    if (threads == 0 && text != NULL && text[0] != '\0') { /* empty: as not set */
         const fpx_status status = parse_threads(text, &threads, err);
         if (status != FPX_OK)
             return status;

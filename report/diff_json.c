@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <fpx/report.h>
@@ -93,13 +94,17 @@ static json_t *place(const fpx_place_found *f)
 /* Writes and releases root. */
 static fpx_status write_root(const char *path, json_t *root, fpx_error *err)
 {
-    const int to_stdout = strcmp(path, "-") == 0;
-    int failed = root == NULL || (to_stdout ? json_dumpf(root, stdout, JSON_INDENT(2)) ||
-                                                  fputc('\n', stdout) == EOF || fflush(stdout) != 0
-                                            : json_dump_file(root, path, JSON_INDENT(2)));
+    char *text = root != NULL ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    fpx_status status;
 
     json_decref(root);
-    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JSON result", path) : FPX_OK;
+    if (text == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
+    status = fpx_report_write(path, text, strlen(text), err);
+    if (strcmp(path, "-") == 0 && status == FPX_OK)
+        (void)fputc('\n', stdout); /* lines of others may follow there */
+    free(text);
+    return status;
 }
 
 fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *layout,
@@ -156,31 +161,49 @@ fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_erro
     return write_root(path, root, err);
 }
 
-fpx_status fpx_report_junit(const char *path, const char *suite, const char *name,
-                            const char *failure, fpx_error *err)
+static fpx_status junit(const char *path, const char *suite, const char *name, const char *element,
+                        const char *message, const char *text, fpx_error *err)
 {
-    FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
+    char *page = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&page, &size);
+    fpx_status status;
     int failed;
 
     if (f == NULL)
-        return fpx_error_set(err, FPX_EIO, "%s: cannot write the JUnit result", path);
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
     (void)fprintf(f,
                   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                  "<testsuites><testsuite name=\"fpx\" tests=\"1\" failures=\"%d\" errors=\"0\">\n"
+                  "<testsuites><testsuite name=\"fpx\" tests=\"1\" failures=\"%d\" errors=\"%d\">\n"
                   "<testcase classname=\"",
-                  failure != NULL);
+                  text != NULL && strcmp(element, "failure") == 0,
+                  text != NULL && strcmp(element, "error") == 0);
     html_put(f, suite);
     (void)fputs("\" name=\"", f);
     html_put(f, name);
     (void)fputs("\">", f);
-    if (failure != NULL) {
-        (void)fputs("<failure message=\"the bits differ\">", f);
-        html_put(f, failure);
-        (void)fputs("</failure>", f);
+    if (text != NULL) {
+        (void)fprintf(f, "<%s message=\"%s\">", element, message);
+        html_put(f, text);
+        (void)fprintf(f, "</%s>", element);
     }
     (void)fputs("</testcase>\n</testsuite></testsuites>\n", f);
-    failed = fflush(f) != 0 || ferror(f);
-    if (f != stdout)
-        failed = fclose(f) != 0 || failed;
-    return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot write the JUnit result", path) : FPX_OK;
+    failed = ferror(f);
+    failed |= fclose(f) != 0;
+    status = failed ? fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path)
+                    : fpx_report_write(path, page, size, err);
+    free(page);
+    return status;
+}
+
+fpx_status fpx_report_junit(const char *path, const char *suite, const char *name,
+                            const char *failure, fpx_error *err)
+{
+    return junit(path, suite, name, "failure", "the bits differ", failure, err);
+}
+
+fpx_status fpx_report_junit_error(const char *path, const char *suite, const char *name,
+                                  const char *text, fpx_error *err)
+{
+    return junit(path, suite, name, "error", "the run ended without a comparison", text, err);
 }

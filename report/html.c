@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <fpx/file.h>
-
 #include "html_parts.h"
 
 static void put_title(FILE *f, const fpx_report_input *in)
@@ -26,7 +24,8 @@ static void put_page(FILE *f, const html_data *d)
 {
     (void)fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-                "<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>",
+                "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
+                "<meta name=\"generator\" content=\"fpx\"/>\n<title>",
                 f);
     put_title(f, d->in);
     (void)fputs("</title>\n<style>\n", f);
@@ -79,7 +78,7 @@ fpx_status fpx_report_html(const char *path, const fpx_report_input *input, fpx_
         status = render(&data, &page, &size);
         html_data_free(&data);
         if (status == FPX_OK) {
-            status = fpx_file_write(path, page, size, err);
+            status = fpx_report_write(path, page, size, err);
             free(page);
         } else {
             (void)fpx_error_set(err, status, "%s: out of memory", path);

@@ -1,10 +1,12 @@
 /* trace_master.c - writes the master by rename, so that a reader sees the old one or the new one;
  * reads it back as it would a stranger's. */
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "trace_master.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "trace_hdf5.h"
 #include "trace_image.h"
@@ -135,6 +137,16 @@ char *fpx_segment_path(const char *path, const char *file)
     if (name != NULL)
         snprintf(name, size, "%s.seg%s%s", path, file[0] != '\0' ? "/" : "", file);
     return name;
+}
+
+char *fpx_trace_home(const char *path)
+{
+    struct stat info;
+    char *real = NULL;
+
+    if (lstat(path, &info) == 0 && S_ISLNK(info.st_mode))
+        real = realpath(path, NULL);
+    return real != NULL ? real : strdup(path);
 }
 
 /* ---- writing ---- */

@@ -22,4 +22,7 @@ fpx_status fpx_master_read(const char *path, fpx_trace_layout **ret_layout,
 /* "PATH.seg/000012.h5", to be freed with free(); NULL without memory. `file`: "000012.h5" or "". */
 char *fpx_segment_path(const char *path, const char *file);
 
+/* The name beside which the segments lie: where a link leads, else `path`; as above. */
+char *fpx_trace_home(const char *path);
+
 #endif /* FPX_TRACE_MASTER_H */

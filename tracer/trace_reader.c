@@ -84,7 +84,7 @@ fpx_status fpx_trace_open(const char *path, fpx_trace **ret_trace, fpx_error *er
     if (trace == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a trace", path);
     trace->view = FPX_NO_VIEW;
-    trace->path = strdup(path);
+    trace->path = fpx_trace_home(path);
     if (trace->path == NULL)
         status = fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a trace", path);
     if (status == FPX_OK)

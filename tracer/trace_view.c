@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "trace_master.h"
 #include "trace_segment.h"
@@ -84,6 +85,11 @@ fpx_status fpx_segment_open(const char *path, uint64_t index, const fpx_schema *
     memset(view.offsets, 0xff, schema->ncolumns * sizeof *view.offsets);
     const fpx_h5_muted muted = fpx_h5_mute();
     fpx_status status = fpx_h5_open(view.path, &view.file, err);
+    if (status == FPX_EIO && access(view.path, F_OK) != 0)
+        (void)fpx_error_set(err, status,
+                            "%s: a segment of %s is missing: the folder %s.seg must lie beside the "
+                            "file, wherever that is copied",
+                            view.path, path, path);
     if (status == FPX_OK)
         status = read_header(&view, index, layout_digest, err);
     if (status == FPX_OK)

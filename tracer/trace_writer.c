@@ -97,7 +97,7 @@ static fpx_trace_writer *make_writer(const char *path, const fpx_trace_layout *l
         w->lock = -1;
         w->segment = FPX_NO_SEGMENT;
         w->left = steps_hint;
-        w->path = strdup(path);
+        w->path = fpx_trace_home(path);
     }
     if (w == NULL || w->path == NULL)
         fpx_error_set(err, status, "%s: no memory for a trace", path);

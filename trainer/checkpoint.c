@@ -2,6 +2,7 @@
  * file says what it is a checkpoint of, so that a wrong one is refused before anything changes. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,29 +123,27 @@ static int is_checkpoint(const char *name, unsigned long long *ret_step)
     return 1;
 }
 
-/* The highest step among the files of the folder; unfinished .tmp files do not count. */
-static fpx_status newest(const char *dir, char path[4096], fpx_error *err)
+/* The highest step below `below` among the files of the folder; unfinished .tmp files do not count. Returns
+ * 0 where there is none, -1 where the folder cannot be read. */
+static int newest(const char *dir, unsigned long long below, char path[4096],
+                  unsigned long long *ret_step)
 {
     DIR *d = opendir(dir);
-    unsigned long long best = 0;
     int found = 0;
 
     if (d == NULL)
-        return fpx_error_set(err, FPX_EIO, "%s: cannot open the folder of checkpoints: %s", dir,
-                             strerror(errno));
+        return -1;
     for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
         unsigned long long step = 0;
 
-        if (is_checkpoint(e->d_name, &step) && (!found || step >= best)) {
-            best = step;
+        if (is_checkpoint(e->d_name, &step) && step < below && (!found || step >= *ret_step)) {
+            *ret_step = step;
             found = 1;
             (void)snprintf(path, 4096, "%s/%s", dir, e->d_name);
         }
     }
     (void)closedir(d);
-    if (!found)
-        return fpx_error_set(err, FPX_EIO, "%s: holds no checkpoint (step-*.safetensors)", dir);
-    return FPX_OK;
+    return found;
 }
 
 /* Looks at every tensor of one executor; copies only in the second pass, so that an error changes
@@ -203,6 +202,47 @@ static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, 
     return FPX_OK;
 }
 
+fpx_status fpx_trainer_check_folder(const fpx_trainer *trainer, const char *dir, fpx_error *err)
+{
+    unsigned long long below = ULLONG_MAX;
+    char path[4096];
+    fpx_error why = { 0 };
+
+    while (newest(dir, below, path, &below) > 0) {
+        fpx_st_file *file = NULL;
+        uint64_t step;
+        fpx_status status = fpx_st_open(path, &file, &why);
+
+        if (status == FPX_OK)
+            status = check_identity(trainer, file, path, &step, &why);
+        fpx_st_close(file);
+        if (status != FPX_OK)
+            return fpx_error_set(
+                err, FPX_EINVAL,
+                "%s: holds checkpoints of another run: go on with that one by --resume, or "
+                "name another folder (%s)",
+                dir, why.text);
+    }
+    return FPX_OK;
+}
+
+/* The newest file is damaged: from where could the run go on? */
+static fpx_status say_next(const char *dir, unsigned long long damaged, const fpx_error *why,
+                           fpx_error *err)
+{
+    unsigned long long step = 0;
+    char path[4096];
+
+    if (newest(dir, damaged, path, &step) > 0)
+        return fpx_error_set(err, why->status, "%s; remove it to go on from step %llu", why->text,
+                             step);
+    return fpx_error_set(
+        err, why->status,
+        "%s; there is no earlier checkpoint to go on from: train anew into another "
+        "folder",
+        why->text);
+}
+
 fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
                             const fpx_checkpoint_extra *extras, size_t nextras, char ret_chain[64],
                             fpx_error *err)
@@ -211,12 +251,20 @@ fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
     uint64_t step = 0;
     char path[4096];
     const char *chain;
-    fpx_status status = newest(dir, path, err);
+    unsigned long long number = 0;
+    fpx_error why = { 0 };
+    const int found = newest(dir, ULLONG_MAX, path, &number);
+    fpx_status status;
 
-    if (status == FPX_OK)
-        status = fpx_st_open(path, &file, err);
+    if (found < 0)
+        return fpx_error_set(err, FPX_EIO, "%s: cannot open the folder of checkpoints: %s", dir,
+                             strerror(errno));
+    if (found == 0)
+        return fpx_error_set(err, FPX_EIO, "%s: holds no checkpoint (step-*.safetensors)", dir);
+    if ((status = fpx_st_open(path, &file, &why)) == FPX_EFORMAT)
+        return say_next(dir, number, &why, err);
     if (status != FPX_OK)
-        return status;
+        return fpx_error_set(err, status, "%s", why.text);
     status = check_identity(trainer, file, path, &step, err);
     for (int copy = 0; copy < 2 && status == FPX_OK; copy++) {
         status = load_state(file, path, "", trainer->exec, copy, err);

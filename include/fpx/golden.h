@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-enum { FPX_GOLDEN_NAME = 128 };
+enum { FPX_GOLDEN_NAME = 128, FPX_GOLDEN_BYTES = 16 << 20 /* of the largest file */ };
 
 typedef struct fpx_golden fpx_golden;
 
@@ -44,8 +44,9 @@ size_t fpx_golden_steps(const fpx_golden *golden);
 const char *fpx_golden_header(const fpx_golden *golden,
                               const char *key); /* "recipe"; NULL: unknown */
 
-/* FPX_EIO; FPX_EFORMAT with file and line. Write: FPX_EINVAL where there is nothing to write, or reason has
- * more than one line. */
+/* FPX_EIO: also where it is no regular file; FPX_EFORMAT with file and line, or larger than
+ * FPX_GOLDEN_BYTES. Write: FPX_EINVAL where there is nothing to write, or more than that, or reason has more
+ * than one line. */
 fpx_status fpx_golden_read(const char *path, fpx_golden **ret_golden, fpx_error *err);
 fpx_status fpx_golden_write(const char *path, const fpx_golden *golden, const char *reason,
                             fpx_error *err);

@@ -27,7 +27,7 @@ typedef struct fpx_report_input {
 /* One file without any reference outside itself: the verdict in a sentence, loss curves of both runs with
  * the first divergence marked, error by layer and step as heat maps (from the shadows of
  * finding_of), which records differ as one more, what was found and where, the experiment.
- * Works without JavaScript, prints well, light and dark. Written whole or not at all. FPX_EIO. */
+ * Works without JavaScript, prints well, light and dark. Path "-" is standard output. FPX_EIO. */
 fpx_status fpx_report_html(const char *path, const fpx_report_input *input, fpx_error *err);
 
 /* Verdict in a few lines of plain text: step, operation, tensor, element, both values and bit patterns,
@@ -47,6 +47,14 @@ fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *lay
 /* JUnit XML with one test case; failure: its text, or NULL where it passed. FPX_EIO. */
 fpx_status fpx_report_junit(const char *path, const char *suite, const char *name,
                             const char *failure, fpx_error *err);
+
+/* The same where there was nothing to compare, because the run itself failed: text says how. */
+fpx_status fpx_report_junit_error(const char *path, const char *suite, const char *name,
+                                  const char *text, fpx_error *err);
+
+/* Puts `count` bytes at `path`: a file is written whole or not at all, a pipe or device is written
+ * into, "-" is standard output. Every result above goes this way. FPX_EIO, FPX_ENOMEM. */
+fpx_status fpx_report_write(const char *path, const char *text, size_t count, fpx_error *err);
 
 #ifdef __cplusplus
 }

@@ -81,6 +81,10 @@ typedef struct fpx_checkpoint_extra {
     fpx_exec *exec;     /* whose PARAM and STATE tensors */
 } fpx_checkpoint_extra;
 
+/* Before a new run saves into DIR, which need not exist. FPX_EINVAL: it holds checkpoints of another model,
+ * experiment, recipe, seed or number of steps, or files of such names that are none. */
+fpx_status fpx_trainer_check_folder(const fpx_trainer *trainer, const char *dir, fpx_error *err);
+
 /* Writes the state after the steps done so far. chain: text stored with it, may be "". FPX_EIO. */
 fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
                             const fpx_checkpoint_extra *extras, size_t nextras, const char *chain,

@@ -231,7 +231,7 @@ refused_late("trace, full after a while", ["late.h5"], *slow, "--trace", "late.h
 done = run("trace", "verify", "late.h5")
 expect(done.returncode == 0 or "no committed step" in done.stderr, f"what was committed is whole: {done.stderr}")
 refused_late("checkpoint", ["d/step"], *slow, "--checkpoint", "d")
-expect(os.listdir("d") == [], f"no half checkpoint: {os.listdir('d')}")
+expect(not os.path.exists("d"), "no half checkpoint, no empty folder")
 refused("page", ["full.html"], "report", "t.h5", "-o", "full.html", limit=100)
 expect(not os.path.exists("full.html"), "no half page")
 refused("golden", ["none/g"], "golden", "record", "good.yaml", "none/g", "--steps", "2")

@@ -168,8 +168,7 @@ END_TEST
 
 START_TEST(threads_from_environment)
 {
-    static const char *const bad[] = { "",
-                                       "0",
+    static const char *const bad[] = { "0",
                                        "1025",
                                        "-1",
                                        "+2",
@@ -195,6 +194,9 @@ START_TEST(threads_from_environment)
     ck_assert_uint_eq(fpx_pool_threads(pool), 2);
     fpx_pool_free(pool);
 
+    setenv("FPX_THREADS", "", 1); /* as not set */
+    ck_assert_int_eq(fpx_pool_new(0, &pool, NULL), FPX_OK);
+    fpx_pool_free(pool);
     setenv("FPX_THREADS", "3", 1);
     ck_assert_int_eq(fpx_pool_new(0, &pool, NULL), FPX_OK);
     ck_assert_uint_eq(fpx_pool_threads(pool), 3);
