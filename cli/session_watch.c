@@ -63,6 +63,19 @@ static fpx_status make_records(watch *w, fpx_error *err)
     return w->figures ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "out of memory");
 }
 
+/* What the command line put in place of the experiment's own, as YAML. */
+static void describe_overrides(const session_options *o, char *text, size_t room)
+{
+    char seed[40] = "", steps[40] = "";
+
+    if (o->seed != UINT64_MAX)
+        (void)snprintf(seed, sizeof seed, "seed: %llu\n", (unsigned long long)o->seed);
+    if (o->steps != UINT64_MAX)
+        (void)snprintf(steps, sizeof steps, "steps: %llu\n", (unsigned long long)o->steps);
+    (void)snprintf(text, room, "%s%s%s%s%s", seed, steps, o->recipe ? "recipe: " : "",
+                   o->recipe ? o->recipe : "", o->recipe ? "\n" : "");
+}
+
 static fpx_status open_trace(watch *w, fpx_error *err)
 {
     const session *s = w->s;
@@ -71,13 +84,16 @@ static fpx_status open_trace(watch *w, fpx_error *err)
                                 .nmodes = s->nshadows,
                                 .experiment = s->experiment->text,
                                 .version = cli_version };
-    char device[512];
+    char device[512], overrides[512];
     const uint64_t hint = s->experiment->steps - s->first_step;
 
     for (size_t m = 0; m < s->nshadows; m++)
         fpx_shadow_name(fpx_shadow_spec_of(s->shadows[m]), layout.modes[m].name);
     fpx_device_describe(s->devices[0], device, sizeof device);
     layout.device = device;
+    describe_overrides(&s->options, overrides, sizeof overrides);
+    layout.overrides = overrides;
+    layout.recipe = s->recipe->text;
     if (s->options.resume && access(s->options.trace, F_OK) == 0)
         return fpx_trace_append(s->options.trace, &layout, s->first_step, hint, &w->writer, err);
     return fpx_trace_create(s->options.trace, &layout, hint, &w->writer, err);
