@@ -121,8 +121,8 @@ static fpx_status verify(const cli_args *a, fpx_trace *trace, size_t index, fpx_
                      " steps; %zu digests of values recomputed\n",
                      fpx_trace_steps(trace), fpx_trace_planned(trace), checked);
     else if (status == FPX_OK)
-        (void)printf("whole: %zu steps, %zu digests of values recomputed\n",
-                     fpx_trace_steps(trace), checked);
+        (void)printf("whole: %zu steps, %zu digests of values recomputed\n", fpx_trace_steps(trace),
+                     checked);
     return status;
 }
 

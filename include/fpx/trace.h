@@ -44,10 +44,10 @@ typedef struct fpx_trace_layout {
     fpx_trace_mode modes[FPX_TRACE_MODES];
     size_t nmodes;
     const char *experiment; /* the YAML text; texts may be "" (NULL when writing: "") */
-    const char *overrides;  /* lines of YAML that the command line put in their place: "seed: 7\n" */
-    const char *recipe;     /* the recipe's YAML text */
-    const char *device;     /* what fpx_device_describe said */
-    const char *version;    /* of the tool */
+    const char *overrides; /* lines of YAML that the command line put in their place: "seed: 7\n" */
+    const char *recipe;    /* the recipe's YAML text */
+    const char *device;    /* what fpx_device_describe said */
+    const char *version;   /* of the tool */
 } fpx_trace_layout;
 
 /* ---- writing ---- */
