@@ -173,7 +173,7 @@ static void judge(watch *w, uint64_t step, size_t record, const void *codes)
         const int equality = fpx_shadow_spec_of(w->s->shadows[m])->mode == FPX_SHADOW_EQUAL;
         char name[FPX_SHADOW_NAME];
 
-        if (equality ? isnan(g->max_abs) : isnan(g->ratio))
+        if (equality ? isnan(g->max_abs) : !(g->ratio >= 0.0))
             continue;
         f->judged++;
         if (!(g->mismatches > 0.0))
