@@ -240,10 +240,11 @@ static void put_error_scale(FILE *f, const map_view *v)
     const int each = 1 + (40 * decades - 1) / (SHADES * 28);
 
     if (v->data->nonfinite_cells > 0)
-        (void)fputs("<rect x=\"98\" y=\"25\" width=\"16\" height=\"12\" class=\"nan\"/><path "
-                    "class=\"nanmark\" d=\"M103 28l6 6m0 -6l-6 6\"/>"
-                    "<text x=\"120\" y=\"35\">NaN or Inf</text>\n",
-                    f);
+        (void)fprintf(f,
+                      "<rect x=\"%d\" y=\"25\" width=\"16\" height=\"12\" class=\"nan\"/><path "
+                      "class=\"nanmark\" d=\"M%d 28l6 6m0 -6l-6 6\"/>"
+                      "<text x=\"%d\" y=\"35\">NaN or Inf</text>\n",
+                      end + 32, end + 37, end + 56);
     for (int e = (int)v->low; e <= (int)v->high && v->shaded; e += each) {
         (void)fprintf(f, "<text x=\"%.0f\" y=\"31\" class=\"mid\">",
                       LEFT + (e - v->low) / (v->high - v->low) * (end - LEFT));

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree
 
 fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
@@ -195,6 +196,29 @@ exits("trace stats of a step", 0, "trace", "stats", "a.h5", "--step", "1", "--te
 exits("report", 0, "report", "a.h5", "--against", "b.h5", "-o", "page.html", words=["page.html"])
 page = open("page.html", encoding="utf-8").read()
 expect("a whole page that needs nothing else", page.rstrip().endswith("</html>") and "src=\"http" not in page)
+
+# ---- other experiments, runs that ended early ----
+exits("a run for comparison", 0, "train", TINY, "--trace", "base.h5")
+exits("another recipe and seed", 0, "train", TINY, "--recipe", "bf16", "--seed", "9", "--trace", "other.h5")
+exits("is said first", 1, "diff", "base.h5", "other.h5", "--html", "other.html",
+      words=["the experiments differ:", "seed ", "recipe ", "only in A ", "only in B ", "that both have"])
+page = open("other.html", encoding="utf-8").read()
+expect("on the page too", "The experiments differ" in page and "The programs differ" in page and
+       "What both runs computed before it is equal" not in page)
+with subprocess.Popen([fpx, "train", edited(TINY, "steps: 4", "steps: 4000"), "--trace", "cut.h5", "--shadow", "local"],
+                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as cut:
+    for _ in range(600):
+        time.sleep(0.05)
+        if os.path.exists("cut.h5") and not run("trace", "ls", "cut.h5").stdout.startswith("0 steps"):
+            break
+    cut.kill()
+exits("a run that was killed holds nothing", 2, "diff", "cut.h5", words=["incomplete: ", " of 4000 steps"])
+exits("nor against itself", 2, "diff", "cut.h5", "cut.h5", words=["A is incomplete: "])
+exits("ls says so", 0, "trace", "ls", "cut.h5", words=["incomplete: "])
+exits("verify says so", 0, "trace", "verify", "cut.h5", words=["undamaged, but incomplete: "])
+exits("its page", 0, "report", "cut.h5", "-o", "cut.html")
+page = open("cut.html", encoding="utf-8").read()
+expect("is not green", "verdict good" not in page and "incomplete" in page)
 
 # ---- golden: record, refuse, check, name ----
 exits("golden record", 0, "golden", "record", TINY, "g", "--steps", "3", words=["recorded, 3 steps"])
