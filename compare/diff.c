@@ -260,7 +260,7 @@ static fpx_status look_at_finite(const pair *p, fpx_diff *diff, fpx_error *err)
 /* What comes before the first difference: nothing that was compared; some that have no partner. */
 static void look_before(const pair *p, size_t step, fpx_diff *diff)
 {
-    const fpx_trace_layout *la = fpx_trace_layout_of(p->a), *lb = fpx_trace_layout_of(p->b);
+    const fpx_trace_layout *la = fpx_trace_layout_of(p->a);
     size_t first = 0;
 
     while (first < p->align.nrecords) {
@@ -271,13 +271,13 @@ static void look_before(const pair *p, size_t step, fpx_diff *diff)
             break;
         first++;
     }
-    diff->nothing_before = step == 0 && first == 0;
-    if (first == p->align.nrecords || p->align.whole)
+    if (first == p->align.nrecords)
         return;
-    for (size_t i = 0; i < la->nrecords && i < p->align.records[first].a; i++)
+    for (size_t i = 0; !p->align.whole && i < p->align.records[first].a; i++)
         diff->unpaired_before += !align_has_partner(&p->align, 0, i);
-    for (size_t i = 0; i < lb->nrecords && i < p->align.records[first].b; i++)
+    for (size_t i = 0; !p->align.whole && i < p->align.records[first].b; i++)
         diff->unpaired_before += !align_has_partner(&p->align, 1, i);
+    diff->nothing_before = step == 0 && first == 0 && diff->unpaired_before == 0;
 }
 
 static void compare_settings(const pair *p, fpx_diff *diff)

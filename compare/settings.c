@@ -56,8 +56,10 @@ static int take_line(walk *w, size_t *ret_indent, const char **ret_line, size_t 
 
         w->at = *end == '\n' ? end + 1 : end;
         for (; stop < end; stop++) {
-            if (quote != '\0')
-                quote = *stop == quote ? '\0' : quote;
+            if (quote != '\0' && *stop == quote)
+                quote = '\0';
+            else if (quote != '\0')
+                continue;
             else if (*stop == '#' && (stop == line || is_space(stop[-1])))
                 break;
             else if ((*stop == '"' || *stop == '\'') &&

@@ -360,10 +360,11 @@ static fpx_status get_header(const fpx_h5_file *file, const char *path, uint64_t
     if (fpx_h5_get_u64(file->id, "segment_count", ret_segments) != 0 ||
         fpx_h5_get_u64(file->id, "planned_steps", ret_planned) != 0 ||
         fpx_h5_get_digest(file->id, "layout_digest", ret_rows) != 0)
-        return fpx_error_set(err, FPX_EFORMAT,
-                             "%s: attribute segment_count, planned_steps or layout_digest is missing "
-                             "or malformed",
-                             path);
+        return fpx_error_set(
+            err, FPX_EFORMAT,
+            "%s: attribute segment_count, planned_steps or layout_digest is missing "
+            "or malformed",
+            path);
     if (*ret_segments > FPX_TRACE_MAX_SEGMENTS)
         return fpx_error_set(err, FPX_EFORMAT, "%s: claims %llu segments", path,
                              (unsigned long long)*ret_segments);
@@ -417,8 +418,8 @@ fpx_status fpx_master_read(const char *path, fpx_trace_layout **ret_layout,
     fpx_status status = fpx_h5_open(path, &file, err);
 
     if (status == FPX_OK)
-        status = get_layout(&file, path, ret_layout, ret_layout_digest, ret_segments, ret_planned,
-                            err);
+        status =
+            get_layout(&file, path, ret_layout, ret_layout_digest, ret_segments, ret_planned, err);
     fpx_h5_close(&file);
     fpx_h5_unmute(muted);
     return status;

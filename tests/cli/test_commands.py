@@ -199,10 +199,10 @@ expect("a whole page that needs nothing else", page.rstrip().endswith("</html>")
 
 # ---- other experiments, runs that ended early ----
 exits("a run for comparison", 0, "train", TINY, "--trace", "base.h5")
-exits("another recipe and seed", 0, "train", TINY, "--recipe", "bf16", "--seed", "9", "--trace", "other.h5")
-exits("is said first", 1, "diff", "base.h5", "other.h5", "--html", "other.html",
+exits("another recipe and seed", 0, "train", TINY, "--recipe", "bf16", "--seed", "9", "--trace", "else.h5")
+exits("is said first", 1, "diff", "base.h5", "else.h5", "--html", "else.html",
       words=["the experiments differ:", "seed ", "recipe ", "only in A ", "only in B ", "that both have"])
-page = open("other.html", encoding="utf-8").read()
+page = open("else.html", encoding="utf-8").read()
 expect("on the page too", "The experiments differ" in page and "The programs differ" in page and
        "What both runs computed before it is equal" not in page)
 with subprocess.Popen([fpx, "train", edited(TINY, "steps: 4", "steps: 4000"), "--trace", "cut.h5", "--shadow", "local"],

@@ -313,8 +313,8 @@ END_TEST
 /* Nor one of a committed row, of any dataset: verification finds it, and so does who reads it. */
 START_TEST(every_committed_row)
 {
-    static const char *const rows[] = { "steps", "digest/part", "stats", "exponents",
-                                        "figures/local:fp64", "figures/free:fp64" };
+    static const char *const rows[] = { "steps",     "digest/part",        "stats",
+                                        "exponents", "figures/local:fp64", "figures/free:fp64" };
     fpx_stats stats[FIXTURE_RECORDS];
     fpx_figure figures[FIXTURE_RECORDS];
     size_t checked = 0;
