@@ -10,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <fpx/pack.h>
 #include <fpx/stream.h>
 
 #include "cli.h"
-#include "packing.h"
 
 /* A multiple of 8, for packed codes; all buffers together, 0.9 MB, fit a second-level cache. */
 enum { PIECE = 1 << 14 };
@@ -79,7 +79,7 @@ static fpx_status read_piece(const cli_codes_in *in, buffers *b, uint64_t at, si
     status = in->read(in->context, in->packed ? b->packed : b->raw,
                       bytes_of(&in->format, in->packed, n), err);
     if (status == FPX_OK && in->packed)
-        cli_unpack(in->format.bits, (const uint8_t *)b->packed, n, (uint8_t *)b->raw);
+        status = fpx_unpack(in->format.bits, (const uint8_t *)b->packed, n, (uint8_t *)b->raw);
     return status == FPX_OK ? check_width(in, b->raw, at, n, err) : status;
 }
 
@@ -87,7 +87,8 @@ static fpx_status write_piece(const cli_codes_out *out, const fpx_format *format
                               size_t n, fpx_error *err)
 {
     if (out->packed)
-        cli_pack(format->bits, (const uint8_t *)b->codes, n, (uint8_t *)b->packed);
+        (void)fpx_pack(format->bits, (const uint8_t *)b->codes, n,
+                       (uint8_t *)b->packed); /* 4 or 6 bits: cli_can_pack */
     return out->write(out->context, out->packed ? b->packed : b->codes,
                       bytes_of(format, out->packed, n), err);
 }

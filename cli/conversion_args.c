@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#include <fpx/profile.h>
 
 #include "cli.h"
 
@@ -33,6 +34,29 @@ static fpx_status find(const char *option, const char *word, const char *const *
                : fpx_error_set(err, FPX_EINVAL, "%s '%.32s': one of %s", option, word, all);
 }
 
+/* A vendor's rules around what the words say: its own rounding where they name none. */
+static fpx_status apply_profile(const cli_conversion_words *words, fpx_conversion *c,
+                                fpx_error *err)
+{
+    const fpx_profile *const profile = fpx_profile_find(words->profile);
+    const fpx_conversion asked = *c;
+    char all[128] = "";
+    size_t length = 0;
+
+    if (profile == NULL) {
+        for (size_t i = 0; fpx_profile_at(i) != NULL; i++)
+            length += (size_t)snprintf(all + length, sizeof all - length, "%s%s", i > 0 ? ", " : "",
+                                       fpx_profile_at(i)->name);
+        return fpx_error_set(err, FPX_EINVAL, "--profile '%.32s': one of %s", words->profile, all);
+    }
+    fpx_status status = fpx_profile_apply(profile, &asked.format, asked.overflow, c);
+    if (status == FPX_OK && words->round != NULL)
+        c->round = asked.round;
+    const fpx_status offers =
+        fpx_profile_offers(profile, &asked.format, asked.overflow, c->round, err);
+    return offers != FPX_OK ? offers : status;
+}
+
 fpx_status cli_conversion_parse(const cli_conversion_words *words, fpx_conversion *ret_conversion,
                                 fpx_error *err)
 {
@@ -47,6 +71,8 @@ fpx_status cli_conversion_parse(const cli_conversion_words *words, fpx_conversio
         status = find("--round", words->round, rounds, &c.round, err);
     if (status == FPX_OK)
         status = find("--overflow", words->overflow, overflows, &c.overflow, err);
+    if (status == FPX_OK && words->profile != NULL)
+        status = apply_profile(words, &c, err);
     if (status == FPX_OK)
         status = find("--sr-variant", words->sr_variant, variants, &c.sr_variant, err);
     if (status == FPX_OK && words->sr_bits != NULL)
@@ -56,8 +82,8 @@ fpx_status cli_conversion_parse(const cli_conversion_words *words, fpx_conversio
         status = fpx_error_set(err, FPX_EINVAL, "random bits need --round sr");
     if (status != FPX_OK)
         return status;
-    if (c.round == FPX_SR)
-        c.sr_bits = (uint8_t)bits;
+    if (c.round == FPX_SR && (words->sr_bits != NULL || c.sr_bits == 0))
+        c.sr_bits = (uint8_t)bits; /* else the profile's */
     *ret_conversion = c;
     return FPX_OK;
 }
@@ -92,16 +118,10 @@ int cli_is_safetensors(const char *path)
     return length >= sizeof ending && strcmp(path + length + 1 - sizeof ending, ending) == 0;
 }
 
-fpx_status cli_check_paths(const char *in, const char *out, fpx_error *err)
+fpx_status cli_check_kinds(const char *in, const char *out, fpx_error *err)
 {
-    struct stat a, b;
-
-    if (cli_is_safetensors(in) != cli_is_safetensors(out))
-        return fpx_error_set(err, FPX_EINVAL,
-                             "%s and %s: .safetensors become .safetensors, all else is .npy", in,
-                             out);
-    if (strcmp(in, "-") != 0 && strcmp(out, "-") != 0 && stat(in, &a) == 0 && stat(out, &b) == 0 &&
-        a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-        return fpx_error_set(err, FPX_EINVAL, "%s: is the input, too: name another file", out);
-    return FPX_OK;
+    if (cli_is_safetensors(in) == cli_is_safetensors(out))
+        return FPX_OK;
+    return fpx_error_set(err, FPX_EINVAL,
+                         "%s and %s: .safetensors become .safetensors, all else is .npy", in, out);
 }

@@ -7,10 +7,12 @@
 /* As given; NULL: absent, and the default holds: rne, satfinite, 32 bits, variant a. */
 typedef struct cli_conversion_words {
     const char *format; /* needed */
+    const char *profile;
     const char *round, *overflow, *sr_bits, *sr_variant;
 } cli_conversion_words;
 
-/* FPX_EINVAL with text: an unknown word, or random bits without `sr`. */
+/* FPX_EINVAL with text: an unknown word, or random bits without `sr`. FPX_EUNSUPPORTED: the profile does not offer
+ * this; the text says what there is instead. */
 fpx_status cli_conversion_parse(const cli_conversion_words *words, fpx_conversion *ret_conversion,
                                 fpx_error *err);
 
@@ -24,7 +26,7 @@ fpx_status cli_scale_parse(const char *text, double *ret_scale, fpx_error *err);
 /* Is this a .safetensors file by its name? */
 int cli_is_safetensors(const char *path);
 
-/* FPX_EINVAL where both are of different kinds, or the same file. "-" is .npy. */
-fpx_status cli_check_paths(const char *in, const char *out, fpx_error *err);
+/* FPX_EINVAL where one is .safetensors and the other is not. "-" is .npy. */
+fpx_status cli_check_kinds(const char *in, const char *out, fpx_error *err);
 
 #endif /* CLI_CONVERSION_ARGS_H */

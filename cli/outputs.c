@@ -37,7 +37,8 @@ static int is_output(const cli_file *f)
 
 static int is_stdout(const cli_file *f)
 {
-    return f->kind >= CLI_JSON && f->kind <= CLI_HTML && strcmp(f->path, "-") == 0;
+    return f->kind >= CLI_JSON && (f->kind <= CLI_HTML || f->kind == CLI_ARRAYS) &&
+           strcmp(f->path, "-") == 0;
 }
 
 /* The folder that holds `path` and the last part of its name; 0 where it is too long. */

@@ -14,8 +14,9 @@ typedef enum cli_file_kind {
     CLI_JUNIT,
     CLI_HTML,
     CLI_GOLDEN,
-    CLI_TRACE, /* made, or gone on with: it says itself what it does not replace */
-    CLI_FOLDER /* of checkpoints */
+    CLI_ARRAYS, /* .npy, .safetensors: another one is replaced, as `cp` would; "-" as above */
+    CLI_TRACE,  /* made, or gone on with: it says itself what it does not replace */
+    CLI_FOLDER  /* of checkpoints */
 } cli_file_kind;
 
 typedef struct cli_file {

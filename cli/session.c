@@ -1,6 +1,7 @@
 /* session.c - opens a run in the order in which its parts need each other, and closes it backwards. */
 #include "session.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -259,6 +260,40 @@ static void progress(const session *s, const fpx_step_result *r, double since, i
                   r->loss, r->norm, tokens, left, last ? "\n" : "");
 }
 
+/* Without anything attached the loss is all that is seen. */
+static void look_at_result(session *s, const fpx_step_result *r)
+{
+    if (s->finding.found || (isfinite(r->loss) && isfinite(r->norm)))
+        return;
+    s->finding.found = 1;
+    s->finding.step = r->step;
+    (void)snprintf(s->finding.what, sizeof s->finding.what, "the %s is %g",
+                   isfinite(r->loss) ? "gradient's norm" : "loss",
+                   isfinite(r->loss) ? r->norm : r->loss);
+}
+
+int session_print_finding(const session *s, FILE *out)
+{
+    const session_finding *f = &s->finding;
+
+    if (f->found)
+        (void)fprintf(out, "finding: step %llu%s%s%s%s: %s\n", (unsigned long long)f->step,
+                      f->op[0] != '\0' ? ", " : "", f->op, f->op[0] != '\0' ? ", " : "", f->tensor,
+                      f->what);
+    if (s->nshadows > 0 && f->judged == 0)
+        (void)fprintf(out, "shadow %s: no information: nothing that it could contradict\n",
+                      s->options.shadow);
+    else if (s->nshadows > 0)
+        (void)fprintf(out, "shadow %s: %llu results judged, %llu contradicted\n", s->options.shadow,
+                      (unsigned long long)f->judged, (unsigned long long)f->contradicted);
+    if (f->found && s->options.trace != NULL)
+        (void)fprintf(out, "see: fpx diff %s\n", s->options.trace);
+    else if (f->found)
+        (void)fprintf(out, "to see more: --trace FILE%s, then fpx diff FILE\n",
+                      s->nshadows == 0 ? " --shadow local" : "");
+    return f->found;
+}
+
 fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
                        fpx_error *err)
 {
@@ -276,6 +311,7 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
 
         if (status != FPX_OK)
             return status;
+        look_at_result(s, &r);
         if (!quiet && (last || now - shown > 0.2)) {
             progress(s, &r, now, last);
             shown = now;

@@ -3,6 +3,8 @@
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
+#include <stdio.h>
+
 #include <fpx/device.h>
 #include <fpx/golden.h>
 #include <fpx/shadow.h>
@@ -29,6 +31,15 @@ typedef struct session_options {
     uint64_t steps, seed; /* override the experiment's where not UINT64_MAX */
 } session_options;
 
+/* What a run's own checks found first: a shadow that contradicts a result, or a value that is not finite. */
+typedef struct session_finding {
+    int found;
+    uint64_t step;
+    char op[FPX_TRACE_NAME], tensor[FPX_TRACE_NAME]; /* "": only the loss was looked at */
+    char what[128];
+    uint64_t judged, contradicted; /* results that a shadow could contradict; that one did */
+} session_finding;
+
 typedef struct session {
     session_options options;
     fpx_experiment *experiment;
@@ -40,7 +51,8 @@ typedef struct session {
     fpx_trainer *trainer;
     fpx_shadow *shadows[FPX_SHADOW_MAX];
     size_t nshadows;
-    struct watch *watch; /* trace and golden: session_watch.c */
+    session_finding finding;
+    struct watch *watch; /* trace, golden, findings: session_watch.c */
     uint64_t first_step; /* where this run began */
     int lock;            /* the folder of checkpoints, locked; -1: none: session_folder.c */
     int made_folder;
@@ -56,6 +68,9 @@ fpx_status session_step(session *s, fpx_step_result *ret_result, fpx_error *err)
  * FPX_EINTERRUPTED. Saves checkpoints as asked. quiet: no progress. */
 fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
                        fpx_error *err);
+/* The first finding, and what shadows judged, in a line or two; 1 where there is a finding. Silent where
+ * nothing is to be said. */
+int session_print_finding(const session *s, FILE *out);
 fpx_status session_save(session *s, fpx_error *err);
 
 /* Ends the trace and frees everything; FPX_EIO where the trace could not be finished. */

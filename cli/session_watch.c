@@ -1,6 +1,7 @@
-/* session_watch.c - the observer that writes the trace and collects the golden: the only place where
+/* session_watch.c - the observer that writes the trace, collects the golden and sees what shadows find: the only place where
  * programs, shadows and files meet. Attached after the shadows, so that their figures are there. */
 #include <fnmatch.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include <fpx/opshape.h>
 #include <fpx/optable.h>
+#include <fpx/settings.h>
 
 #include "cli.h"
 #include "session.h"
@@ -116,6 +118,19 @@ static fpx_status append_trace(watch *w, const fpx_trace_layout *layout, uint64_
     return status == FPX_OK ? FPX_OK : fpx_error_set(err, status, "%s", why.text);
 }
 
+/* What the command line put in place of the experiment's own, as YAML. */
+static void describe_overrides(const session_options *o, char *text, size_t room)
+{
+    char seed[40] = "", steps[40] = "";
+
+    if (o->seed != UINT64_MAX)
+        (void)snprintf(seed, sizeof seed, "seed: %llu\n", (unsigned long long)o->seed);
+    if (o->steps != UINT64_MAX)
+        (void)snprintf(steps, sizeof steps, "steps: %llu\n", (unsigned long long)o->steps);
+    (void)snprintf(text, room, "%s%s%s%s%s", seed, steps, o->recipe ? "recipe: " : "",
+                   o->recipe ? o->recipe : "", o->recipe ? "\n" : "");
+}
+
 static fpx_status open_trace(watch *w, fpx_error *err)
 {
     const session *s = w->s;
@@ -124,13 +139,16 @@ static fpx_status open_trace(watch *w, fpx_error *err)
                                 .nmodes = s->nshadows,
                                 .experiment = s->experiment->text,
                                 .version = cli_version };
-    char device[512];
+    char device[512], overrides[512];
     const uint64_t hint = s->experiment->steps - s->first_step;
 
     for (size_t m = 0; m < s->nshadows; m++)
         fpx_shadow_name(fpx_shadow_spec_of(s->shadows[m]), layout.modes[m].name);
     fpx_device_describe(s->devices[0], device, sizeof device);
     layout.device = device;
+    describe_overrides(&s->options, overrides, sizeof overrides);
+    layout.overrides = overrides;
+    layout.recipe = s->recipe->text;
     if (s->options.resume && access(s->options.trace, F_OK) == 0)
         return append_trace(w, &layout, hint, err);
     return fpx_trace_create(s->options.trace, &layout, hint, &w->writer, err);
@@ -142,6 +160,7 @@ static fpx_status open_golden(watch *w, fpx_error *err)
     const size_t nops = fpx_program_ops(program), n = nops + w->s->nshadows;
     const char **names = calloc(n + 1, sizeof *names);
     char modes[FPX_SHADOW_MAX][FPX_SHADOW_NAME + 8];
+    const fpx_settings settings = { w->s->experiment->text, NULL, w->s->recipe->text };
     fpx_status status = FPX_ENOMEM;
 
     for (size_t i = 0; names != NULL && i < nops; i++)
@@ -155,8 +174,8 @@ static fpx_status open_golden(watch *w, fpx_error *err)
     }
     if (names != NULL)
         status = fpx_golden_new(w->s->experiment->name, w->s->recipe->name,
-                                w->s->options.shadow ? w->s->options.shadow : "none", names, n,
-                                &w->golden);
+                                w->s->options.shadow ? w->s->options.shadow : "none",
+                                fpx_settings_digest(&settings), names, n, &w->golden);
     free(names);
     return status == FPX_OK ? FPX_OK : fpx_error_set(err, status, "golden: out of memory");
 }
@@ -167,6 +186,66 @@ static fpx_status begin_step(void *context, const fpx_exec *exec, uint64_t step,
 
     (void)exec;
     return w->writer ? fpx_trace_begin(w->writer, step, err) : FPX_OK;
+}
+
+/* The first element of a result that is no finite number; SIZE_MAX: none. Codes that are packed have none. */
+static size_t first_nonfinite(const fpx_tensor *desc, const void *codes)
+{
+    const int is_fp32 = fpx_format_equal(&desc->format, &fpx_fp32);
+    const size_t n = fpx_tensor_count(desc);
+
+    if (desc->format.cls != FPX_CLASS_FLOAT || desc->packing != FPX_PACK_NONE)
+        return SIZE_MAX;
+    for (size_t i = 0; i < n; i++)
+        if (is_fp32 ? (((const uint32_t *)codes)[i] & 0x7f800000u) == 0x7f800000u
+                    : !isfinite(fpx_format_value(&desc->format,
+                                                 fpx_format_code(&desc->format, codes, i))))
+            return i;
+    return SIZE_MAX;
+}
+
+static session_finding *find_here(watch *w, uint64_t step, size_t record)
+{
+    session_finding *f = &w->s->finding;
+
+    f->found = 1;
+    f->step = step;
+    (void)snprintf(f->op, sizeof f->op, "%s", w->records[record].op);
+    (void)snprintf(f->tensor, sizeof f->tensor, "%s", w->records[record].tensor);
+    return f;
+}
+
+/* As fpx_diff_shadows does afterwards, from a trace. */
+static void judge(watch *w, uint64_t step, size_t record, const void *codes)
+{
+    session_finding *f = &w->s->finding;
+    size_t at;
+
+    for (size_t m = 0; m < w->s->nshadows; m++) {
+        const fpx_figure *g = &w->figures[m * w->nrecords + record];
+        const int equality = fpx_shadow_spec_of(w->s->shadows[m])->mode == FPX_SHADOW_EQUAL;
+        char name[FPX_SHADOW_NAME];
+
+        if (equality ? isnan(g->max_abs) : !(g->ratio >= 0.0))
+            continue;
+        f->judged++;
+        if (!(g->mismatches > 0.0))
+            continue;
+        f->contradicted++;
+        if (f->found)
+            continue;
+        f = find_here(w, step, record);
+        fpx_shadow_name(fpx_shadow_spec_of(w->s->shadows[m]), name);
+        (void)snprintf(f->what, sizeof f->what, "%.0f of %zu elements %s (shadow %s)",
+                       g->mismatches, fpx_tensor_count(&w->records[record].desc),
+                       equality ? "have other bits" : "are off by more than the bound", name);
+    }
+    if (f->found || (at = first_nonfinite(&w->records[record].desc, codes)) == SIZE_MAX)
+        return;
+    f = find_here(w, step, record);
+    (void)snprintf(f->what, sizeof f->what,
+                   "element %zu of %zu is NaN or Inf, the first of the run", at,
+                   fpx_tensor_count(&w->records[record].desc));
 }
 
 static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *err)
@@ -193,6 +272,7 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
             if (w->writer != NULL)
                 status = fpx_trace_put_figure(w->writer, m, r, figure, err);
         }
+        judge(w, view->step, r, view->out[o]);
     }
     if (w->golden != NULL)
         w->rows[view->op] = fpx_digest_list(digests, op->nout);
@@ -227,7 +307,7 @@ fpx_status watch_new(session *s, watch **ret_watch, fpx_error *err)
         return fpx_error_set(err, FPX_ENOMEM, "out of memory");
     *ret_watch = w;
     w->s = s;
-    if (s->options.trace == NULL && !s->options.golden)
+    if (s->options.trace == NULL && !s->options.golden && s->nshadows == 0)
         return FPX_OK; /* nothing to watch: nothing is attached, nothing is paid */
     if ((status = make_records(w, err)) != FPX_OK || (status = check_values(w, err)) != FPX_OK ||
         (s->options.trace != NULL && (status = open_trace(w, err)) != FPX_OK) ||

@@ -22,6 +22,7 @@ typedef struct table {
     size_t nfiles;
     double bits[MAX_RECIPES][MAX_SEEDS];
     char samples[MAX_RECIPES][SAMPLE + 1]; /* of the first seed */
+    char finding[256]; /* the first run that left the finite numbers; "": none */
 } table;
 
 /* Two-sided 95 % quantile of Student's t for 1..31 degrees of freedom (standard tables). */
@@ -76,6 +77,10 @@ static fpx_status train_one(const char *experiment, uint64_t steps, table *t, si
     if ((status = session_open(&o, &s, err)) != FPX_OK)
         return status;
     status = session_run(&s, 0, 0, &last, err);
+    if (s.finding.found && t->finding[0] == '\0')
+        (void)snprintf(t->finding, sizeof t->finding, "recipe %s, seed %zu, step %llu: %s",
+                       t->names[recipe], seed + 1, (unsigned long long)s.finding.step,
+                       s.finding.what);
     if (status == FPX_OK)
         status = fpx_trainer_evaluate(s.trainer, &t->bits[recipe][seed], err);
     if (status == FPX_OK && seed == 0)
@@ -112,10 +117,11 @@ static void print_table(const table *t, FILE *out)
         paired(t, r, &mean, &half);
         (void)fprintf(out, "%s against %s, paired: %+.4f +- %.4f bits per byte (95 %%): %s\n",
                       t->names[r], t->names[0], mean, half,
-                      !(half < (double)INFINITY) ? "one seed decides nothing"
-                      : fabs(mean) <= half       ? "no difference seen"
-                      : mean > 0.0               ? "worse"
-                                                 : "better");
+                      !isfinite(mean)              ? "no comparison: a run left the finite numbers"
+                      : !(half < (double)INFINITY) ? "one seed decides nothing"
+                      : fabs(mean) <= half         ? "no difference seen"
+                      : mean > 0.0                 ? "worse"
+                                                   : "better");
     }
     for (size_t r = 0; r < t->nrecipes; r++)
         (void)fprintf(out, "\n%s, seed 1, continues \"And the LORD said \":\n%s\n", t->names[r],
@@ -197,6 +203,12 @@ int train_table(const char *experiment, const char *recipes, const char *seeds, 
         print_table(t, cli_text_stream(json, NULL));
     if (status == FPX_OK && json != NULL)
         status = write_json(json, t, &err);
+    const int found = t->finding[0] != '\0';
+
+    if (found)
+        (void)fprintf(cli_text_stream(json, NULL), "finding: %s\n", t->finding);
     free(t);
-    return status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
+    const int code = status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
+
+    return found ? EXIT_FINDING : code;
 }

@@ -23,8 +23,8 @@ static const cli_option options[] = {
     { NULL, NULL, NULL }
 };
 
-static const bench_area *const areas[] = { &bench_formats, &bench_blocks, &bench_elemfn, &bench_gemm, &bench_train,
-                                           &bench_shadow };
+static const bench_area *const areas[] = { &bench_formats, &bench_blocks, &bench_elemfn,
+                                           &bench_gemm,    &bench_train,  &bench_shadow };
 enum { AREAS = sizeof areas / sizeof areas[0] };
 
 static double now(clockid_t clock)
@@ -160,8 +160,8 @@ static int run(const cli_args *a)
     for (size_t i = 0; i < AREAS; i++)
         known += only != NULL && strcmp(only, areas[i]->name) == 0;
     if (known == 0)
-        return cli_usage("bench", "no area '%s'; there are formats, blocks, elemfn, gemm, train, shadow",
-                         only);
+        return cli_usage(
+            "bench", "no area '%s'; there are formats, blocks, elemfn, gemm, train, shadow", only);
     if (status == FPX_OK && a->option[OPT_THREADS])
         status = cli_number("--threads", a->option[OPT_THREADS], 1, 1024, &asked, &err);
     threads = (size_t)asked;

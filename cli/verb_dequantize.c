@@ -5,6 +5,7 @@
 #include "codes_npy.h"
 #include "codes_tensors.h"
 #include "conversion_args.h"
+#include "outputs.h"
 
 enum { OPT_OUT, OPT_FORMAT, OPT_TO, OPT_SCALE, OPT_PACKED, OPT_TENSOR };
 
@@ -111,7 +112,11 @@ static int run(const cli_args *a)
                                        "states them itself");
     if (!tensors && a->option[OPT_TENSOR])
         return cli_usage("dequantize", "--tensor is for .safetensors: .npy holds one array");
-    status = cli_check_paths(a->positional[0], a->option[OPT_OUT], &err);
+    const cli_file files[] = { { "the input", a->positional[0], CLI_READS },
+                               { "-o", a->option[OPT_OUT], CLI_ARRAYS } };
+    status = cli_check_kinds(a->positional[0], a->option[OPT_OUT], &err);
+    if (status == FPX_OK)
+        status = cli_check_files(files, sizeof files / sizeof files[0], &err);
     if (status == FPX_OK)
         status = target_of(a->option[OPT_TO], &to, &err);
     if (status != FPX_OK)

@@ -29,7 +29,7 @@ static fpx_status write_files(const cli_args *a, const fpx_diff *diff, const fpx
         status = fpx_report_diff_json(a->option[OPT_JSON], diff, err);
     if (status == FPX_OK && a->option[OPT_JUNIT])
         status = fpx_report_junit(a->option[OPT_JUNIT], "fpx.diff", name,
-                                  diff->verdict == FPX_SAME ? NULL : text, err);
+                                  fpx_diff_outcome(diff) == FPX_HOLDS ? NULL : text, err);
     if (status == FPX_OK && a->option[OPT_HTML])
         status = fpx_report_html(a->option[OPT_HTML], page, err);
     return status;
@@ -59,7 +59,7 @@ static fpx_status diff_two(const cli_args *a, fpx_trace *x, fpx_trace *y, int *r
         return status;
     fpx_report_diff_text(&diff, text, sizeof text);
     (void)fputs(text, text_stream(a));
-    *ret_code = diff.verdict == FPX_SAME ? EXIT_HOLDS : EXIT_FINDING;
+    *ret_code = (int)fpx_diff_outcome(&diff); /* its values are the exit codes */
     const fpx_report_input page = { .trace = x,
                                     .trace_name = a->positional[0],
                                     .other = y,
@@ -78,9 +78,7 @@ static fpx_status diff_own(const cli_args *a, fpx_trace *x, int *ret_code, fpx_e
         return status;
     fpx_report_finding_text(fpx_trace_layout_of(x), &finding, text, sizeof text);
     (void)fputs(text, text_stream(a));
-    *ret_code = finding.found ? EXIT_FINDING : EXIT_HOLDS;
-    if (!finding.found && finding.looked_at == 0)
-        *ret_code = EXIT_NO_VERDICT;
+    *ret_code = (int)fpx_finding_outcome(&finding);
     if (a->option[OPT_JSON])
         status =
             fpx_report_finding_json(a->option[OPT_JSON], fpx_trace_layout_of(x), &finding, err);

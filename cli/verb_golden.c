@@ -1,5 +1,6 @@
 /* verb_golden.c - fpx golden record|check: the bits of a run as a small text under review. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -24,9 +25,10 @@ static const cli_option options[] = {
 
 enum { DEFAULT_STEPS = 20 };
 
-/* Runs the first steps and leaves the session open: its golden belongs to it. */
-static fpx_status collect(const cli_args *a, const char *shadow, uint64_t steps, session *s,
-                          fpx_error *err)
+/* Runs the first steps and leaves the session open: its golden belongs to it. expected: what it must be a
+ * run of, or NULL. */
+static fpx_status collect(const cli_args *a, const fpx_golden *expected, const char *shadow,
+                          uint64_t steps, session *s, fpx_error *err)
 {
     const int records = strcmp(a->positional[0], "record") == 0;
     const cli_file files[] = {
@@ -46,10 +48,12 @@ static fpx_status collect(const cli_args *a, const char *shadow, uint64_t steps,
     o.golden = 1;
     if ((status = session_open(&o, s, err)) != FPX_OK)
         return status;
-    if (s->experiment->steps < steps)
+    if (expected != NULL)
+        status = fpx_golden_same_run(a->positional[2], expected, watch_golden(s->watch), err);
+    if (status == FPX_OK && s->experiment->steps < steps)
         status = fpx_error_set(err, FPX_EINVAL, "%s has %u steps, not %llu", a->positional[1],
                                s->experiment->steps, (unsigned long long)steps);
-    else
+    if (status == FPX_OK)
         status = session_run(s, steps, 1, &last, err);
     if (status != FPX_OK)
         (void)session_close(s, NULL);
@@ -103,7 +107,13 @@ static int record(const cli_args *a)
         return cli_usage("golden", "--junit and --json belong to check: record has no verdict");
     if ((status = read_old(a, &old, &err)) == FPX_OK &&
         (status = steps_asked(a, DEFAULT_STEPS, &steps, &err)) == FPX_OK)
-        status = collect(a, a->option[OPT_SHADOW], steps, &s, &err);
+        status = collect(a, NULL, a->option[OPT_SHADOW], steps, &s, &err);
+    if (status == FPX_OK && session_print_finding(&s, stdout)) {
+        (void)printf("%s: not recorded: such bits are no reference\n", path);
+        (void)session_close(&s, NULL);
+        fpx_golden_free(old);
+        return EXIT_FINDING;
+    }
     if (status == FPX_OK) {
         if (old != NULL)
             fpx_golden_compare(old, watch_golden(s.watch), &d);
@@ -128,12 +138,50 @@ static void describe(const char *path, const fpx_golden_difference *d, char *tex
                        (unsigned long long)d->steps_got);
     else if (d->other_rows)
         (void)snprintf(text, room, "%s: the program itself differs, first at %s", path, d->row);
+    else if (d->rows == 0)
+        (void)snprintf(text, room,
+                       "%s: first difference at step %llu, in an operation whose mark agrees by "
+                       "chance: compare traces (fpx train ... --trace, then fpx diff)",
+                       path, (unsigned long long)d->step);
     else
         (void)snprintf(text, room,
                        "%s: first difference at step %llu in %s (%llu rows differ in that step)\n"
                        "to see the element: fpx train ... --trace new.h5 --values '*' with both "
                        "versions, then fpx diff",
                        path, (unsigned long long)d->step, d->row, (unsigned long long)d->rows);
+}
+
+static void put_escaped(const char *text, const char *also, FILE *out)
+{
+    for (; *text != '\0'; text++)
+        if (*text == '%' || *text == '\r' || *text == '\n' || strchr(also, *text) != NULL)
+            (void)fprintf(out, "%%%02X", (unsigned)(unsigned char)*text);
+        else
+            (void)fputc(*text, out);
+}
+
+/* A workflow command of GitHub Actions: the finding stands at the change it belongs to. In a value of one
+ * %, line ends, and in a property also : and , are escaped. */
+static void annotate(const char *path, const fpx_golden_difference *d, FILE *out)
+{
+    const char *on = getenv("GITHUB_ACTIONS");
+    char title[256], text[512];
+
+    if (on == NULL || strcmp(on, "true") != 0 || !d->found)
+        return;
+    (void)snprintf(title, sizeof title, "fpx golden: %s",
+                   d->row[0] != '\0' ? d->row : "other bits");
+    if (d->other_rows)
+        (void)snprintf(text, sizeof text, "%s: the program itself differs, first at %s", path,
+                       d->row);
+    else
+        (void)snprintf(text, sizeof text, "%s: first difference at step %llu in operation %s", path,
+                       (unsigned long long)d->step, d->row);
+    (void)fputs("::error title=", out);
+    put_escaped(title, ":,", out);
+    (void)fputs("::", out);
+    put_escaped(text, "", out);
+    (void)fputc('\n', out);
 }
 
 /* device: what fpx_device_describe said of the device that ran. */
@@ -193,13 +241,16 @@ static int check(const cli_args *a)
         status = fpx_error_set(&err, FPX_EINVAL, "%s holds %zu steps, not %llu", path,
                                fpx_golden_steps(expected), (unsigned long long)steps);
     if (status == FPX_OK)
-        status = collect(a, strcmp(shadow, "none") == 0 ? NULL : shadow, steps, &s, &err);
+        status = collect(a, expected, strcmp(shadow, "none") == 0 ? NULL : shadow, steps, &s, &err);
     if (cli_is_finding(status))
         write_failure(a, err.text);
     if (status == FPX_OK) {
+        FILE *out = cli_text_stream(a->option[OPT_JSON], a->option[OPT_JUNIT]);
+
         fpx_golden_compare(expected, watch_golden(s.watch), &d);
         describe(path, &d, text, sizeof text);
-        (void)fprintf(cli_text_stream(a->option[OPT_JSON], a->option[OPT_JUNIT]), "%s\n", text);
+        (void)fprintf(out, "%s\n", text);
+        annotate(path, &d, out);
         fpx_device_describe(s.devices[0], device, sizeof device);
         status = write_results(a, &d, text, device, &err);
         (void)session_close(&s, NULL);
@@ -224,7 +275,9 @@ const cli_verb verb_golden = {
     "record|check EXPERIMENT FILE [OPTIONS]",
     "the bits of a run as a small text; check names the first differing operation",
     "record runs the first steps of EXPERIMENT and writes their digests to FILE; an existing FILE\n"
-    "changes only with --reason. check runs them again and compares.\n"
+    "changes only with --reason. check runs them again and compares; with GITHUB_ACTIONS=true it "
+    "also\n"
+    "prints the finding as an annotation.\n"
     "example: fpx golden check experiments/demo.yaml tests/goldens/demo-fp8.golden --junit fpx.xml",
     options,
     3,

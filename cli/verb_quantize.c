@@ -7,12 +7,14 @@
 #include "codes_npy.h"
 #include "codes_tensors.h"
 #include "conversion_args.h"
+#include "outputs.h"
 #include "results.h"
 
 enum {
     OPT_OUT,
     OPT_FORMAT,
     OPT_FROM,
+    OPT_PROFILE,
     OPT_ROUND,
     OPT_OVERFLOW,
     OPT_SCALE,
@@ -29,6 +31,8 @@ static const cli_option options[] = {
     [OPT_OUT] = { "-o", "OUT", "the file to write; - is standard output" },
     [OPT_FORMAT] = { "--format", "F", "the format to round to; fpx formats lists them" },
     [OPT_FROM] = { "--from", "F", "the format of IN's codes, where IN holds no floats" },
+    [OPT_PROFILE] = { "--profile", "P",
+                      "a vendor's NaN, zero, sign and overflow rules: ocp, cuda-float, ..." },
     [OPT_ROUND] = { "--round", "R", "rne (default), rna, rz, ru, rd, ro, sr" },
     [OPT_OVERFLOW] = { "--overflow", "O", "satfinite (default), satpropagate, none" },
     [OPT_SCALE] = { "--scale", "S", "multiply by this first; amax: the largest fills the format" },
@@ -53,13 +57,17 @@ typedef struct quantizing {
 static fpx_status parse(const cli_args *a, quantizing *q, fpx_error *err)
 {
     const cli_conversion_words words = { .format = a->option[OPT_FORMAT],
+                                         .profile = a->option[OPT_PROFILE],
                                          .round = a->option[OPT_ROUND],
                                          .overflow = a->option[OPT_OVERFLOW],
                                          .sr_bits = a->option[OPT_SR_BITS],
                                          .sr_variant = a->option[OPT_SR_VARIANT] };
     const char *const scale = a->option[OPT_SCALE];
     cli_quantizer *const z = &q->quantizer;
-    fpx_status status = cli_check_paths(a->positional[0], a->option[OPT_OUT], err);
+    const cli_file files[] = { { "the input", a->positional[0], CLI_READS },
+                               { "-o", a->option[OPT_OUT], CLI_ARRAYS },
+                               { "--json", a->option[OPT_JSON], CLI_JSON } };
+    fpx_status status = cli_check_kinds(a->positional[0], a->option[OPT_OUT], err);
 
     if (status == FPX_OK)
         status = cli_conversion_parse(&words, &z->conversion, err);
@@ -74,7 +82,7 @@ static fpx_status parse(const cli_args *a, quantizing *q, fpx_error *err)
     if (status == FPX_OK && a->option[OPT_PACKED])
         status = cli_can_pack(&z->conversion.format, err);
     if (status == FPX_OK)
-        status = cli_can_write(a->option[OPT_JSON], 0, err);
+        status = cli_check_files(files, sizeof files / sizeof files[0], err);
     return status;
 }
 
@@ -230,8 +238,6 @@ static int run(const cli_args *a)
 
     if (a->option[OPT_OUT] == NULL || a->option[OPT_FORMAT] == NULL)
         return cli_usage("quantize", "-o OUT and --format F are needed");
-    if (cli_both_stdout(a->option[OPT_OUT], a->option[OPT_JSON]))
-        return cli_usage("quantize", "-o and --json cannot both be standard output");
     if (tensors && a->option[OPT_FROM])
         return cli_usage("quantize", "--from is for .npy: .safetensors states its formats");
     if (!tensors && a->option[OPT_TENSOR])

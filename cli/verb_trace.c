@@ -42,6 +42,8 @@ static fpx_status list(const cli_args *a, fpx_trace *trace, size_t index, fpx_er
         (void)printf(", %" PRIu64 " to %" PRIu64, fpx_trace_step_at(trace, 0),
                      fpx_trace_step_at(trace, n - 1));
     (void)printf("; %zu tensors a step; device: %s; fpx %s\n", l->nrecords, l->device, l->version);
+    if (fpx_trace_incomplete(trace))
+        (void)printf("incomplete: %zu of %" PRIu64 " steps\n", n, fpx_trace_planned(trace));
     for (size_t m = 0; m < l->nmodes; m++)
         (void)printf("shadow %s\n", l->modes[m].name);
     for (size_t i = 0; i < l->nrecords; i++) {
@@ -114,8 +116,13 @@ static fpx_status verify(const cli_args *a, fpx_trace *trace, size_t index, fpx_
 
     (void)a;
     (void)index;
-    if (status == FPX_OK)
-        (void)printf("whole: %zu steps, %zu digests recomputed\n", fpx_trace_steps(trace), checked);
+    if (status == FPX_OK && fpx_trace_incomplete(trace))
+        (void)printf("undamaged, but incomplete: %zu of %" PRIu64
+                     " steps; %zu digests of values recomputed\n",
+                     fpx_trace_steps(trace), fpx_trace_planned(trace), checked);
+    else if (status == FPX_OK)
+        (void)printf("whole: %zu steps, %zu digests of values recomputed\n", fpx_trace_steps(trace),
+                     checked);
     return status;
 }
 
@@ -207,7 +214,7 @@ const cli_verb verb_trace = {
     "what a trace holds: tensors, digests, statistics; whether it is whole",
     "ls: the tensors. show: digests of a step. stats: statistics of a step. verify: recomputes "
     "every\n"
-    "digest from the values and the chain from the digests.\n"
+    "digest: of the values, the tree and the chain, of statistics and figures.\n"
     "example: fpx trace stats run.h5 --step 12 --tensor 'layer.0/*'",
     options,
     2,

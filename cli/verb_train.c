@@ -1,4 +1,5 @@
 /* verb_train.c - fpx train: one run, or a table of recipes over seeds. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,18 +60,26 @@ static fpx_status numbers(const cli_args *a, session_options *o, fpx_error *err)
     return status;
 }
 
+static json_t *finding_json(const session_finding *f)
+{
+    return f->found ? json_pack("{s:I, s:s, s:s, s:s}", "step", (json_int_t)f->step, "operation",
+                                f->op, "tensor", f->tensor, "text", f->what)
+                    : json_null();
+}
+
 /* null: there is none, for no step was left to run, or nothing is held back for validation. */
 static fpx_status write_json(const char *path, const session *s, const fpx_step_result *r,
                              const double *bits_per_byte, fpx_error *err)
 {
     const uint64_t next = fpx_trainer_next_step(s->trainer);
     const int ran = next > s->first_step;
-    json_t *root = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "schema", "fpx.train/1",
-                             "experiment", s->experiment->name, "recipe", s->recipe->name, "seed",
-                             (json_int_t)s->experiment->seed, "steps", (json_int_t)next, "loss",
-                             ran ? cli_json_number(r->loss) : json_null(), "gradient_norm",
-                             ran ? cli_json_number(r->norm) : json_null(), "bits_per_byte",
-                             bits_per_byte ? cli_json_number(*bits_per_byte) : json_null());
+    json_t *root = json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "schema", "fpx.train/1", "experiment",
+        s->experiment->name, "recipe", s->recipe->name, "seed", (json_int_t)s->experiment->seed,
+        "steps", (json_int_t)next, "loss", ran ? cli_json_number(r->loss) : json_null(),
+        "gradient_norm", ran ? cli_json_number(r->norm) : json_null(), "bits_per_byte",
+        bits_per_byte ? cli_json_number(*bits_per_byte) : json_null(), "finding",
+        finding_json(&s->finding));
 
     return cli_write_json(path, root, err);
 }
@@ -85,6 +94,12 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
         status = fpx_trainer_evaluate(s->trainer, &bits, err);
         if (status == FPX_OK)
             (void)fprintf(stderr, "validation: %.4f bits per byte\n", bits);
+        if (status == FPX_OK && !isfinite(bits) && !s->finding.found) {
+            s->finding.found = 1;
+            s->finding.step = r->step;
+            (void)snprintf(s->finding.what, sizeof s->finding.what, "validation after it gives %g",
+                           bits);
+        }
     }
     if (status == FPX_OK && a->option[OPT_SAMPLE]) {
         char text[161];
@@ -162,9 +177,12 @@ static int run(const cli_args *a)
     }
     if (status == FPX_OK)
         status = finish(a, &s, &last, &err);
+    const int found = session_print_finding(&s, cli_text_stream(a->option[OPT_JSON], NULL));
     if (session_close(&s, &closing) != FPX_OK && status == FPX_OK)
         return fail(a, &closing);
-    return status == FPX_OK ? EXIT_HOLDS : fail(a, &err);
+    const int code = status == FPX_OK ? EXIT_HOLDS : fail(a, &err);
+
+    return found ? EXIT_FINDING : code;
 }
 
 const cli_verb verb_train = {

@@ -25,6 +25,45 @@ static size_t find_record(const fpx_trace_layout *layout, const fpx_trace_record
     return layout->nrecords;
 }
 
+/* The same record of another format or shape; nrecords: there is none. */
+static size_t find_name(const fpx_trace_layout *layout, const fpx_trace_record *wanted)
+{
+    size_t i = 0;
+
+    while (i < layout->nrecords && (strcmp(layout->records[i].tensor, wanted->tensor) != 0 ||
+                                    strcmp(layout->records[i].op, wanted->op) != 0))
+        i++;
+    return i;
+}
+
+static void count_unpaired(fpx_unpaired *u, const fpx_trace_layout *other,
+                           const fpx_trace_record *record, int second)
+{
+    const size_t there = find_name(other, record);
+
+    if (there < other->nrecords) {
+        if (second)
+            return; /* was counted from the first's side */
+        if (u->reshaped++ == 0) {
+            u->reshaped_a = *record;
+            u->reshaped_b = other->records[there];
+        }
+    } else if (second) {
+        if (u->only_b++ == 0)
+            u->first_b = *record;
+    } else if (u->only_a++ == 0) {
+        u->first_a = *record;
+    }
+}
+
+int align_has_partner(const alignment *align, int second, size_t index)
+{
+    for (size_t i = 0; i < align->nrecords; i++)
+        if ((second ? align->records[i].b : align->records[i].a) == index)
+            return 1;
+    return 0;
+}
+
 static void align_records(const fpx_trace_layout *la, const fpx_trace_layout *lb, alignment *al)
 {
     int odd = 0;
@@ -34,6 +73,7 @@ static void align_records(const fpx_trace_layout *la, const fpx_trace_layout *lb
         const size_t j = find_record(lb, &la->records[i], i);
 
         if (j == lb->nrecords) {
+            count_unpaired(&al->unpaired, lb, &la->records[i], 0);
             al->odd = odd ? al->odd : la->records[i];
             odd = 1;
             al->whole = 0;
@@ -42,10 +82,11 @@ static void align_records(const fpx_trace_layout *la, const fpx_trace_layout *lb
         al->whole = al->whole && i == j;
         al->records[al->nrecords++] = (aligned){ i, j };
     }
-    for (size_t j = 0; j < lb->nrecords && !odd; j++) {
+    for (size_t j = 0; j < lb->nrecords; j++) {
         if (find_record(la, &lb->records[j], j) != la->nrecords)
             continue;
-        al->odd = lb->records[j];
+        count_unpaired(&al->unpaired, la, &lb->records[j], 1);
+        al->odd = odd ? al->odd : lb->records[j];
         odd = 1;
     }
     if (!al->whole && !odd &&

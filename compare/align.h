@@ -12,12 +12,15 @@ typedef struct aligned {
 typedef struct alignment {
     aligned *records, *steps;
     size_t nrecords, nsteps;
-    int whole;            /* both traces have the same records in the same order */
-    int same_start;       /* both begin at the same step, so chains can be compared */
+    int whole;      /* both traces have the same records in the same order */
+    int same_start; /* both begin at the same step, so chains can be compared */
+    fpx_unpaired unpaired;
     fpx_trace_record odd; /* not whole: the first record that has no equal */
 } alignment;
 
 fpx_status align_traces(fpx_trace *a, fpx_trace *b, alignment *ret_align, fpx_error *err);
+/* 1 where record `index` of the first (second = 0) or the second trace has a partner. */
+int align_has_partner(const alignment *align, int second, size_t index);
 void align_free(alignment *align);
 
 /* Code i as it lies in a trace: 4-bit codes may be two a byte, the even one low. */

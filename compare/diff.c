@@ -210,6 +210,95 @@ static fpx_status find_healing(pair *p, size_t step, fpx_diff *diff, fpx_error *
     return status;
 }
 
+/* The first NaN or Inf at or after step index `from`. */
+static fpx_status find_nonfinite(fpx_trace *trace, size_t from, size_t to, fpx_nonfinite *ret,
+                                 fpx_error *err)
+{
+    const fpx_trace_layout *layout = fpx_trace_layout_of(trace);
+    fpx_stats *stats = calloc(layout->nrecords + 1, sizeof *stats);
+    fpx_status status =
+        stats != NULL ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "comparing traces: out of memory");
+
+    for (size_t i = from; i < to && status == FPX_OK && !ret->found; i++) {
+        status = fpx_trace_stats(trace, i, stats, NULL, err);
+        for (size_t r = 0; r < layout->nrecords && status == FPX_OK && !ret->found; r++)
+            if (stats[r].nan + stats[r].inf > 0)
+                *ret = (fpx_nonfinite){ 1, fpx_trace_step_at(trace, i), layout->records[r] };
+    }
+    free(stats);
+    return status;
+}
+
+/* Equal bits of NaN are no recovery. */
+static fpx_status look_at_finite(const pair *p, fpx_diff *diff, fpx_error *err)
+{
+    const size_t n = p->align.nsteps;
+    const int all = diff->verdict == FPX_DIFFERENT;
+    fpx_status status;
+
+    if (n == 0)
+        return FPX_OK;
+    status = find_nonfinite(p->a, all ? 0 : p->align.steps[n - 1].a, p->align.steps[n - 1].a + 1,
+                            &diff->nonfinite_a, err);
+    if (status == FPX_OK)
+        status = find_nonfinite(p->b, all ? 0 : p->align.steps[n - 1].b,
+                                p->align.steps[n - 1].b + 1, &diff->nonfinite_b, err);
+    if (status != FPX_OK || diff->healed == UINT64_MAX)
+        return status;
+    for (size_t s = 0; s < n && status == FPX_OK && diff->healed != UINT64_MAX; s++) {
+        fpx_nonfinite later = { 0 };
+
+        if (fpx_trace_step_at(p->a, p->align.steps[s].a) < diff->healed)
+            continue;
+        status = find_nonfinite(p->a, p->align.steps[s].a, p->align.steps[s].a + 1, &later, err);
+        if (later.found)
+            diff->healed = UINT64_MAX;
+    }
+    return status;
+}
+
+/* What comes before the first difference: nothing that was compared; some that have no partner. */
+static void look_before(const pair *p, size_t step, fpx_diff *diff)
+{
+    const fpx_trace_layout *la = fpx_trace_layout_of(p->a);
+    size_t first = 0;
+
+    while (first < p->align.nrecords) {
+        const fpx_trace_record *r = &la->records[p->align.records[first].a];
+
+        if (strcmp(r->tensor, diff->first.record.tensor) == 0 &&
+            strcmp(r->op, diff->first.record.op) == 0)
+            break;
+        first++;
+    }
+    if (first == p->align.nrecords)
+        return;
+    for (size_t i = 0; !p->align.whole && i < p->align.records[first].a; i++)
+        diff->unpaired_before += !align_has_partner(&p->align, 0, i);
+    for (size_t i = 0; !p->align.whole && i < p->align.records[first].b; i++)
+        diff->unpaired_before += !align_has_partner(&p->align, 1, i);
+    diff->nothing_before = step == 0 && first == 0 && diff->unpaired_before == 0;
+}
+
+static void compare_settings(const pair *p, fpx_diff *diff)
+{
+    const fpx_trace_layout *la = fpx_trace_layout_of(p->a), *lb = fpx_trace_layout_of(p->b);
+    const fpx_settings a = { la->experiment, la->overrides, la->recipe };
+    const fpx_settings b = { lb->experiment, lb->overrides, lb->recipe };
+
+    diff->nsettings = fpx_settings_differ(&a, &b, diff->settings, FPX_DIFF_SETTINGS);
+}
+
+fpx_outcome fpx_diff_outcome(const fpx_diff *diff)
+{
+    if (diff->verdict != FPX_SAME)
+        return FPX_FINDING;
+    return diff->steps_compared == 0 || diff->steps_a < diff->planned_a ||
+                   diff->steps_b < diff->planned_b
+               ? FPX_NO_VERDICT
+               : FPX_HOLDS;
+}
+
 static fpx_status compare(fpx_trace *a, fpx_trace *b, const fpx_diff_policy *policy,
                           fpx_diff *ret_diff, fpx_error *err)
 {
@@ -226,16 +315,24 @@ static fpx_status compare(fpx_trace *a, fpx_trace *b, const fpx_diff_policy *pol
         diff.steps_b = fpx_trace_steps(b);
         diff.steps_compared = p.align.nsteps;
         diff.records_compared = p.align.nrecords;
+        diff.ulps = policy->ulps;
+        diff.planned_a = fpx_trace_planned(a);
+        diff.planned_b = fpx_trace_planned(b);
+        diff.unpaired = p.align.unpaired;
+        compare_settings(&p, &diff);
         if (p.align.whole && p.align.same_start)
             status = bisect_chain(&p, &from, err);
     }
     if (status == FPX_OK)
         status = find_first(&p, policy, from, &diff, &at, err);
     if (status == FPX_OK && diff.verdict == FPX_DIFFERENT) {
+        look_before(&p, at, &diff);
         status = find_healing(&p, at, &diff, err);
         if (status == FPX_OK)
             status = align_losses(a, b, &p.align, &diff, err);
     }
+    if (status == FPX_OK)
+        status = look_at_finite(&p, &diff, err);
     if (diff.verdict == FPX_SAME) /* what was looked at, but is no difference by the policy */
         memset(&diff.first, 0, sizeof diff.first);
     if (status == FPX_OK && diff.verdict == FPX_SAME && !p.align.whole) {

@@ -36,7 +36,7 @@ static fpx_figure with_element(fpx_figure f, const fpx_tensor *desc)
 /* A figure that could be a finding: an equality shadow (no ratio, codes known), or one with a bound. */
 static int decides(const fpx_trace_mode *mode, const fpx_figure *f)
 {
-    return (strcmp(mode->name, "local:cpu") == 0 && !isnan(f->max_abs)) || !isnan(f->ratio);
+    return (strcmp(mode->name, "local:cpu") == 0 && !isnan(f->max_abs)) || f->ratio >= 0.0;
 }
 
 typedef struct search {
@@ -76,6 +76,12 @@ static fpx_status look_at_shadow(search *q, size_t index, size_t mode, fpx_error
     for (size_t r = 0; r < q->layout->nrecords && status == FPX_OK; r++) {
         const int judged = decides(&q->layout->modes[mode], &q->figures[r]);
 
+        if (q->figures[r].ratio < 0.0 && q->found.unjudged++ == 0) {
+            q->found.unjudged_step = step;
+            q->found.unjudged_record = q->layout->records[r];
+            q->found.unjudged_expected = q->figures[r].expected;
+            q->found.unjudged_actual = q->figures[r].actual;
+        }
         q->found.looked_at += (uint64_t)judged;
         if (!judged || !(q->figures[r].mismatches > 0.0))
             continue;
@@ -126,15 +132,24 @@ static fpx_status look_at_values(search *q, size_t index, fpx_error *err)
 
         if (count == 0)
             continue;
+        q->found.nonfinite_results++;
         if (!is_earlier(q, step, r))
-            return FPX_OK;
+            continue;
         status = locate(q, index, r, &figure, &known, err);
         take(q, step, r, &figure);
         q->found.nonfinite = count;
         q->found.has_element = known;
-        return status;
     }
     return status;
+}
+
+fpx_outcome fpx_finding_outcome(const fpx_shadow_finding *finding)
+{
+    if (finding->found)
+        return FPX_FINDING;
+    return finding->looked_at == 0 || finding->unjudged > 0 || finding->steps < finding->planned
+               ? FPX_NO_VERDICT
+               : FPX_HOLDS;
 }
 
 fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, fpx_error *err)
@@ -145,6 +160,9 @@ fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, f
                  .figures = calloc(n, sizeof(fpx_figure)),
                  .stats = calloc(n, sizeof(fpx_stats)) };
     fpx_status status = q.figures && q.stats ? FPX_OK : FPX_ENOMEM;
+
+    q.found.steps = fpx_trace_steps(trace);
+    q.found.planned = fpx_trace_planned(trace);
 
     if (status != FPX_OK)
         (void)fpx_error_set(err, status, "reading shadows: out of memory");

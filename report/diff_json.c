@@ -37,6 +37,8 @@ static json_t *text_of(const char *text)
     return json_string(plain);
 }
 
+static const char *const outcomes[] = { "holds", "finding", "no verdict" };
+
 static json_t *step_or_null(uint64_t step)
 {
     return step == UINT64_MAX ? json_null() : json_integer((json_int_t)step);
@@ -112,9 +114,22 @@ fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *lay
 {
     const fpx_figure *f = &finding->figure;
     uint64_t expected, actual;
-    json_t *root = json_pack("{s:s, s:b, s:I, s:I}", "schema", "fpx.finding/1", "found",
-                             finding->found, "findings", (json_int_t)finding->findings, "looked_at",
-                             (json_int_t)finding->looked_at);
+    json_t *root = json_pack(
+        "{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "schema", "fpx.finding/1", "verdict",
+        outcomes[fpx_finding_outcome(finding)], "found", finding->found, "findings",
+        (json_int_t)(finding->findings + finding->nonfinite_results), "not_finite",
+        (json_int_t)finding->nonfinite_results, "looked_at", (json_int_t)finding->looked_at,
+        "unjudged", (json_int_t)finding->unjudged, "steps", (json_int_t)finding->steps,
+        "planned_steps", (json_int_t)finding->planned);
+
+    if (finding->unjudged > 0) {
+        json_t *first = json_object();
+
+        set_record(first, finding->unjudged_step, &finding->unjudged_record);
+        (void)json_object_set_new(first, "expected", number(finding->unjudged_expected));
+        (void)json_object_set_new(first, "got", number(finding->unjudged_actual));
+        (void)json_object_set_new(root, "first_unjudged", first);
+    }
 
     if (finding->found) {
         json_t *first = json_object();
@@ -142,6 +157,51 @@ fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *lay
     return write_root(path, root, err);
 }
 
+static json_t *named(const fpx_trace_record *r)
+{
+    char shape[96];
+
+    wording_shape(&r->desc, shape, sizeof shape);
+    return json_pack("{s:o, s:o, s:s}", "tensor", text_of(r->tensor), "operation", text_of(r->op),
+                     "shape", shape);
+}
+
+static void set_runs(json_t *root, const fpx_diff *d)
+{
+    const fpx_unpaired *u = &d->unpaired;
+    json_t *settings = json_array(), *programs = json_object();
+
+    for (size_t i = 0; i < d->nsettings && i < FPX_DIFF_SETTINGS; i++)
+        (void)json_array_append_new(
+            settings, json_pack("{s:o, s:o, s:o}", "key", text_of(d->settings[i].key), "a",
+                                text_of(d->settings[i].a), "b", text_of(d->settings[i].b)));
+    (void)json_object_set_new(root, "outcome", json_string(outcomes[fpx_diff_outcome(d)]));
+    (void)json_object_set_new(root, "settings_differing", json_integer((json_int_t)d->nsettings));
+    (void)json_object_set_new(root, "settings", settings);
+    (void)json_object_set_new(programs, "only_a", json_integer((json_int_t)u->only_a));
+    (void)json_object_set_new(programs, "only_b", json_integer((json_int_t)u->only_b));
+    (void)json_object_set_new(programs, "other_shape", json_integer((json_int_t)u->reshaped));
+    if (u->only_a > 0)
+        (void)json_object_set_new(programs, "first_only_a", named(&u->first_a));
+    if (u->only_b > 0)
+        (void)json_object_set_new(programs, "first_only_b", named(&u->first_b));
+    if (u->reshaped > 0) {
+        (void)json_object_set_new(programs, "first_other_shape_a", named(&u->reshaped_a));
+        (void)json_object_set_new(programs, "first_other_shape_b", named(&u->reshaped_b));
+    }
+    (void)json_object_set_new(root, "unpaired", programs);
+    (void)json_object_set_new(root, "planned_a", json_integer((json_int_t)d->planned_a));
+    (void)json_object_set_new(root, "planned_b", json_integer((json_int_t)d->planned_b));
+    for (int side = 0; side < 2; side++) {
+        const fpx_nonfinite *n = side ? &d->nonfinite_b : &d->nonfinite_a;
+        json_t *o = n->found ? named(&n->record) : json_null();
+
+        if (n->found)
+            (void)json_object_set_new(o, "step", json_integer((json_int_t)n->step));
+        (void)json_object_set_new(root, side ? "not_finite_b" : "not_finite_a", o);
+    }
+}
+
 fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_error *err)
 {
     json_t *root =
@@ -150,9 +210,12 @@ fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_erro
                   "tensors_compared", (json_int_t)diff->records_compared, "steps_a",
                   (json_int_t)diff->steps_a, "steps_b", (json_int_t)diff->steps_b);
 
+    set_runs(root, diff);
     if (diff->verdict == FPX_DIFFERENT || diff->verdict == FPX_OTHER_LAYOUT)
         (void)json_object_set_new(root, "first", place(&diff->first));
     if (diff->verdict == FPX_DIFFERENT) {
+        (void)json_object_set_new(root, "unpaired_before",
+                                  json_integer((json_int_t)diff->unpaired_before));
         (void)json_object_set_new(root, "healed_at", step_or_null(diff->healed));
         (void)json_object_set_new(root, "loss_bits_at", step_or_null(diff->loss_bits));
         (void)json_object_set_new(root, "loss_visible_at", step_or_null(diff->loss_visible));

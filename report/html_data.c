@@ -157,7 +157,7 @@ static void add_figure(html_data *d, size_t mode, size_t step_index, size_t reco
                        const fpx_figure *f)
 {
     const int equality = strcmp(d->layout->modes[mode].name, "local:cpu") == 0;
-    const int odd = f->mismatches > 0.0 && (equality || !isnan(f->ratio));
+    const int odd = f->mismatches > 0.0 && (equality || f->ratio >= 0.0);
     html_map *map = &d->maps[mode];
     html_cell *cell = &map->cells[d->row_of[record] * d->ncolumns + html_column_of(d, step_index)];
     const double error = relative(f);
@@ -171,7 +171,7 @@ static void add_figure(html_data *d, size_t mode, size_t step_index, size_t reco
         cell->ratio = f->ratio;
     if (odd && f->mismatches > cell->mismatches)
         cell->mismatches = f->mismatches;
-    map->judged += equality || !isnan(f->ratio);
+    map->judged += equality || f->ratio >= 0.0;
     if (odd && equality)
         keep_top(d, &(html_top){ (double)INFINITY, f->mismatches, mode, record,
                                  html_columns_run(d)->step[step_index], f->element });
@@ -204,6 +204,34 @@ static fpx_status read_figures(html_data *d, fpx_error *err)
         }
     }
     free(figures);
+    return status;
+}
+
+/* Figures are over finite elements: where there are none an error of nothing would stand. */
+static fpx_status read_nonfinite(html_data *d, fpx_error *err)
+{
+    const size_t n = d->layout->nrecords;
+    fpx_stats *stats = calloc(n + 1, sizeof *stats);
+    size_t *counts = calloc(d->nrows + 1, sizeof *counts);
+    fpx_status status = FPX_OK;
+
+    d->nonfinite = calloc(d->nrows * d->ncolumns + 1, sizeof *d->nonfinite);
+    if (stats == NULL || counts == NULL || d->nonfinite == NULL)
+        status = no_memory(err);
+    for (size_t i = 0; i < html_columns_run(d)->n && status == FPX_OK; i++) {
+        status = fpx_trace_stats(d->shadowed, i, stats, NULL, err);
+        memset(counts, 0, d->nrows * sizeof *counts);
+        for (size_t r = 0; r < n && status == FPX_OK; r++)
+            counts[d->row_of[r]] += stats[r].nan + stats[r].inf > 0;
+        for (size_t row = 0; row < d->nrows && status == FPX_OK; row++) {
+            size_t *cell = &d->nonfinite[row * d->ncolumns + html_column_of(d, i)];
+
+            d->nonfinite_cells += *cell == 0 && counts[row] > 0;
+            *cell = counts[row] > *cell ? counts[row] : *cell;
+        }
+    }
+    free(stats);
+    free(counts);
     return status;
 }
 
@@ -326,6 +354,8 @@ fpx_status html_data_read(const fpx_report_input *input, html_data *ret_data, fp
         set_columns(&d);
         status = read_figures(&d, err);
     }
+    if (status == FPX_OK && d.nmaps > 0)
+        status = read_nonfinite(&d, err);
     if (status == FPX_OK && input->other != NULL)
         status = compare_digests(&d, err);
     if (status != FPX_OK)
@@ -353,4 +383,5 @@ void html_data_free(html_data *d)
     for (size_t m = 0; m < HTML_MAPS; m++)
         free(d->maps[m].cells);
     free(d->differ.cells);
+    free(d->nonfinite);
 }

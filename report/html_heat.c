@@ -89,6 +89,26 @@ static void put_tooltip(FILE *f, const map_view *v, size_t row, size_t column)
     }
 }
 
+/* A cell whose tensors are not finite has no error to show: its own colour, and a cross. */
+static void put_nonfinite(FILE *f, const map_view *v, size_t row, size_t column, double x)
+{
+    const html_data *d = v->data;
+    const double wide = v->cell - (v->cell > 6.0 ? 1.0 : 0.4), middle = x + wide / 2.0;
+    const size_t n = d->nonfinite[row * d->ncolumns + column];
+    uint64_t first, last;
+
+    html_column_steps(d, column, &first, &last);
+    (void)fprintf(f, "<rect x=\"%.1f\" width=\"%.1f\" height=\"%d\" class=\"nan\"><title>", x, wide,
+                  ROW - 1);
+    (void)fprintf(f,
+                  first == last ? "step %llu: " : "steps %llu to %llu: ", (unsigned long long)first,
+                  (unsigned long long)last);
+    (void)fprintf(f, "%zu of %zu tensors hold NaN or Inf</title></rect>", n, d->rows[row].nrecords);
+    if (v->cell > 6.0)
+        (void)fprintf(f, "<path class=\"nanmark\" d=\"M%.1f 3l6 6m0 -6l-6 6\"/>", middle - 3.0);
+    (void)fputc('\n', f);
+}
+
 static void put_row(FILE *f, const map_view *v, size_t row, double y)
 {
     const html_data *d = v->data;
@@ -112,6 +132,13 @@ static void put_row(FILE *f, const map_view *v, size_t row, double y)
         const html_cell *cell = &v->map->cells[row * d->ncolumns + c];
         const double x = LEFT + (double)c * v->cell;
 
+        if (v->mode != NULL && d->nonfinite[row * d->ncolumns + c] > 0) {
+            put_nonfinite(f, v, row, c, x);
+            if (is_marked(cell))
+                (void)fprintf(f, "<circle cx=\"%.1f\" cy=\"6\" r=\"3.4\" class=\"hit\"/>\n",
+                              x + v->cell / 2.0 - 0.4);
+            continue;
+        }
         if (isnan(cell->error))
             continue;
         (void)fprintf(f, "<rect x=\"%.1f\" width=\"%.1f\" height=\"%d\" class=\"%c%d\"><title>", x,
@@ -208,7 +235,17 @@ static void put_error_scale(FILE *f, const map_view *v)
     const int end = open_scale(f, v, v->shaded ? SHADES : 0, 28, "no error",
                                v->map->judged > 0 ? "a finding" : NULL);
 
-    for (int e = (int)v->low; e <= (int)v->high && v->shaded; e++) {
+    /* A number is up to 36 wide: of many decades only some have one. */
+    const int decades = v->shaded ? (int)(v->high - v->low) : 1;
+    const int each = 1 + (40 * decades - 1) / (SHADES * 28);
+
+    if (v->data->nonfinite_cells > 0)
+        (void)fprintf(f,
+                      "<rect x=\"%d\" y=\"25\" width=\"16\" height=\"12\" class=\"nan\"/><path "
+                      "class=\"nanmark\" d=\"M%d 28l6 6m0 -6l-6 6\"/>"
+                      "<text x=\"%d\" y=\"35\">NaN or Inf</text>\n",
+                      end + 32, end + 37, end + 56);
+    for (int e = (int)v->low; e <= (int)v->high && v->shaded; e += each) {
         (void)fprintf(f, "<text x=\"%.0f\" y=\"31\" class=\"mid\">",
                       LEFT + (e - v->low) / (v->high - v->low) * (end - LEFT));
         html_put_power(f, e);

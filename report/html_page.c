@@ -1,177 +1,10 @@
-/* html_page.c - the sections in words and tables: the verdict, the place, the curves with their captions,
- * the largest errors, the runs. */
+/* html_page.c - what was found, and where: facts and bit patterns in tables. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "html_parts.h"
 #include "wording.h"
-
-/* ---- verdict ---- */
-
-typedef enum tone { HOLDS, FINDING, UNDECIDED } tone;
-
-static void open_verdict(FILE *f, tone t)
-{
-    static const char *const css[] = { "good", "bad", "unsure" };
-    static const char *const words[] = { "\xe2\x9c\x93 Holds", "\xe2\x9c\x95 Finding",
-                                         "? No verdict" };
-
-    (void)fprintf(f, "<section class=\"verdict %s\"><p class=\"word\">%s</p><p class=\"sentence\">",
-                  css[t], words[t]);
-}
-
-static void put_code(FILE *f, const char *text)
-{
-    (void)fputs("<code>", f);
-    html_put(f, text);
-    (void)fputs("</code>", f);
-}
-
-static void put_loss_words(FILE *f, const fpx_diff *d)
-{
-    if (d->loss_bits == UINT64_MAX) {
-        (void)fputs(
-            "The loss keeps its bits in every step compared: it would never have shown this.", f);
-        return;
-    }
-    (void)fprintf(f, "The loss first has other bits at step %" PRIu64, d->loss_bits);
-    if (d->loss_visible == UINT64_MAX)
-        (void)fputs(", but is never off by more than it usually changes from step to step (", f);
-    else
-        (void)fprintf(f,
-                      "; from step %" PRIu64
-                      " it is off by more than it usually changes from step to "
-                      "step (",
-                      d->loss_visible);
-    html_put_number(f, d->loss_noise);
-    (void)fputs(").", f);
-}
-
-static void put_diff_verdict(FILE *f, const fpx_diff *d)
-{
-    const fpx_place_found *p = &d->first;
-
-    switch (d->verdict) {
-    case FPX_SAME:
-        open_verdict(f, d->steps_compared > 0 ? HOLDS : UNDECIDED);
-        (void)fprintf(
-            f, "Nothing differs: %" PRIu64 " steps of %" PRIu64 " tensors have the same bits.</p>",
-            d->steps_compared, d->records_compared);
-        break;
-    case FPX_DIFFERENT:
-        open_verdict(f, FINDING);
-        (void)fprintf(f, "First difference at step %" PRIu64 " in ", p->step);
-        put_code(f, p->record.op);
-        (void)fputs(".</p><p class=\"more\">What both runs computed before it is equal in every "
-                    "bit. ",
-                    f);
-        put_loss_words(f, d);
-        (void)fputs("</p>", f);
-        break;
-    case FPX_SHORTER:
-        open_verdict(f, FINDING);
-        (void)fprintf(f,
-                      "The %" PRIu64 " common steps have the same bits, but A has %" PRIu64
-                      " steps and B %" PRIu64 ".</p>",
-                      d->steps_compared, d->steps_a, d->steps_b);
-        break;
-    default:
-        open_verdict(f, FINDING);
-        (void)fputs("The traces are of different programs: ", f);
-        put_code(f, p->record.tensor);
-        (void)fprintf(f,
-                      " has no equal in the other.</p><p class=\"more\">The %" PRIu64
-                      " common tensors have the same bits in %" PRIu64 " common steps.</p>",
-                      d->records_compared, d->steps_compared);
-    }
-}
-
-static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx_shadow_finding *s)
-{
-    put_code(f, s->record.op);
-    if (s->nonfinite > 0) {
-        (void)fprintf(f, ": %" PRIu64 " element%s NaN or Inf", s->nonfinite,
-                      s->nonfinite == 1 ? " is" : "s are");
-    } else if (s->figure.ratio > 1.0) {
-        (void)fputs(": the error is ", f);
-        html_put_number(f, s->figure.ratio);
-        (void)fputs(" times its bound", f);
-    } else {
-        (void)fprintf(f, ": %.0f element%s with the shadow ", s->figure.mismatches,
-                      s->figure.mismatches == 1.0 ? " disagrees" : "s disagree");
-        put_code(f, layout->modes[s->mode].name);
-    }
-}
-
-static void put_finding_verdict(FILE *f, const fpx_trace_layout *layout,
-                                const fpx_shadow_finding *s)
-{
-    if (!s->found && (layout->nmodes == 0 || s->looked_at == 0)) {
-        open_verdict(f, UNDECIDED);
-        (void)fprintf(f,
-                      "%s</p><p class=\"more\">Train with <code>--shadow local:cpu</code> or "
-                      "<code>--shadow local</code> to have every result judged.</p>",
-                      layout->nmodes == 0 ? "This trace has no shadow to judge it."
-                                          : "The shadows of this trace hold nothing to judge by.");
-        return;
-    }
-    open_verdict(f, s->found ? FINDING : HOLDS);
-    if (!s->found) {
-        (void)fprintf(f, "Nothing found: %" PRIu64 " shadowed results agree.</p>", s->looked_at);
-        return;
-    }
-    (void)fprintf(f, "First finding at step %" PRIu64 " in ", s->step);
-    put_finding_words(f, layout, s);
-    if (s->nonfinite > 0) {
-        (void)fputs(
-            ".</p><p class=\"more\">No operation of a healthy run makes one; what comes after "
-            "it inherits it.</p>",
-            f);
-        return;
-    }
-    (void)fprintf(f,
-                  ".</p><p class=\"more\">%" PRIu64 " such results of %" PRIu64
-                  " judged in the whole run.</p>",
-                  s->findings, s->looked_at);
-}
-
-/* "A" or "B" where there are two runs. */
-static const char *whose(const html_data *d)
-{
-    return d->in->other == NULL ? "the run" : d->shadowed == d->in->trace ? "A" : "B";
-}
-
-void html_put_verdict(FILE *f, const html_data *data)
-{
-    const fpx_report_input *in = data->in;
-
-    const int found = in->finding != NULL && in->finding->found;
-
-    if (found && in->diff != NULL && in->diff->verdict == FPX_SAME) {
-        put_finding_verdict(f, data->layout, in->finding);
-        (void)fprintf(f,
-                      "<p class=\"more\">The two runs have the same bits in all %" PRIu64
-                      " steps: both have this finding.</p>",
-                      in->diff->steps_compared);
-    } else if (in->diff != NULL) {
-        put_diff_verdict(f, in->diff);
-        if (found) {
-            (void)fprintf(f,
-                          "<p class=\"more\">%s\xe2\x80\x99s own shadows, without the other run, "
-                          "found: step %" PRIu64 ", ",
-                          whose(data), in->finding->step);
-            put_finding_words(f, data->layout, in->finding);
-            (void)fputs(".</p>", f);
-        }
-    } else if (in->finding != NULL) {
-        put_finding_verdict(f, data->layout, in->finding);
-    } else {
-        open_verdict(f, UNDECIDED);
-        (void)fputs("One run as it was recorded; it was compared with nothing.</p>", f);
-    }
-    (void)fputs("</section>\n", f);
-}
 
 /* ---- place ---- */
 
@@ -193,7 +26,7 @@ static void put_record_facts(FILE *f, uint64_t step, const fpx_trace_record *r)
     (void)fprintf(f, "%" PRIu64, step);
     close_fact(f);
     open_fact(f, "Operation");
-    put_code(f, r->op);
+    html_put_code(f, r->op);
     (void)fputs(" <span class=\"soft\">", f);
     html_put(f, r->kind);
     (void)fputs(", ", f);
@@ -203,7 +36,7 @@ static void put_record_facts(FILE *f, uint64_t step, const fpx_trace_record *r)
     (void)fputs("</span>", f);
     close_fact(f);
     open_fact(f, "Tensor");
-    put_code(f, r->tensor);
+    html_put_code(f, r->tensor);
     wording_shape(&r->desc, shape, sizeof shape);
     (void)fputs(" <span class=\"soft\">", f);
     html_put(f, shape);
@@ -301,11 +134,14 @@ static void put_diff_place(FILE *f, const fpx_diff *d)
                   d->records_compared);
     close_fact(f);
     open_fact(f, "In the loss");
-    put_loss_words(f, d);
+    html_put_loss(f, d);
     close_fact(f);
     open_fact(f, "Afterwards");
     if (d->healed == UINT64_MAX)
-        (void)fputs("the runs never become equal again for good", f);
+        (void)fputs(d->nonfinite_a.found || d->nonfinite_b.found
+                        ? "the runs never become equal again with finite values"
+                        : "the runs never become equal again for good",
+                    f);
     else
         (void)fprintf(f, "every tensor is equal again from step %" PRIu64 " on", d->healed);
     close_fact(f);
@@ -315,7 +151,7 @@ static void put_diff_place(FILE *f, const fpx_diff *d)
     else
         (void)fputs(
             "<p class=\"say\">The element is unknown: the values of this tensor are not in both "
-            "traces (train with <code>--values</code>).</p>\n",
+            "traces (train with <code class=\"opt\">--values</code>).</p>\n",
             f);
     (void)fputs("</section>\n", f);
 }
@@ -323,7 +159,7 @@ static void put_diff_place(FILE *f, const fpx_diff *d)
 static void put_nonfinite_place(FILE *f, const html_data *data, const fpx_shadow_finding *s)
 {
     (void)fprintf(f, "<section><h2>Where %s stops being finite</h2><table class=\"facts\">\n",
-                  whose(data));
+                  html_whose(data));
     put_record_facts(f, s->step, &s->record);
     if (s->has_element)
         put_element_fact(f, &s->record.desc, (uint64_t)s->figure.element, s->index);
@@ -349,15 +185,15 @@ static void put_finding_place(FILE *f, const html_data *data, const fpx_shadow_f
     }
     (void)fprintf(
         f, "<section><h2>What %s\xe2\x80\x99s own shadow found</h2><table class=\"facts\">\n",
-        whose(data));
+        html_whose(data));
     put_record_facts(f, s->step, &s->record);
     put_element_fact(f, &s->record.desc, (uint64_t)g->element, s->index);
     open_fact(f, "Shadow");
-    put_code(f, layout->modes[s->mode].name);
+    html_put_code(f, layout->modes[s->mode].name);
     (void)fprintf(f, "<span class=\"soft\">: %s</span>",
                   html_mode_words(layout->modes[s->mode].name));
     close_fact(f);
-    if (!isnan(g->ratio)) {
+    if (g->ratio >= 0.0) {
         open_fact(f, "Error");
         html_put_number(f, g->ratio);
         (void)fputs(" times its bound", f);

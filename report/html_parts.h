@@ -72,6 +72,9 @@ typedef struct html_data {
     size_t *row_of; /* of each record */
     html_map maps[HTML_MAPS];
     size_t nmaps;
+    size_t *
+        nonfinite; /* [row][column]: most tensors that hold NaN or Inf in one step; NULL: no maps */
+    size_t nonfinite_cells;
     html_map differ; /* cells NULL: nothing to compare with, or nothing differs */
     html_top top[HTML_TOP];
     size_t ntop;
@@ -99,6 +102,10 @@ void html_put_cut(FILE *f, const char *text, size_t most);       /* at most so m
 void html_put_number(FILE *f, double x);                         /* 4 digits, "NaN", "infinity" */
 void html_put_name(FILE *f, const char *path, const char *none); /* without its folders */
 const char *html_mode_words(const char *mode);                   /* what a shadow means */
+
+void html_put_code(FILE *f, const char *text);     /* as code, escaped */
+void html_put_loss(FILE *f, const fpx_diff *diff); /* when the loss shows it */
+const char *html_whose(const html_data *data);     /* "A" or "B" where there are two */
 
 /* ---- axes ---- */
 double html_log10(double x); /* x > 0 and finite; good to 1e-9, the same on every machine */

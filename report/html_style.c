@@ -32,7 +32,7 @@ const char *const html_style[] = {
     "section{margin:0 0 4rem}figure{margin:1.6rem 0 2.6rem}p{margin:.3rem 0}"
     "code,pre,.bits{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans "
     "Mono',monospace;font-size:.9em}"
-    ".soft{color:var(--soft)}"
+    ".opt{white-space:nowrap}.soft{color:var(--soft)}"
     ".say{color:var(--soft);max-width:44rem;margin:.2rem 0 .9rem}.say "
     "b{color:var(--ink);font-weight:600}",
     ".verdict{border-left:.35rem solid var(--tone);background:var(--card);padding:1.5rem 1.7rem;"
@@ -76,7 +76,9 @@ const char *const html_style[] = {
     ".k9{fill:var(--k9)}.k10{fill:var(--k10)}.k11{fill:var(--k11)}.k12{fill:var(--k12)}"
     ".d1{fill:var(--d1)}.d2{fill:var(--d2)}.d3{fill:var(--d3)}.d4{fill:var(--d4)}.d5{fill:var(--d5)"
     "}"
-    ".d6{fill:var(--d6)}g rect:hover{stroke:var(--ink);stroke-width:1.2}",
+    ".d6{fill:var(--d6)}.nan{fill:var(--unsure)}"
+    "svg .nanmark{stroke:var(--card);stroke-width:1.4;pointer-events:none}g "
+    "rect:hover{stroke:var(--ink);stroke-width:1.2}",
     "details{border-top:1px solid var(--line);padding:.7rem "
     "0}summary{cursor:pointer;font-weight:500}"
     "pre{background:var(--card);box-shadow:0 0 0 1px var(--line);border-radius:.4rem;padding:1rem;"

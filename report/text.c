@@ -107,12 +107,60 @@ static void put_loss(page *p, const fpx_diff *d)
             d->loss_visible, d->loss_noise);
 }
 
+/* What the runs are, before what they gave: the experiments, then the programs, then how far they went. */
+static void put_runs(page *p, const fpx_diff *d)
+{
+    const fpx_unpaired *u = &d->unpaired;
+    const size_t shown = d->nsettings < FPX_DIFF_SETTINGS ? d->nsettings : FPX_DIFF_SETTINGS;
+    char a[96], b[96];
+
+    if (d->nsettings > 0)
+        put(p, "the experiments differ:\n");
+    for (size_t i = 0; i < shown; i++)
+        put(p, "  %-28s A %s   B %s\n", d->settings[i].key,
+            d->settings[i].a[0] != '\0' ? d->settings[i].a : "-",
+            d->settings[i].b[0] != '\0' ? d->settings[i].b : "-");
+    if (d->nsettings > shown)
+        put(p, "  and %" PRIu64 " more\n", d->nsettings - shown);
+    if (u->only_a + u->only_b + u->reshaped > 0)
+        put(p, "the programs differ:\n");
+    if (u->only_a > 0)
+        put(p, "  only in A    %" PRIu64 " tensors, first %s (%s)\n", u->only_a, u->first_a.tensor,
+            u->first_a.op);
+    if (u->only_b > 0)
+        put(p, "  only in B    %" PRIu64 " tensors, first %s (%s)\n", u->only_b, u->first_b.tensor,
+            u->first_b.op);
+    if (u->reshaped > 0) {
+        wording_shape(&u->reshaped_a.desc, a, sizeof a);
+        wording_shape(&u->reshaped_b.desc, b, sizeof b);
+        put(p, "  other shape  %" PRIu64 " tensors, first %s: A %s, B %s\n", u->reshaped,
+            u->reshaped_a.tensor, a, b);
+    }
+    if (d->steps_a < d->planned_a)
+        put(p, "A is incomplete: %" PRIu64 " of %" PRIu64 " steps\n", d->steps_a, d->planned_a);
+    if (d->steps_b < d->planned_b)
+        put(p, "B is incomplete: %" PRIu64 " of %" PRIu64 " steps\n", d->steps_b, d->planned_b);
+}
+
+static void put_not_finite(page *p, const char *name, const fpx_nonfinite *n)
+{
+    if (n->found)
+        put(p, "  %s          holds NaN or Inf at step %" PRIu64 " in %s\n", name, n->step,
+            n->record.tensor);
+}
+
 static void put_first(page *p, const fpx_diff *d)
 {
     const fpx_place_found *f = &d->first;
     char index[96];
 
-    put(p, "first difference:\n");
+    if (d->unpaired.only_a + d->unpaired.only_b + d->unpaired.reshaped > 0)
+        put(p,
+            "first difference among the %" PRIu64 " tensors that both have; %" PRIu64
+            " without an equal come before it:\n",
+            d->records_compared, d->unpaired_before);
+    else
+        put(p, "first difference:\n");
     put_record(p, f->step, &f->record);
     if (f->has_values) {
         wording_index(&f->record.desc, f->index, index, sizeof index);
@@ -135,6 +183,10 @@ static void put_first(page *p, const fpx_diff *d)
     put_loss(p, d);
     if (d->healed != UINT64_MAX)
         put(p, "  afterwards every tensor is equal again from step %" PRIu64 " on\n", d->healed);
+    if (d->nothing_before)
+        put(p, "  before it  nothing was recorded: its inputs (weights, data) may have differed\n");
+    put_not_finite(p, "A", &d->nonfinite_a);
+    put_not_finite(p, "B", &d->nonfinite_b);
 }
 
 void fpx_report_diff_text(const fpx_diff *diff, char *text, size_t room)
@@ -143,10 +195,14 @@ void fpx_report_diff_text(const fpx_diff *diff, char *text, size_t room)
     char shape[96];
 
     text[0] = '\0';
+    put_runs(&p, diff);
     switch (diff->verdict) {
     case FPX_SAME:
-        put(&p, "nothing differs: %" PRIu64 " steps of %" PRIu64 " tensors have the same bits\n",
-            diff->steps_compared, diff->records_compared);
+        put(&p, "nothing differs: %" PRIu64 " steps of %" PRIu64 " tensors have the same bits%s\n",
+            diff->steps_compared, diff->records_compared,
+            diff->ulps > 0 ? ", or are as near as the policy asks" : "");
+        put_not_finite(&p, "A", &diff->nonfinite_a);
+        put_not_finite(&p, "B", &diff->nonfinite_b);
         break;
     case FPX_DIFFERENT:
         put_first(&p, diff);
@@ -165,6 +221,19 @@ void fpx_report_diff_text(const fpx_diff *diff, char *text, size_t room)
             diff->first.record.tensor, diff->first.record.op, shape, diff->records_compared,
             diff->steps_compared);
     }
+}
+
+/* What was left without verdict. */
+static void put_unjudged(page *p, const fpx_shadow_finding *f)
+{
+    if (f->unjudged > 0)
+        put(p,
+            "no verdict for %" PRIu64 " results: the bound is infinite (overflow), first at step "
+            "%" PRIu64 " in %s, %s: expected %.9g, got %.9g\n",
+            f->unjudged, f->unjudged_step, f->unjudged_record.op, f->unjudged_record.tensor,
+            f->unjudged_expected, f->unjudged_actual);
+    if (f->steps < f->planned)
+        put(p, "incomplete: %" PRIu64 " of %" PRIu64 " steps\n", f->steps, f->planned);
 }
 
 static void put_nonfinite(page *p, const fpx_shadow_finding *finding)
@@ -187,44 +256,51 @@ static void put_nonfinite(page *p, const fpx_shadow_finding *finding)
         fpx_tensor_count(&finding->record.desc));
 }
 
-void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_finding *finding,
-                             char *text, size_t room)
+static void put_finding(page *p, const fpx_trace_layout *layout, const fpx_shadow_finding *finding)
 {
     const fpx_figure *f = &finding->figure;
-    page p = { text, room, 0 };
     uint64_t expected, actual;
     char index[96];
 
-    text[0] = '\0';
     if (finding->nonfinite > 0) {
-        put_nonfinite(&p, finding);
+        put_nonfinite(p, finding);
         return;
     }
     if (layout->nmodes == 0) {
-        put(&p, "this trace has no shadow: train with --shadow local:cpu or --shadow local\n");
+        put(p, "this trace has no shadow: train with --shadow local:cpu or --shadow local\n");
         return;
     }
     if (finding->looked_at == 0) {
-        put(&p, "no information: these shadows judge nothing (the same arithmetic on the same "
-                "device, or "
-                "no error bound); --shadow local has bounds\n");
+        put(p, "no information: these shadows judge nothing (the same arithmetic on the same "
+               "device, or "
+               "no error bound); --shadow local has bounds\n");
         return;
     }
     if (!finding->found) {
-        put(&p, "nothing found: %" PRIu64 " shadowed results agree\n", finding->looked_at);
+        put(p, "nothing found: %" PRIu64 " shadowed results agree\n", finding->looked_at);
         return;
     }
-    put(&p, "first finding (shadow %s):\n", layout->modes[finding->mode].name);
-    put_record(&p, finding->step, &finding->record);
+    put(p, "first finding (shadow %s):\n", layout->modes[finding->mode].name);
+    put_record(p, finding->step, &finding->record);
     wording_index(&finding->record.desc, finding->index, index, sizeof index);
-    put(&p, "  element    %.0f = %s\n", f->element, index);
+    put(p, "  element    %.0f = %s\n", f->element, index);
     if (wording_codes(&finding->record.desc.format, f, &expected, &actual)) {
-        put_value(&p, "expected", &finding->record.desc.format, f->expected, expected);
-        put_value(&p, "got", &finding->record.desc.format, f->actual, actual);
+        put_value(p, "expected", &finding->record.desc.format, f->expected, expected);
+        put_value(p, "got", &finding->record.desc.format, f->actual, actual);
     } else {
-        put(&p, "  expected   %-16.9g\n  got        %-16.9g\n", f->expected, f->actual);
-        put(&p, "  the error  is %.3g times its bound\n", f->ratio);
+        put(p, "  expected   %-16.9g\n  got        %-16.9g\n", f->expected, f->actual);
+        put(p, "  the error  is %.3g times its bound\n", f->ratio);
     }
-    put(&p, "  extent     %.0f of %zu elements here; %" PRIu64 " such results in the whole run\n",
+    put(p, "  extent     %.0f of %zu elements here; %" PRIu64 " such results in the whole run\n",
         f->mismatches, fpx_tensor_count(&finding->record.desc), finding->findings);
+}
+
+void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_finding *finding,
+                             char *text, size_t room)
+{
+    page p = { text, room, 0 };
+
+    text[0] = '\0';
+    put_finding(&p, layout, finding);
+    put_unjudged(&p, finding);
 }

@@ -38,6 +38,17 @@ static size_t first_bad(const double *value, const double *reference, const doub
     return 0;
 }
 
+/* The first element that differs and may differ by any amount: nothing can be said of it. n: none. */
+static size_t first_unbounded(const double *value, const double *reference, const double *bound,
+                              size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && (isfinite(bound[i]) || value[i] == reference[i]))
+        i++;
+    return i;
+}
+
 void shadow_compare_values(const double *value, const double *reference, const double *bound,
                            size_t n, fpx_figure *ret_figure)
 {
@@ -47,13 +58,20 @@ void shadow_compare_values(const double *value, const double *reference, const d
     size_t at = (size_t)(bound ? c.max_bound_index : c.max_abs_index);
 
     (void)status; /* has nothing to refuse */
+    const size_t unbounded =
+        bad == 0 && bound != NULL ? first_unbounded(value, reference, bound, n) : n;
+
     if (bad > 0)
         at = first_bad(value, reference, bound, n);
+    else if (unbounded < n)
+        at = unbounded;
     *ret_figure = (fpx_figure){ .max_abs = c.max_abs_error,
                                 .rms = c.rms_error,
                                 .rms_reference = c.rms_reference,
                                 .cosine = c.cosine,
-                                .ratio = bound ? c.max_bound_ratio : (double)NAN,
+                                .ratio = unbounded < n ? -1.0
+                                         : bound       ? c.max_bound_ratio
+                                                       : (double)NAN,
                                 .mismatches = (double)bad,
                                 .element = (double)at,
                                 .expected = n > 0 ? reference[at] : 0.0,

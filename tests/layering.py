@@ -34,7 +34,7 @@ HEADERS = {
     "accel": "accel device opshape",
     "step": "program exec shadow ops optable",
     "tracer": "trace digest",
-    "compare": "diff golden",
+    "compare": "diff golden settings",
     "trainer": "train model recipe checkpoint",
     "qualify": "fault",
     "report": "report",

@@ -173,15 +173,16 @@ static fpx_status check_counts(const fpx_trace_layout *layout, fpx_error *err)
 fpx_status fpx_layout_copy(const fpx_trace_layout *layout, fpx_trace_layout **ret_copy,
                            fpx_error *err)
 {
-    const char *texts[3] = { layout->experiment, layout->device, layout->version };
-    size_t sizes[3];
+    const char *texts[FPX_LAYOUT_TEXTS] = { layout->experiment, layout->overrides, layout->recipe,
+                                            layout->device, layout->version };
+    size_t sizes[FPX_LAYOUT_TEXTS];
     size_t size = sizeof *layout;
     fpx_status status = check_counts(layout, err);
 
     if (status != FPX_OK)
         return status;
     size += layout->nrecords * sizeof *layout->records;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < FPX_LAYOUT_TEXTS; i++) {
         sizes[i] = texts[i] != NULL ? strlen(texts[i]) : 0;
         size += sizes[i] + 1;
     }
@@ -202,8 +203,9 @@ fpx_status fpx_layout_copy(const fpx_trace_layout *layout, fpx_trace_layout **re
     copy->nmodes = layout->nmodes;
     for (size_t i = 0; i < layout->nmodes; i++)
         set_name(copy->modes[i].name, sizeof copy->modes[i].name, layout->modes[i].name);
-    const char **fields[3] = { &copy->experiment, &copy->device, &copy->version };
-    for (int i = 0; i < 3; i++) {
+    const char **fields[FPX_LAYOUT_TEXTS] = { &copy->experiment, &copy->overrides, &copy->recipe,
+                                              &copy->device, &copy->version };
+    for (int i = 0; i < FPX_LAYOUT_TEXTS; i++) {
         if (sizes[i] > 0)
             memcpy(text, texts[i], sizes[i]);
         *fields[i] = text;

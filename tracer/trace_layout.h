@@ -11,6 +11,9 @@
 /* Limits that keep a foreign file from asking for absurd amounts of memory. */
 enum { FPX_LAYOUT_RECORDS = 1 << 20, FPX_LAYOUT_ALIAS = 28 };
 
+/* Texts of a layout, in the order of its members: experiment, overrides, recipe, device, version. */
+enum { FPX_LAYOUT_TEXTS = 5 };
+
 /* One row of the master's `formats`. Every byte is written: the rows are digested. */
 typedef struct fpx_format_row {
     char name[FPX_FORMAT_NAME_MAX];
@@ -53,8 +56,8 @@ fpx_status fpx_layout_to_rows(const fpx_trace_layout *layout, fpx_layout_rows *r
                               fpx_error *err);
 
 /* The layout that the rows of a file describe, checked as any other. FPX_EFORMAT, FPX_ENOMEM. */
-fpx_status fpx_layout_from_rows(const fpx_layout_rows *rows, const char *experiment,
-                                const char *device, const char *version,
+fpx_status fpx_layout_from_rows(const fpx_layout_rows *rows,
+                                const char *const texts[FPX_LAYOUT_TEXTS],
                                 fpx_trace_layout **ret_layout, fpx_error *err);
 
 fpx_digest fpx_layout_rows_digest(const fpx_layout_rows *rows);

@@ -215,6 +215,10 @@ static herr_t put_layout(hid_t file, const fpx_trace_layout *layout, const fpx_l
     if (rc >= 0)
         rc = put_string(file, "experiment", layout->experiment);
     if (rc >= 0)
+        rc = put_string(file, "overrides", layout->overrides);
+    if (rc >= 0)
+        rc = put_string(file, "recipe", layout->recipe);
+    if (rc >= 0)
         rc = put_string(file, "device", layout->device);
     if (rc >= 0)
         rc = put_string(file, "version", layout->version);
@@ -239,7 +243,7 @@ static fpx_status save(const fpx_image *image, const char *path, fpx_error *err)
 }
 
 fpx_status fpx_master_write(const char *path, const fpx_trace_layout *layout, uint64_t segments,
-                            fpx_error *err)
+                            uint64_t planned, fpx_error *err)
 {
     fpx_image image = FPX_NO_IMAGE;
     fpx_layout_rows rows;
@@ -252,6 +256,8 @@ fpx_status fpx_master_write(const char *path, const fpx_trace_layout *layout, ui
     herr_t rc = file < 0 ? -1 : fpx_h5_put_u64(file, "fpx_trace", FPX_TRACE_FORMAT_VERSION);
     if (rc >= 0)
         rc = fpx_h5_put_u64(file, "segment_count", segments);
+    if (rc >= 0)
+        rc = fpx_h5_put_u64(file, "planned_steps", planned);
     if (rc >= 0)
         rc = put_layout(file, layout, &rows);
     if (rc >= 0)
@@ -348,7 +354,7 @@ static fpx_status get_rows(const fpx_h5_file *file, const char *path, fpx_layout
 }
 
 static fpx_status get_header(const fpx_h5_file *file, const char *path, uint64_t *ret_segments,
-                             fpx_digest *ret_rows, fpx_error *err)
+                             uint64_t *ret_planned, fpx_digest *ret_rows, fpx_error *err)
 {
     uint64_t version = 0;
 
@@ -364,10 +370,13 @@ static fpx_status get_header(const fpx_h5_file *file, const char *path, uint64_t
                              "%s: a trace of structure version %llu; this build reads version %d",
                              path, (unsigned long long)version, FPX_TRACE_FORMAT_VERSION);
     if (fpx_h5_get_u64(file->id, "segment_count", ret_segments) != 0 ||
+        fpx_h5_get_u64(file->id, "planned_steps", ret_planned) != 0 ||
         fpx_h5_get_digest(file->id, "layout_digest", ret_rows) != 0)
-        return fpx_error_set(err, FPX_EFORMAT,
-                             "%s: attribute segment_count or layout_digest is missing or malformed",
-                             path);
+        return fpx_error_set(
+            err, FPX_EFORMAT,
+            "%s: attribute segment_count, planned_steps or layout_digest is missing "
+            "or malformed",
+            path);
     if (*ret_segments > FPX_TRACE_MAX_SEGMENTS)
         return fpx_error_set(err, FPX_EFORMAT, "%s: claims %llu segments", path,
                              (unsigned long long)*ret_segments);
@@ -376,26 +385,27 @@ static fpx_status get_header(const fpx_h5_file *file, const char *path, uint64_t
 
 static fpx_status get_layout(const fpx_h5_file *file, const char *path,
                              fpx_trace_layout **ret_layout, fpx_digest *ret_digest,
-                             uint64_t *ret_segments, fpx_error *err)
+                             uint64_t *ret_segments, uint64_t *ret_planned, fpx_error *err)
 {
     fpx_layout_rows rows = { .formats = NULL };
     fpx_trace_layout *layout = NULL;
-    char *texts[3] = { NULL, NULL, NULL };
-    static const char *const names[3] = { "experiment", "device", "version" };
-    uint64_t segments = 0;
+    char *texts[FPX_LAYOUT_TEXTS] = { NULL };
+    static const char *const names[FPX_LAYOUT_TEXTS] = { "experiment", "overrides", "recipe",
+                                                         "device", "version" };
+    uint64_t segments = 0, planned = 0;
     fpx_error inner = { .text = "" };
-    fpx_status status = get_header(file, path, &segments, &rows.digest, err);
+    fpx_status status = get_header(file, path, &segments, &planned, &rows.digest, err);
 
     if (status == FPX_OK)
         status = get_rows(file, path, &rows, err);
-    for (int i = 0; i < 3 && status == FPX_OK; i++)
+    for (int i = 0; i < FPX_LAYOUT_TEXTS && status == FPX_OK; i++)
         status = get_string(file, path, names[i], &texts[i], err);
     if (status == FPX_OK && !fpx_digest_equal(rows.digest, fpx_layout_rows_digest(&rows)))
         status =
             fpx_error_set(err, FPX_EFORMAT,
                           "%s: datasets formats, records, modes do not match layout_digest", path);
     if (status == FPX_OK) {
-        status = fpx_layout_from_rows(&rows, texts[0], texts[1], texts[2], &layout, &inner);
+        status = fpx_layout_from_rows(&rows, (const char *const *)texts, &layout, &inner);
         if (status != FPX_OK)
             fpx_error_set(err, status, "%s: %s", path, inner.text);
     }
@@ -403,22 +413,25 @@ static fpx_status get_layout(const fpx_h5_file *file, const char *path,
         *ret_layout = layout;
         *ret_digest = rows.digest;
         *ret_segments = segments;
+        *ret_planned = planned;
     }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < FPX_LAYOUT_TEXTS; i++)
         free(texts[i]);
     fpx_layout_rows_free(&rows);
     return status;
 }
 
 fpx_status fpx_master_read(const char *path, fpx_trace_layout **ret_layout,
-                           fpx_digest *ret_layout_digest, uint64_t *ret_segments, fpx_error *err)
+                           fpx_digest *ret_layout_digest, uint64_t *ret_segments,
+                           uint64_t *ret_planned, fpx_error *err)
 {
     fpx_h5_file file = FPX_H5_NO_FILE;
     const fpx_h5_muted muted = fpx_h5_mute();
     fpx_status status = fpx_h5_open(path, &file, err);
 
     if (status == FPX_OK)
-        status = get_layout(&file, path, ret_layout, ret_layout_digest, ret_segments, err);
+        status =
+            get_layout(&file, path, ret_layout, ret_layout_digest, ret_segments, ret_planned, err);
     fpx_h5_close(&file);
     fpx_h5_unmute(muted);
     return status;

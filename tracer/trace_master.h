@@ -9,15 +9,16 @@
 /* Version of the files' structure. A reader refuses others. */
 enum { FPX_TRACE_FORMAT_VERSION = 2, FPX_TRACE_MAX_SEGMENTS = 1000000 };
 
-/* Puts a master naming `segments` segments in place of the one at `path`, in one step. FPX_EIO,
- * FPX_ENOMEM. The segments must be there already. */
+/* Puts a master naming `segments` segments in place of the one at `path`, in one step. planned: steps
+ * that the whole trace is to have, 0: unknown. FPX_EIO, FPX_ENOMEM. The segments must be there already. */
 fpx_status fpx_master_write(const char *path, const fpx_trace_layout *layout, uint64_t segments,
-                            fpx_error *err);
+                            uint64_t planned, fpx_error *err);
 
 /* FPX_EIO: missing; FPX_EFORMAT: no master of a trace; FPX_EUNSUPPORTED: of another version.
  * *ret_layout: to be freed with free(). */
 fpx_status fpx_master_read(const char *path, fpx_trace_layout **ret_layout,
-                           fpx_digest *ret_layout_digest, uint64_t *ret_segments, fpx_error *err);
+                           fpx_digest *ret_layout_digest, uint64_t *ret_segments,
+                           uint64_t *ret_planned, fpx_error *err);
 
 /* "PATH.seg/000012.h5", to be freed with free(); NULL without memory. `file`: "000012.h5" or "". */
 char *fpx_segment_path(const char *path, const char *file);

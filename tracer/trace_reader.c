@@ -16,7 +16,7 @@ struct fpx_trace {
     fpx_trace_layout *layout;
     fpx_digest layout_digest;
     fpx_schema schema;
-    uint64_t nsegments;
+    uint64_t nsegments, planned;
     span *spans;
     uint64_t *steps;
     size_t nsteps;
@@ -88,8 +88,8 @@ fpx_status fpx_trace_open(const char *path, fpx_trace **ret_trace, fpx_error *er
     if (trace->path == NULL)
         status = fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a trace", path);
     if (status == FPX_OK)
-        status =
-            fpx_master_read(path, &trace->layout, &trace->layout_digest, &trace->nsegments, err);
+        status = fpx_master_read(path, &trace->layout, &trace->layout_digest, &trace->nsegments,
+                                 &trace->planned, err);
     if (status == FPX_OK)
         status = fpx_schema_make(trace->layout, &trace->schema, err);
     if (status == FPX_OK)
@@ -127,6 +127,16 @@ const fpx_trace_layout *fpx_trace_layout_of(const fpx_trace *trace)
 size_t fpx_trace_steps(const fpx_trace *trace)
 {
     return trace->nsteps;
+}
+
+uint64_t fpx_trace_planned(const fpx_trace *trace)
+{
+    return trace->planned;
+}
+
+int fpx_trace_incomplete(const fpx_trace *trace)
+{
+    return trace->nsteps < trace->planned;
 }
 
 uint64_t fpx_trace_step_at(const fpx_trace *trace, size_t index)
@@ -227,6 +237,29 @@ fpx_status fpx_trace_op_digests(fpx_trace *trace, size_t index, fpx_digest *ret_
     return get_digests(trace, index, FPX_COLUMN_OP_DIGEST, trace->schema.nops, ret_digests, err);
 }
 
+/* One row of a part, checked against its digest. */
+static fpx_status get_part(fpx_trace *trace, size_t index, size_t part, const void **ret_row,
+                           fpx_error *err)
+{
+    const size_t column = fpx_schema_part_column(part);
+    const void *digests = NULL, *row = NULL;
+    fpx_digest recorded;
+    fpx_status status = get_row(trace, index, FPX_COLUMN_PART_DIGEST, &digests, err);
+
+    if (status == FPX_OK)
+        status = get_row(trace, index, column, &row, err);
+    if (status != FPX_OK)
+        return status;
+    memcpy(&recorded, (const fpx_digest *)digests + part, sizeof recorded);
+    if (!fpx_digest_equal(recorded, fpx_digest_bytes(row, trace->schema.columns[column].row)))
+        return fpx_error_set(err, FPX_EFORMAT,
+                             "%s: step %llu: '%s' is not what was digested: the file is damaged",
+                             trace->view.path, (unsigned long long)trace->steps[index],
+                             trace->schema.columns[column].name);
+    *ret_row = row;
+    return FPX_OK;
+}
+
 fpx_status fpx_trace_stats(fpx_trace *trace, size_t index, fpx_stats *ret_stats, double *ret_scales,
                            fpx_error *err)
 {
@@ -234,10 +267,10 @@ fpx_status fpx_trace_stats(fpx_trace *trace, size_t index, fpx_stats *ret_stats,
     const void *bins_row = NULL;
     fpx_stats stats;
     double scale;
-    fpx_status status = get_row(trace, index, FPX_COLUMN_STATS, &stats_row, err);
+    fpx_status status = get_part(trace, index, FPX_PART_STATS, &stats_row, err);
 
     if (status == FPX_OK)
-        status = get_row(trace, index, FPX_COLUMN_EXPONENTS, &bins_row, err);
+        status = get_part(trace, index, FPX_PART_EXPONENTS, &bins_row, err);
     if (status != FPX_OK)
         return status;
     /* Twice: every row is checked before the caller's memory is touched. */
@@ -267,7 +300,7 @@ fpx_status fpx_trace_figures(fpx_trace *trace, size_t index, size_t mode, fpx_fi
     if (mode >= trace->layout->nmodes)
         return fpx_error_set(err, FPX_EINVAL, "%s: shadow mode %zu of %zu", trace->path, mode,
                              trace->layout->nmodes);
-    const fpx_status status = get_row(trace, index, FPX_COLUMN_FIGURES + mode, &row, err);
+    const fpx_status status = get_part(trace, index, FPX_PART_FIGURES + mode, &row, err);
     for (size_t i = 0; i < trace->layout->nrecords && status == FPX_OK; i++)
         fpx_figure_from_row((const double *)row + i * FPX_FIGURE_COLUMNS, &ret_figures[i]);
     return status;
@@ -366,6 +399,20 @@ static fpx_status verify_chain(fpx_trace *trace, size_t index, fpx_digest step, 
     return FPX_OK;
 }
 
+/* Statistics, figures and step numbers: damage is a finding here. */
+static fpx_status verify_parts(fpx_trace *trace, size_t index, fpx_error *err)
+{
+    const void *row = NULL;
+    fpx_error inner = { 0 };
+    fpx_status status = FPX_OK;
+
+    for (size_t i = 0; i < fpx_schema_parts(&trace->schema) && status == FPX_OK; i++)
+        status = get_part(trace, index, i, &row, &inner);
+    if (status == FPX_OK)
+        return FPX_OK;
+    return fpx_error_set(err, status == FPX_EFORMAT ? FPX_ENUMERIC : status, "%s", inner.text);
+}
+
 fpx_status fpx_trace_verify(fpx_trace *trace, size_t *ret_checked, fpx_error *err)
 {
     const size_t nrecords = trace->layout->nrecords;
@@ -394,6 +441,8 @@ fpx_status fpx_trace_verify(fpx_trace *trace, size_t *ret_checked, fpx_error *er
             status = verify_tree(trace, i, digests, digests + nrecords, &step, err);
         if (status == FPX_OK)
             status = verify_chain(trace, i, step, &chain, err);
+        if (status == FPX_OK)
+            status = verify_parts(trace, i, err);
     }
     free(digests);
     free(codes);

@@ -167,17 +167,19 @@ static int record_of_row(const fpx_layout_rows *rows, const fpx_record_row *row,
     return 1;
 }
 
-fpx_status fpx_layout_from_rows(const fpx_layout_rows *rows, const char *experiment,
-                                const char *device, const char *version,
+fpx_status fpx_layout_from_rows(const fpx_layout_rows *rows,
+                                const char *const texts[FPX_LAYOUT_TEXTS],
                                 fpx_trace_layout **ret_layout, fpx_error *err)
 {
     fpx_trace_record *records = calloc(rows->nrecords + 1, sizeof *records);
     fpx_trace_layout layout = { .records = records,
                                 .nrecords = rows->nrecords,
                                 .nmodes = rows->nmodes,
-                                .experiment = experiment,
-                                .device = device,
-                                .version = version };
+                                .experiment = texts[0],
+                                .overrides = texts[1],
+                                .recipe = texts[2],
+                                .device = texts[3],
+                                .version = texts[4] };
     fpx_status status = FPX_OK;
 
     if (records == NULL)

@@ -111,12 +111,24 @@ static int add_column(fpx_schema *schema, fpx_h5_type type, size_t rank, const u
     return 1;
 }
 
+size_t fpx_schema_parts(const fpx_schema *schema)
+{
+    return FPX_PART_FIGURES + schema->layout->nmodes;
+}
+
+size_t fpx_schema_part_column(size_t part)
+{
+    return part == FPX_PART_STEPS ? (size_t)FPX_COLUMN_STEPS
+                                  : FPX_COLUMN_STATS + (part - FPX_PART_STATS);
+}
+
 static int add_narrow(fpx_schema *schema)
 {
     const uint64_t nrecords = schema->layout->nrecords;
     const uint64_t digests[2] = { nrecords, sizeof(fpx_digest) };
     const uint64_t ops[2] = { schema->nops, sizeof(fpx_digest) };
     const uint64_t one[1] = { sizeof(fpx_digest) };
+    const uint64_t parts[2] = { fpx_schema_parts(schema), sizeof(fpx_digest) };
     const uint64_t stats[2] = { nrecords, FPX_STATS_COLUMNS };
     const uint64_t bins[2] = { nrecords, FPX_STATS_BINS };
     const uint64_t figures[2] = { nrecords, FPX_FIGURE_COLUMNS };
@@ -125,6 +137,7 @@ static int add_narrow(fpx_schema *schema)
              add_column(schema, FPX_H5_U8, 2, ops, "digest/", "op") &&
              add_column(schema, FPX_H5_U8, 1, one, "digest/", "step") &&
              add_column(schema, FPX_H5_U8, 1, one, "digest/", "chain") &&
+             add_column(schema, FPX_H5_U8, 2, parts, "digest/", "part") &&
              add_column(schema, FPX_H5_F64, 2, stats, "", "stats") &&
              add_column(schema, FPX_H5_U32, 2, bins, "", "exponents");
 

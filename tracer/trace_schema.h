@@ -27,12 +27,16 @@ enum {
     FPX_COLUMN_OP_DIGEST,
     FPX_COLUMN_STEP_DIGEST,
     FPX_COLUMN_CHAIN,
+    FPX_COLUMN_PART_DIGEST, /* of this step's rows of `steps` and of the columns that follow */
     FPX_COLUMN_STATS,
     FPX_COLUMN_EXPONENTS,
     FPX_COLUMN_FIGURES
 };
 
 #define FPX_NO_COLUMN SIZE_MAX
+
+/* Parts of a step that no tensor's digest covers: each has a digest of its own, in this order. */
+enum { FPX_PART_STEPS, FPX_PART_STATS, FPX_PART_EXPONENTS, FPX_PART_FIGURES };
 
 typedef struct fpx_schema {
     const fpx_trace_layout *layout; /* not owned */
@@ -48,6 +52,10 @@ typedef struct fpx_schema {
 /* layout: made by fpx_layout_copy. FPX_ENOMEM: memory, or a step beyond SIZE_MAX bytes. */
 fpx_status fpx_schema_make(const fpx_trace_layout *layout, fpx_schema *ret_schema, fpx_error *err);
 void fpx_schema_free(fpx_schema *schema);
+
+/* FPX_PART_FIGURES + nmodes of them; the column of each. */
+size_t fpx_schema_parts(const fpx_schema *schema);
+size_t fpx_schema_part_column(size_t part);
 
 /* The dataset that counts committed steps: u64[1], written last. */
 #define FPX_COMMITTED "committed"

@@ -26,6 +26,7 @@ struct fpx_trace_writer {
     fpx_segment segment;
     uint64_t segments; /* named by the master */
     uint64_t left;     /* steps expected; 0: unknown */
+    uint64_t planned;  /* steps that the whole trace is to have; 0: unknown */
 
     uint8_t *row;        /* one step of the narrow columns */
     uint8_t *unpacked;   /* one record of 4-bit codes, one a byte; NULL: no such record */
@@ -96,7 +97,7 @@ static fpx_trace_writer *make_writer(const char *path, const fpx_trace_layout *l
     if (w != NULL) {
         w->lock = -1;
         w->segment = FPX_NO_SEGMENT;
-        w->left = steps_hint;
+        w->left = w->planned = steps_hint;
         w->path = fpx_trace_home(path);
     }
     if (w == NULL || w->path == NULL)
@@ -156,7 +157,7 @@ fpx_status fpx_trace_create(const char *path, const fpx_trace_layout *layout, ui
     if (status == FPX_OK) {
         status = lock_folder(w, err);
         if (status == FPX_OK)
-            status = fpx_master_write(path, w->layout, 0, err);
+            status = fpx_master_write(path, w->layout, 0, w->planned, err);
         if (status != FPX_OK) {
             char *folder = fpx_segment_path(path, "");
             if (folder != NULL)
@@ -241,6 +242,7 @@ fpx_status fpx_trace_append(const char *path, const fpx_trace_layout *layout, ui
         return status;
     }
     w->segments = fpx_trace_segments(w->earlier);
+    w->planned = steps_hint > 0 ? w->earlier_index + steps_hint : 0;
     *ret_writer = w;
     return FPX_OK;
 }
@@ -270,7 +272,7 @@ static fpx_status next_segment(fpx_trace_writer *w, fpx_error *err)
                                     segment_capacity(w), &fresh, err);
     if (status != FPX_OK)
         return status;
-    status = fpx_master_write(w->path, w->layout, w->segments + 1, err);
+    status = fpx_master_write(w->path, w->layout, w->segments + 1, w->planned, err);
     if (status != FPX_OK) {
         fpx_segment_close(&fresh, NULL); /* unnamed: the next attempt replaces it */
         return status;
@@ -434,6 +436,7 @@ static fpx_status compare_earlier(fpx_trace_writer *w, fpx_digest digest, fpx_er
 static fpx_status write_step(fpx_trace_writer *w, fpx_digest step, fpx_digest chain, fpx_error *err)
 {
     const size_t nrecords = w->layout->nrecords;
+    uint8_t *parts = row_of(w, FPX_COLUMN_PART_DIGEST);
     fpx_status status = FPX_OK;
 
     memcpy(row_of(w, FPX_COLUMN_STEPS), &w->step, sizeof w->step);
@@ -442,6 +445,13 @@ static fpx_status write_step(fpx_trace_writer *w, fpx_digest step, fpx_digest ch
            w->schema.nops * sizeof *w->digests);
     memcpy(row_of(w, FPX_COLUMN_STEP_DIGEST), &step, sizeof step);
     memcpy(row_of(w, FPX_COLUMN_CHAIN), &chain, sizeof chain);
+    for (size_t i = 0; i < fpx_schema_parts(&w->schema); i++) {
+        const size_t column = fpx_schema_part_column(i);
+        const fpx_digest digest =
+            fpx_digest_bytes(row_of(w, column), w->schema.columns[column].row);
+
+        memcpy(parts + i * sizeof digest, &digest, sizeof digest);
+    }
     for (size_t i = 0; i < w->schema.nnarrow && status == FPX_OK; i++)
         status = fpx_segment_put(&w->segment, &w->schema, i, row_of(w, i), err);
     return status == FPX_OK ? fpx_segment_commit(&w->segment, err) : status;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <fpx/settings.h>
 #include <fpx/status.h>
 #include <fpx/trace.h>
 
@@ -39,20 +40,56 @@ typedef struct fpx_place_found {
     double value_a, value_b;      /* decoded, scales included */
 } fpx_place_found;
 
+/* Records that pair with none of the other trace, by (operation, tensor). */
+typedef struct fpx_unpaired {
+    uint64_t only_a, only_b, reshaped; /* reshaped: both have it, of other format or shape */
+    fpx_trace_record first_a, first_b; /* the first of each kind, where there is one */
+    fpx_trace_record reshaped_a, reshaped_b;
+} fpx_unpaired;
+
+/* Where a run leaves the finite numbers. */
+typedef struct fpx_nonfinite {
+    int found;
+    uint64_t step;
+    fpx_trace_record record;
+} fpx_nonfinite;
+
+enum { FPX_DIFF_SETTINGS = 8 };
+
 typedef struct fpx_diff {
     uint32_t verdict; /* fpx_verdict */
+    uint64_t ulps;    /* of the policy: 0: exact */
+    uint64_t planned_a,
+        planned_b;      /* steps that each was to have, 0: unknown; more than it has: incomplete */
+    uint64_t nsettings; /* settings of the experiments that differ; the first of them: */
+    fpx_setting settings[FPX_DIFF_SETTINGS];
+    fpx_unpaired unpaired;
+    uint64_t
+        unpaired_before; /* DIFFERENT: so many of them come before the first, in either program */
+    int nothing_before;  /* DIFFERENT: no compared result comes before it */
+    fpx_nonfinite nonfinite_a,
+        nonfinite_b; /* first NaN or Inf: DIFFERENT: anywhere; else: in the last
+                                               common step only */
     uint64_t steps_compared;
     uint64_t records_compared; /* per step */
     uint64_t steps_a, steps_b; /* steps in each trace */
     fpx_place_found first;     /* DIFFERENT, OTHER_LAYOUT */
     /* DIFFERENT: what became of it. Step numbers; UINT64_MAX: never. */
     uint64_t records_differing; /* records that differ at the first differing step */
-    uint64_t healed;            /* first later step from which on every digest is equal again */
-    uint64_t loss_bits;         /* first step whose loss has other bits */
-    uint64_t loss_visible;      /* first step whose losses are further apart than `loss_noise` */
-    double loss_noise; /* root mean square change of the first trace's loss from step to step,
+    uint64_t healed;       /* first later step from which on every digest is equal again, and every
+                                   value finite */
+    uint64_t loss_bits;    /* first step whose loss has other bits */
+    uint64_t loss_visible; /* first step whose losses are further apart than `loss_noise` */
+    double loss_noise;     /* root mean square change of the first trace's loss from step to step,
                          * where both are finite */
 } fpx_diff;
+
+/* The three answers, as exit codes have them. */
+typedef enum fpx_outcome { FPX_HOLDS, FPX_FINDING, FPX_NO_VERDICT } fpx_outcome;
+
+/* Same bits of two complete traces: holds. Same bits, but nothing to compare, or a run that ended early: no
+ * verdict. */
+fpx_outcome fpx_diff_outcome(const fpx_diff *diff);
 
 /* FPX_EIO, FPX_EFORMAT from reading; FPX_EUNSUPPORTED: the policy needs values that a trace lacks. */
 fpx_status fpx_diff_traces(fpx_trace *a, fpx_trace *b, const fpx_diff_policy *policy,
@@ -71,12 +108,20 @@ typedef struct fpx_shadow_finding {
     int has_element;    /* 0: the trace lacks the values that would say which element */
     uint64_t index[FPX_MAX_DIMS]; /* of the figure's element */
     uint64_t findings;            /* (step, record, mode) triples with one */
-    uint64_t looked_at;           /* (step, record, mode) triples that could have had one; 0: no
+    uint64_t nonfinite_results;   /* (step, record) pairs with a NaN or Inf */
+    uint64_t
+        unjudged; /* triples without verdict, for their bound is infinite; the first of them: */
+    uint64_t unjudged_step;
+    fpx_trace_record unjudged_record;
+    double unjudged_expected, unjudged_actual;
+    uint64_t steps, planned; /* of the trace, as fpx_trace_steps, fpx_trace_planned */
+    uint64_t looked_at;      /* (step, record, mode) triples that could have had one; 0: no
                                      information, as of the same arithmetic on the same device */
 } fpx_shadow_finding;
 
 /* A NaN or Inf is a finding too, with or without shadows: no operation of a healthy run makes one. In the same
  * tensor a shadow's finding goes first. */
+fpx_outcome fpx_finding_outcome(const fpx_shadow_finding *finding);
 fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, fpx_error *err);
 
 /* Distance of two codes of a float format in codes, through zero: +0 and -0 are 0 apart, NaN and a

@@ -43,9 +43,11 @@ typedef struct fpx_trace_layout {
     size_t nrecords;
     fpx_trace_mode modes[FPX_TRACE_MODES];
     size_t nmodes;
-    const char *experiment; /* the YAML text, as run (may be "") */
-    const char *device;     /* what fpx_device_describe said */
-    const char *version;    /* of the tool */
+    const char *experiment; /* the YAML text; texts may be "" (NULL when writing: "") */
+    const char *overrides; /* lines of YAML that the command line put in their place: "seed: 7\n" */
+    const char *recipe;    /* the recipe's YAML text */
+    const char *device;    /* what fpx_device_describe said */
+    const char *version;   /* of the tool */
 } fpx_trace_layout;
 
 /* ---- writing ---- */
@@ -53,7 +55,8 @@ typedef struct fpx_trace_writer fpx_trace_writer;
 
 /* Makes a new trace at `path` (the master file) with segment files in `path`.seg/. FPX_EIO: the path
  * exists (a trace is never overwritten), the folder does not, or the disk is full. steps_hint: how many
- * steps are expected (0: unknown), sizes the segments. The layout is copied. */
+ * steps are expected (0: unknown), sizes the segments, and is kept: a trace that has fewer is incomplete. The
+ * layout is copied. */
 fpx_status fpx_trace_create(const char *path, const fpx_trace_layout *layout, uint64_t steps_hint,
                             fpx_trace_writer **ret_writer, fpx_error *err);
 
@@ -98,6 +101,10 @@ const fpx_trace_layout *fpx_trace_layout_of(const fpx_trace *trace);
 size_t fpx_trace_segments(const fpx_trace *trace);
 size_t fpx_trace_ops(const fpx_trace *trace);   /* operations: runs of records of one op_index */
 size_t fpx_trace_steps(const fpx_trace *trace); /* committed steps */
+/* Steps that the run was to have (the writer's steps_hint); 0: unknown. Incomplete: it has fewer, for it
+ * ended in a crash, a kill or an interrupt, or is still going on. */
+uint64_t fpx_trace_planned(const fpx_trace *trace);
+int fpx_trace_incomplete(const fpx_trace *trace);
 /* Rising step numbers; UINT64_MAX for an index past the end. */
 uint64_t fpx_trace_step_at(const fpx_trace *trace, size_t index);
 
@@ -123,7 +130,7 @@ fpx_status fpx_trace_values(fpx_trace *trace, size_t index, size_t record, void 
                             fpx_error *err);
 
 /* Computes every digest again: of records from their values, of operations, steps and the chain from
- * what lies below them. *ret_checked: how many records' values were digested. FPX_ENUMERIC (a finding):
+ * what lies below them, of step numbers, statistics and figures from their rows. *ret_checked: how many records' values were digested. FPX_ENUMERIC (a finding):
  * names the first step and record or operation that does not fit. */
 fpx_status fpx_trace_verify(fpx_trace *trace, size_t *ret_checked, fpx_error *err);
 

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree
 
 fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
@@ -201,6 +202,29 @@ exits("report", 0, "report", "a.h5", "--against", "b.h5", "-o", "page.html", wor
 page = open("page.html", encoding="utf-8").read()
 expect("a whole page that needs nothing else", page.rstrip().endswith("</html>") and "src=\"http" not in page)
 
+# ---- other experiments, runs that ended early ----
+exits("a run for comparison", 0, "train", TINY, "--trace", "base.h5")
+exits("another recipe and seed", 0, "train", TINY, "--recipe", "bf16", "--seed", "9", "--trace", "else.h5")
+exits("is said first", 1, "diff", "base.h5", "else.h5", "--html", "else.html",
+      words=["the experiments differ:", "seed ", "recipe ", "only in A ", "only in B ", "that both have"])
+page = open("else.html", encoding="utf-8").read()
+expect("on the page too", "The experiments differ" in page and "The programs differ" in page and
+       "What both runs computed before it is equal" not in page)
+with subprocess.Popen([fpx, "train", edited(TINY, "steps: 4", "steps: 4000"), "--trace", "cut.h5", "--shadow", "local"],
+                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as cut:
+    for _ in range(600):
+        time.sleep(0.05)
+        if os.path.exists("cut.h5") and not run("trace", "ls", "cut.h5").stdout.startswith("0 steps"):
+            break
+    cut.kill()
+exits("a run that was killed holds nothing", 2, "diff", "cut.h5", words=["incomplete: ", " of 4000 steps"])
+exits("nor against itself", 2, "diff", "cut.h5", "cut.h5", words=["A is incomplete: "])
+exits("ls says so", 0, "trace", "ls", "cut.h5", words=["incomplete: "])
+exits("verify says so", 0, "trace", "verify", "cut.h5", words=["undamaged, but incomplete: "])
+exits("its page", 0, "report", "cut.h5", "-o", "cut.html")
+page = open("cut.html", encoding="utf-8").read()
+expect("is not green", "verdict good" not in page and "incomplete" in page)
+
 # ---- golden: record, refuse, check, name ----
 exits("golden record", 0, "golden", "record", TINY, "g", "--steps", "3", words=["recorded, 3 steps"])
 before = open("g", encoding="ascii").read()
@@ -209,35 +233,39 @@ expect("the golden is as it was", open("g", encoding="ascii").read() == before)
 exits("check", 0, "golden", "check", TINY, "g", words=["holds: 3 steps"])
 exits("check of fewer steps", 0, "golden", "check", TINY, "g", "--steps", "2", words=["holds: 2 steps"])
 exits("check of more steps", 2, "golden", "check", TINY, "g", "--steps", "4", words=["3 steps"])
-exits("check with another recipe", 1, "golden", "check", TINY, "g", "--recipe", "fp32", words=["program itself differs"])
-# The embedding and the norm come first and no rule concerns them; from the first scale on all has other bits.
-same_rows = write("mine.yaml", 'name: mine\nsource: a test\nrules:\n'
-                  '  - {layer: "-", op: "head", role: "*", tensor: "*", format: bf16, scaling: none, '
-                  'round: rne, overflow: none}\n'
-                  '  - {layer: "*", op: "*", role: "*", tensor: dy, format: e5m2, scaling: tensor-current, '
-                  'round: rne, overflow: satfinite}\n'
-                  '  - {layer: "*", op: "*", role: "*", tensor: "*", format: e4m3, scaling: tensor-current, '
-                  'round: rne, overflow: satfinite}\n')
-exits("check with the same rules under another name", 0, "golden", "check", TINY, "g", "--recipe", same_rows)
-exits("check of another seed", 1, "golden", "check", edited(TINY, "seed: 1", "seed: 7"), "g",
-      words=["first difference at step 0 in embed/fprop"])
-exits("check of another rate: the first step's optimizer", 1, "golden", "check",
-      edited(TINY, "0.003", "0.004"), "g", words=["first difference at step 0 in "])
-rows = [line for line in before.splitlines() if line.startswith("row ")]
-wanted = rows[len(rows) // 2].split()
+# Another recipe, seed or rate is another run: said before a step is run, never blamed on an operation.
+exits("check with another recipe", 2, "golden", "check", TINY, "g", "--recipe", "fp32",
+      words=["g:3: ", "recipe 'fp8', this run uses 'fp32'"])
+exits("check of another seed", 2, "golden", "check", edited(TINY, "seed: 1", "seed: 7"), "g", words=["g:5: "])
+exits("check of another rate", 2, "golden", "check", edited(TINY, "0.003", "0.004"), "g", words=["g:5: "])
+exits("check of another experiment", 2, "golden", "check", edited(TINY, "name: ", "name: not_"), "g", words=["g:2: "])
+exits("check of the same, commented", 0, "golden", "check", edited(TINY, "seed: 1", "# as ever\nseed:  1   # one"), "g")
+# An edited golden is none: the line is named.
 flip = lambda digits: digits[:-1] + ("0" if digits[-1] != "0" else "1")
-steps = [line for line in before.splitlines() if line.startswith("step ")]
-broken = before.replace(" ".join(wanted), " ".join(wanted[:3] + [flip(wanted[3])] + wanted[4:]))
-write("marks", broken.replace(steps[1], flip(steps[1])).replace(steps[2], flip(steps[2])))
-exits("an edited mark and its step: named", 1, "golden", "check", TINY, "marks",
-      words=[f"first difference at step 1 in {wanted[1]} (1 rows differ"])
-write("marks", before.replace(steps[2], flip(steps[2])))
-exits("an edited step digest alone decides", 1, "golden", "check", TINY, "marks", words=["step 2"])
-done = exits("check for programs", 1, "golden", "check", TINY, "marks", "--json", "g.json", "--junit", "g.xml")
+for number, line in enumerate(before.splitlines(), 1):
+    if line.startswith(("step 2 ", "row head/", "end ")):
+        words = line.split(" ")
+        words[-2 if words[0] != "end" else 1] = flip(words[-2 if words[0] != "end" else 1])
+        write("marks", before.replace(line, " ".join(words)))
+        exits(f"an edited line: {line[:20]}", 2, "golden", "check", TINY, "marks", words=[f"marks:{number}: "])
+for old, new in (("recipe fp8", "recipe nosuch"), ("experiment ", "experiment other_"), ("reason first", "reason last")):
+    write("marks", before.replace(old, new))
+    exits(f"an edited header: {new}", 2, "golden", "check", TINY, "marks", words=[f"marks:{len(before.splitlines())}: "])
+# OpenBLAS adds in another order: other bits, named.
+other = ("--device", "cpu,engine=openblas")
+exits("other bits: named", 1, "golden", "check", TINY, "g", *other, words=["first difference at step 0 in "])
+done = exits("check for programs", 1, "golden", "check", TINY, "g", *other, "--json", "g.json", "--junit", "g.xml")
 found = json.load(open("g.json", encoding="utf-8"))
-expect("its fields", found["schema"] == "fpx.golden/1" and found["holds"] is False and found["step"] == 2 and
+expect("its fields", found["schema"] == "fpx.golden/1" and found["holds"] is False and found["step"] == 0 and
        {"operation", "text"} <= found.keys(), found)
 expect("its JUnit", xml.etree.ElementTree.parse("g.xml").getroot().find("testsuite").get("failures") == "1")
+os.environ["GITHUB_ACTIONS"] = "true"
+done = exits("an annotation", 1, "golden", "check", TINY, "g", *other)
+lines = [line for line in done.stdout.splitlines() if line.startswith("::")]
+expect("names step and operation", len(lines) == 1 and lines[0].startswith("::error title=fpx golden%3A ") and
+       f"step 0 in operation {found['operation']}" in lines[0], lines)
+expect("none where nothing is found", "::" not in exits("check", 0, "golden", "check", TINY, "g").stdout)
+del os.environ["GITHUB_ACTIONS"]
 done = run("golden", "check", TINY, "g", "--json", "-")
 try:
     whole = json.loads(done.stdout)["holds"]
@@ -260,8 +288,18 @@ found = json.load(open("table.json", encoding="utf-8"))
 expect("its JSON", found["schema"] == "fpx.compare/1" and len(found["bits_per_byte"]["fp8"]) == 2, found)
 exits("a table with what it ignores", 2, "train", TINY, "--compare", "fp32", "--trace", "x.h5", words=["--trace"])
 exits("seeds without a table", 2, "train", TINY, "--seeds", "2", words=["--compare"])
-done = exits("a loss that is no number", 0, "train", edited(TINY, "0.003", "1000000"), "--steps", "4", "--recipe", "fp32",
-             "--json", "nan.json")
+done = exits("a loss that is no number", 1, "train", edited(TINY, "0.003", "1000000"), "--steps", "4", "--recipe", "fp32",
+             "--json", "nan.json", words=["finding: step ", " is nan"])
+expect("its JSON has the finding", json.load(open("nan.json", encoding="utf-8"))["finding"]["step"] >= 0)
+exits("in a table too", 1, "train", edited(TINY, "0.003", "1000000"), "--compare", "fp32", "--seeds", "1",
+      words=["finding: recipe fp32, seed 1, step "])
+exits("no golden of it", 1, "golden", "record", edited(TINY, "0.003", "1000000"), "n.golden", "--steps", "4",
+      "--recipe", "fp32", words=["finding: step ", "not recorded"])
+expect("nothing was written", not os.path.exists("n.golden"))
+exits("its trace names the operation", 1, "train", edited(TINY, "0.003", "1000000"), "--steps", "4", "--recipe", "fp32",
+      "--trace", "nan.h5", words=["finding: step ", "NaN or Inf", "see: fpx diff nan.h5"])
+exits("a shadow without a trace says what it found", 0, "train", TINY, "--shadow", "local",
+      words=["shadow local: ", " results judged, 0 contradicted"])
 json.load(open("nan.json", encoding="utf-8"), parse_constant=lambda c: expect(f"strict JSON, no {c}", False)) if \
     os.path.exists("nan.json") else None
 

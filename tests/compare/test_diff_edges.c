@@ -170,6 +170,107 @@ START_TEST(other_layout)
 END_TEST
 
 /* bf16 codes of step 2, element 1 of y: 0x3f83. */
+/* Another program: what pairs with nothing is counted and named, and counted before the difference. */
+START_TEST(other_programs)
+{
+    tiny_layout b = plain;
+    const tiny_edit e = { 3, TINY_SILENT, 1, 1 };
+    const tiny_run run = { .steps = 4 }, edited = { .steps = 4, .edits = &e, .nedits = 1 };
+
+    (void)snprintf(b.records[TINY_Y].tensor, sizeof b.records[TINY_Y].tensor, "layer.0/z");
+    b.records[TINY_X].desc.shape[1] = 2;
+    b.layout.experiment = "model: tiny\nseed: 3\n";
+    b.layout.records = b.records;
+    const fpx_diff d = diff_of(&plain.layout, &run, &b.layout, &edited, "exact");
+
+    ck_assert_uint_eq(d.verdict, FPX_DIFFERENT);
+    ck_assert_str_eq(d.first.record.tensor, "silent");
+    ck_assert_uint_eq(d.unpaired.only_a, 1);
+    ck_assert_str_eq(d.unpaired.first_a.tensor, "layer.0/y");
+    ck_assert_uint_eq(d.unpaired.only_b, 1);
+    ck_assert_str_eq(d.unpaired.first_b.tensor, "layer.0/z");
+    ck_assert_uint_eq(d.unpaired.reshaped, 1);
+    ck_assert_str_eq(d.unpaired.reshaped_a.tensor, "x");
+    ck_assert_uint_eq(d.unpaired.reshaped_b.desc.shape[1], 2);
+    ck_assert_uint_eq(d.unpaired_before, 4); /* x and y in A, x and z in B */
+    ck_assert_int_eq(d.nothing_before, 0);
+    ck_assert_uint_eq(d.nsettings, 1);
+    ck_assert_str_eq(d.settings[0].key, "seed");
+    ck_assert_str_eq(d.settings[0].b, "3");
+}
+END_TEST
+
+/* The very first result differs: nothing can be claimed of what came before. */
+START_TEST(nothing_before_the_first)
+{
+    const tiny_edit first = { 0, TINY_X, 0, 7 }, later = { 1, TINY_X, 0, 7 };
+
+    ck_assert_int_eq(diff_edits(&first, 1, "exact").nothing_before, 1);
+    ck_assert_int_eq(diff_edits(&later, 1, "exact").nothing_before, 0);
+}
+END_TEST
+
+/* A run that has fewer steps than it was to have holds nothing, whatever its bits. */
+START_TEST(incomplete)
+{
+    const tiny_run all = { .steps = 4 }, cut = { .steps = 4, .left_out = 3 };
+    const tiny_mark good = { 0, 0, TINY_Y, { .ratio = 0.5 } };
+    const tiny_run judged = { .steps = 4, .marks = &good, .nmarks = 1 },
+                   judged_cut = { .steps = 4, .left_out = 3, .marks = &good, .nmarks = 1 };
+    fpx_diff d = diff_of(&plain.layout, &cut, &plain.layout, &cut, "exact");
+    fpx_shadow_finding f;
+
+    ck_assert_uint_eq(d.verdict, FPX_SAME);
+    ck_assert_uint_eq(d.planned_a, 4);
+    ck_assert_int_eq(fpx_diff_outcome(&d), FPX_NO_VERDICT);
+    d = diff_of(&plain.layout, &all, &plain.layout, &all, "exact");
+    ck_assert_int_eq(fpx_diff_outcome(&d), FPX_HOLDS);
+    d = diff_of(&plain.layout, &all, &plain.layout, &cut, "exact");
+    ck_assert_int_eq(fpx_diff_outcome(&d), FPX_FINDING);
+    for (int i = 0; i < 2; i++) {
+        fpx_trace *t = tiny_trace(&plain.layout, i ? &judged_cut : &judged);
+
+        ck_assert_int_eq(fpx_diff_shadows(t, &f, NULL), FPX_OK);
+        ck_assert_int_eq(fpx_finding_outcome(&f), i ? FPX_NO_VERDICT : FPX_HOLDS);
+        fpx_trace_free(t);
+    }
+}
+END_TEST
+
+/* The bits of NaN agree afterwards: no recovery. And an infinite bound judges nothing. */
+START_TEST(no_false_recovery)
+{
+    const tiny_edit nan[] = { { 2, TINY_X, 0, 7 }, { 5, TINY_X, 1, 0x7fc00000 } };
+    const tiny_edit both[] = { { 5, TINY_X, 1, 0x7fc00000 } };
+    const tiny_run one = { .steps = STEPS, .edits = nan, .nedits = 2 },
+                   two = { .steps = STEPS, .edits = both, .nedits = 1 };
+    const tiny_mark unbounded = { 1, 0, TINY_Y, { .ratio = -1.0, .expected = 1.0 } };
+    const tiny_run run = { .steps = 2, .marks = &unbounded, .nmarks = 1 };
+    const fpx_diff d = diff_of(&plain.layout, &one, &plain.layout, &two, "exact");
+    fpx_shadow_finding f;
+    fpx_trace *t;
+
+    ck_assert_uint_eq(d.verdict, FPX_DIFFERENT);
+    ck_assert_uint_eq(d.first.step, 2);
+    ck_assert_uint_eq(d.healed, UINT64_MAX);
+    ck_assert_int_eq(d.nonfinite_a.found, 1);
+    ck_assert_uint_eq(d.nonfinite_b.step, 5);
+    ck_assert_str_eq(d.nonfinite_b.record.tensor, "x");
+    t = tiny_trace(&plain.layout, &run);
+    ck_assert_int_eq(fpx_diff_shadows(t, &f, NULL), FPX_OK);
+    ck_assert_int_eq(f.found, 0);
+    ck_assert_uint_eq(f.unjudged, 1);
+    ck_assert_uint_eq(f.unjudged_step, 1);
+    ck_assert_int_eq(fpx_finding_outcome(&f), FPX_NO_VERDICT);
+    fpx_trace_free(t);
+    t = tiny_trace(&plain.layout, &one);
+    ck_assert_int_eq(fpx_diff_shadows(t, &f, NULL), FPX_OK);
+    ck_assert_int_eq(f.found, 1);
+    ck_assert_uint_eq(f.nonfinite_results, 1);
+    fpx_trace_free(t);
+}
+END_TEST
+
 START_TEST(ulp)
 {
     static const struct {
@@ -488,6 +589,10 @@ int main(void)
     tcase_add_test(c, first_of_many);
     tcase_add_test(c, shorter);
     tcase_add_test(c, other_layout);
+    tcase_add_test(c, other_programs);
+    tcase_add_test(c, nothing_before_the_first);
+    tcase_add_test(c, incomplete);
+    tcase_add_test(c, no_false_recovery);
     tcase_add_test(c, ulp);
     tcase_add_test(c, ulp_goes_on);
     tcase_add_test(c, signed_zero);

@@ -94,6 +94,49 @@ START_TEST(text_of_a_difference)
 }
 END_TEST
 
+/* Other programs and experiments, runs that ended early, NaN: said, in text and JSON. */
+START_TEST(what_ran_is_said)
+{
+    fpx_diff diff = struck_diff();
+    fpx_shadow_finding f = { .looked_at = 3, .steps = 2, .planned = 6, .unjudged = 4 };
+    const fpx_trace_layout layout = { .nmodes = 1 };
+    char text[4096];
+    json_t *root;
+
+    diff.nsettings = 1;
+    diff.settings[0] = (fpx_setting){ "seed", "1", "2" };
+    diff.unpaired.only_a = 3;
+    diff.unpaired.first_a = diff.first.record;
+    diff.unpaired_before = 2;
+    diff.steps_b = 2;
+    diff.planned_b = 6;
+    diff.nonfinite_a = (fpx_nonfinite){ 1, 8, diff.first.record };
+    fpx_report_diff_text(&diff, text, sizeof text);
+    check_has(text, "the experiments differ:\n  seed ");
+    check_has(text, "only in A    3 tensors, first layer.1/attn.qkv/y");
+    check_has(text, "that both have; 2 without an equal come before it:");
+    check_has(text, "B is incomplete: 2 of 6 steps");
+    check_has(text, "A          holds NaN or Inf at step 8");
+    root = json_of(&diff);
+    ck_assert_str_eq(string_at(root, "outcome"), "finding");
+    ck_assert_str_eq(string_at(json_array_get(json_object_get(root, "settings"), 0), "b"), "2");
+    ck_assert_int_eq(
+        json_integer_value(json_object_get(json_object_get(root, "unpaired"), "only_a")), 3);
+    ck_assert_int_eq(json_integer_value(json_object_get(root, "planned_b")), 6);
+    json_decref(root);
+
+    fpx_report_finding_text(&layout, &f, text, sizeof text);
+    check_has(text, "no verdict for 4 results: the bound is infinite (overflow)");
+    check_has(text, "incomplete: 2 of 6 steps");
+    ck_assert_int_eq(fpx_report_finding_json(scratch_path(folder, "f.json"), &layout, &f, NULL),
+                     FPX_OK);
+    root = json_load_file(scratch_path(folder, "f.json"), 0, NULL);
+    ck_assert_str_eq(string_at(root, "verdict"), "no verdict");
+    ck_assert_int_eq(json_integer_value(json_object_get(root, "unjudged")), 4);
+    json_decref(root);
+}
+END_TEST
+
 START_TEST(text_of_agreement)
 {
     const run_made plain = run_plain();
@@ -175,6 +218,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, text_of_a_difference);
     tcase_add_test(tc, text_of_agreement);
+    tcase_add_test(tc, what_ran_is_said);
     tcase_add_test(tc, json_of_a_difference);
     tcase_add_test(tc, finding_as_text_and_json);
     suite_add_tcase(suite, tc);

@@ -145,6 +145,8 @@ START_TEST(layout_is_read_back)
     for (size_t i = 0; i < FIXTURE_MODES; i++)
         ck_assert_str_eq(got->modes[i].name, expected->modes[i].name);
     ck_assert_str_eq(got->experiment, expected->experiment);
+    ck_assert_str_eq(got->overrides, expected->overrides);
+    ck_assert_str_eq(got->recipe, expected->recipe);
     ck_assert_str_eq(got->device, expected->device);
     ck_assert_str_eq(got->version, expected->version);
     fpx_trace_free(trace);
@@ -375,6 +377,39 @@ START_TEST(append_refuses_what_does_not_fit)
 }
 END_TEST
 
+static void expect_planned(uint64_t planned, int incomplete)
+{
+    fpx_trace *trace = open_trace();
+
+    ck_assert_uint_eq(fpx_trace_planned(trace), planned);
+    ck_assert_int_eq(fpx_trace_incomplete(trace), incomplete);
+    fpx_trace_free(trace);
+}
+
+/* A run that ended early shows: fewer steps than it was to have, until it goes on to the end. */
+START_TEST(planned_steps)
+{
+    fpx_trace_writer *writer = create(6);
+
+    expect_planned(6, 1);
+    steps(writer, 0, 2);
+    close_writer(writer);
+    expect_planned(6, 1);
+    writer = append(2, 4);
+    steps(writer, 2, 6);
+    expect_planned(6, 0);
+    close_writer(writer);
+    writer = append(6, 3); /* longer than first planned */
+    steps(writer, 6, 7);
+    close_writer(writer);
+    expect_planned(9, 1);
+    writer = append(7, 0);
+    steps(writer, 7, 8);
+    close_writer(writer);
+    expect_planned(0, 0);
+}
+END_TEST
+
 START_TEST(one_writer_at_a_time)
 {
     fpx_trace_writer *writer = create(4);
@@ -599,6 +634,7 @@ int main(void)
     tcase_add_test(tc, steps_that_come_again_are_compared);
     tcase_add_test(tc, a_step_with_other_bits_is_a_finding);
     tcase_add_test(tc, append_refuses_what_does_not_fit);
+    tcase_add_test(tc, planned_steps);
     tcase_add_test(tc, one_writer_at_a_time);
     tcase_add_test(tc, a_live_trace_can_be_read);
     tcase_add_test(tc, steps_follow_the_rules);

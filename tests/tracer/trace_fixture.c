@@ -62,6 +62,8 @@ const fpx_trace_layout *fixture_layout(void)
         .modes = { { "local:fp64" }, { "free:fp64" } },
         .nmodes = FIXTURE_MODES,
         .experiment = "model: tiny\nsteps: 8\n",
+        .overrides = "steps: 9\n",
+        .recipe = "name: tiny\n",
         .device = "cpu avx2",
         .version = "0.1.0",
     };
