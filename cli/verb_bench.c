@@ -178,7 +178,8 @@ const cli_verb verb_bench = {
     "bench",
     "[AREA] [OPTIONS]",
     "each figure as a ratio to a limit or a peer measured in the same run",
-    "AREA is formats (conversions against plain loops over as many bytes), gemm (reproducible products\n"
+    "AREA is formats (conversions against plain loops over as many bytes), gemm (reproducible "
+    "products\n"
     "against OpenBLAS), train (a model against OpenBLAS at its best size) or shadow (what shadows\n"
     "and traces cost); without it, all. Figures are the best of rounds in which both sides take\n"
     "turns; with one thread, time of this process only.\n"
