@@ -20,7 +20,7 @@ static const struct {
 static uint32_t code_of(const fpx_conversion *c, enum fpx_kind kind, int negative, uint64_t m)
 {
     /* 2^2000 is above every format. */
-    const fpx_fields x = { kind, negative, m, 2000 };
+    const fpx_fields x = { kind, negative, m, m == 0 ? 0 : 2000 };
 
     return (uint32_t)fpx_round_fields(c, x, 0, NULL);
 }
@@ -144,6 +144,7 @@ fpx_fast_plan fpx_fast_plan_make(const fpx_conversion *c, const fpx_encode_plan 
     fast.up = (uint32_t)fast.down << 23;
     fast.half = (UINT32_C(1) << fast.down) >> 1;
     fast.kind = fast_kind(c, p, fast.clamp);
+    fast.random_half = fast.kind == FPX_FAST_SR ? p->sr_half >> (32 - fast.down) : 0;
     fast.base = fast.kind == FPX_FAST_ADD ? fast.lowest >> fast.down : 0;
     return fast;
 }

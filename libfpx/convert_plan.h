@@ -50,6 +50,7 @@ typedef struct fpx_fast_plan {
     uint32_t up;     /* (23 - mbits) << 23: the exponent of the addend above the number's */
     uint32_t base;   /* ADD: what its magnitudes are too large by; else 0 */
     uint32_t half;   /* BITS: half a last place; 0 for float32 itself */
+    uint32_t random_half; /* SR: variant B's half step below the last place; else 0 */
 } fpx_fast_plan;
 
 /* 1 where the vector kernels can do this conversion, else 0 (ret_plan is then undefined). The conversion is valid. */

@@ -26,7 +26,7 @@ static inline fast_lanes fast_lanes_of(const fpx_fast_plan *f, const fpx_encode_
     k.rebase = vi_set((UINT32_C(1) << 23) - f->lowest);
     k.random_up = vi_set((uint32_t)(32 - p->sr_bits));
     k.random_down = vi_set((uint32_t)(32 - f->down));
-    k.random_half = vi_set(p->sr_half >> (32 - f->down));
+    k.random_half = vi_set(f->random_half);
     return k;
 }
 
