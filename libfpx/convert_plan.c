@@ -29,7 +29,7 @@ static void plan_specials(const fpx_conversion *c, fpx_encode_plan *p)
 {
     const fpx_format *const f = &c->format;
     const int refuses_negatives =
-        (f->flags & FPX_FORMAT_UNSIGNED) != 0 && c->negative == FPX_NEGATIVE_CLAMP;
+        (f->flags & FPX_FORMAT_UNSIGNED) != 0 && c->negative != FPX_NEGATIVE_ABS;
 
     for (int negative = 0; negative < 2; negative++) {
         p->over[negative] = code_of(c, FPX_KIND_FINITE, negative, 1);

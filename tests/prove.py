@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROOFS = ROOT / "proofs"
 
 SCALAR = ["convert.c", "convert_round.c", "convert_round.h", "format.c", "format_bits.h", "format_parse.c"]
-VECTOR = [*SCALAR, "convert_kernels.h", "convert_dispatch.c"]
+VECTOR = [*SCALAR, "convert_kernels.h", "convert_dispatch.c", "convert_plan.c", "convert_plan.h", "encode_fast.h",
+          "encode_lanes.h", "encode_slots.h", "lanes.h", "lanes_avx2.h"]
 # A file of proofs/: what its results are about, what it says at its head.
 SETS = {
     "scalar": (SCALAR, "float32 to codes by the scalar reference, SatFinite, SatPropagate and None"),

@@ -325,7 +325,7 @@ expect("the old file is there", open("old.npy").read() == "old")
 os.symlink("x.npy", "link.npy")
 os.link("x.npy", "hard.npy")
 for other in ("x.npy", "./x.npy", "link.npy", "hard.npy"):
-    refused(f"IN is OUT: {other}", ["is the input, too"], "quantize", "x.npy", "-o", other, "--format", "e4m3")
+    refused(f"IN is OUT: {other}", ["-o would overwrite the input", "name another"], "quantize", "x.npy", "-o", other, "--format", "e4m3")
 refused("OUT in no folder", ["none/c.npy"], "quantize", "x.npy", "-o", "none/c.npy", "--format", "e4m3")
 refused("OUT is a device", ["no regular file"], "quantize", "x.npy", "-o", "/dev/full", "--format", "e4m3")
 

@@ -322,7 +322,7 @@ START_TEST(refusals)
     REFUSED(c.nan = 4);
     REFUSED(c.nan_code = 0x7e); /* a number */
     REFUSED(c.nan_code = 0xff); /* with a sign */
-    REFUSED(c.negative = 2);
+    REFUSED(c.negative = 3);
     REFUSED(c.zero = 2);
     REFUSED(c.overflow_test = 2);
 #undef REFUSED
