@@ -62,11 +62,9 @@ static void print_help(const cli_verb *verb)
         (void)printf("  %-24s %s\n", left, o->help);
     }
     (void)printf("  %-24s %s\n", "--help", "this text");
-    (void)printf(
-        "\nExit codes: 0 holds, 1 a finding, 2 no verdict. Other codes for them, given before the "
-        "verb:\nfpx --exit-style=git %s ... (2 becomes 125), --exit-style=nagios (1 becomes 2, 2 "
-        "becomes 3).\n",
-        verb->name);
+    (void)puts("\nExit codes: 0 holds, 1 a finding, 2 no verdict. --exit-style=git or nagios, "
+               "given before the\n"
+               "verb, maps them: 2 to 125, or 1 to 2 and 2 to 3.");
 }
 
 int cli_usage(const char *verb, const char *format, ...)

@@ -75,8 +75,6 @@ fpx_status fpx_file_read(const char *path, size_t max, char **ret_bytes, size_t 
         status = fpx_error_set(err, FPX_EIO, "%s: cannot read: %s", path, strerror(errno));
     } else if (S_ISDIR(st.st_mode)) {
         status = fpx_error_set(err, FPX_EIO, "%s: cannot read: it is a folder", path);
-    } else if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) { /* some have no end */
-        status = fpx_error_set(err, FPX_EIO, "%s: cannot read: it is a device", path);
     } else if (S_ISREG(st.st_mode) && st.st_size > 0 && (uintmax_t)st.st_size > max) {
         status = too_large(path, max, err);
     } else {
