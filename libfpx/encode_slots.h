@@ -200,11 +200,16 @@ FAST_LOOP(fast_sr2_u16, FPX_FAST_SR, 2, 2)
 
 /* Without a scale. Its multiplication by 1 costs more than its share: about 30 cycles where a source is subnormal
  * (Zen 4). */
-static void fast_add1_unscaled(const encode_job *job, const float *src, const void *bits, void *dst,
-                               size_t n)
-{
-    run_fast1(FPX_FAST_ADD, 0, 0, job, src, bits, dst, n);
-}
+#define UNSCALED_LOOP(NAME, KIND, WIDTH)                                                           \
+    static void NAME(const encode_job *job, const float *src, const void *bits, void *dst,         \
+                     size_t n)                                                                     \
+    {                                                                                              \
+        run_fast1(KIND, 0, WIDTH, job, src, bits, dst, n);                                         \
+    }
+
+UNSCALED_LOOP(unscaled_add1, FPX_FAST_ADD, 0)
+UNSCALED_LOOP(unscaled_sr1, FPX_FAST_SR, 4)
+UNSCALED_LOOP(unscaled_sr1_u16, FPX_FAST_SR, 2)
 
 /* By the width of a code (fpx_width_slot); NULL: no such loop. */
 static encode_loop *const any_loops[3][3] = {
@@ -218,13 +223,21 @@ static encode_loop *const fast_loops[4][3] = {
     [FPX_FAST_SR] = { fast_sr1, fast_sr2, NULL },
 };
 static encode_loop *const fast_loops_u16[3] = { fast_sr1_u16, fast_sr2_u16, NULL };
+static encode_loop *const unscaled_loops1[4] = {
+    [FPX_FAST_ADD] = unscaled_add1, [FPX_FAST_SR] = unscaled_sr1
+};
+
+static int is_one(float scale)
+{
+    return fpx_f32_bits(scale) == 0x3f800000u;
+}
 
 static encode_loop *loop_of(const fpx_conversion *c, fpx_fast_kind fast, float scale)
 {
     const size_t slot = fpx_width_slot(&c->format);
 
-    if (fast == FPX_FAST_ADD && slot == 0 && fpx_f32_bits(scale) == 0x3f800000u)
-        return fast_add1_unscaled;
+    if (slot == 0 && is_one(scale) && unscaled_loops1[fast] != NULL)
+        return unscaled_loops1[fast];
     if (fast_loops[fast][slot] != NULL)
         return fast_loops[fast][slot];
     if (c->round != FPX_SR)
@@ -281,7 +294,8 @@ static void encode_f32_u16_lanes(const fpx_conversion *c, float scale, const flo
     job.scale = scale;
     job.fast = fpx_fast_plan_make(c, &job.plan);
     encode_loop *const loop = loop_of(c, job.fast.kind, scale);
-    encode_loop *const narrow = fast_loops_u16[fpx_width_slot(&c->format)];
+    encode_loop *const narrow =
+        bytes == 1 && is_one(scale) ? unscaled_sr1_u16 : fast_loops_u16[fpx_width_slot(&c->format)];
     if (job.fast.kind == FPX_FAST_SR && narrow != NULL) {
         run_loop(narrow, &job, bytes, src, bits, 2, dst, n);
         return;

@@ -25,8 +25,8 @@ const char *fpx_cpu_level_name(fpx_cpu_level level);
 fpx_cpu_level fpx_cpu_detect(void);
 
 /* The level in use: fpx_cpu_detect(), lowered by the environment's FPX_CPU=scalar|avx2|avx512.
- * AVX-512 is used only where FPX_CPU asks for it (no kernel-check result from such hardware is
- * committed yet). FPX_EINVAL with text: FPX_CPU holds another word, or a level this machine lacks. */
+ * AVX-512 is used only where FPX_CPU asks for it (kernel-check results from such hardware:
+ * tests/kernelcheck-results/). FPX_EINVAL with text: FPX_CPU holds another word, or a level this machine lacks. */
 fpx_status fpx_cpu_choose(fpx_cpu_level *ret_level, fpx_error *err);
 
 /* The caller's floating-point control state (rounding mode, FTZ, DAZ, exception masks). */

@@ -11,7 +11,7 @@
 #include <time.h>
 
 static const kc_row *const tables[] = { kc_rows_convert, kc_rows_stream, kc_rows_elemfn,
-                                        kc_rows_reduce, kc_rows_gemm, kc_rows_block };
+                                        kc_rows_reduce,  kc_rows_gemm,   kc_rows_block };
 
 enum { PRINTED = 5, GUARD = 0xa5 };
 
