@@ -63,12 +63,12 @@ static fpx_status write_tensor(void *context, const void *src, size_t bytes, fpx
     return fpx_st_sink_write(context, src, bytes, err);
 }
 
-static cli_codes_in codes_of(const cli_tensor *t, cursor *c)
+static cli_codes_in codes_of(const fpx_format *format, cursor *c)
 {
-    const cli_codes_in in = { .name = t->info->name,
-                              .format = t->format,
-                              .packed = t->info->bits < 8,
-                              .count = t->info->count,
+    const cli_codes_in in = { .name = c->info->name,
+                              .format = *format,
+                              .packed = c->info->bits < 8,
+                              .count = c->info->count,
                               .context = c,
                               .read = read_tensor,
                               .rewind = rewind_tensor };
@@ -148,7 +148,7 @@ static fpx_status plan_tensor(work *w, size_t i, fpx_format *ret_format)
 {
     plan *const p = &w->plans[i];
     cursor c = { w->stream, p->tensor.info, 0 };
-    const cli_codes_in in = codes_of(&p->tensor, &c);
+    const cli_codes_in in = codes_of(&p->tensor.format, &c);
     fpx_status status =
         w->job->plan(w->job->context, &p->tensor, &in, ret_format, &p->scale, w->err);
     char text[32];
@@ -252,18 +252,20 @@ static fpx_status copy_tensor(const work *w, const fpx_st_info *info)
 
 static fpx_status run_all(const work *w)
 {
+    size_t n = 0;
+    const fpx_st_info *const infos = fpx_st_stream_infos(w->stream, &n);
     fpx_status status = FPX_OK;
 
-    for (size_t i = 0; i < w->n && status == FPX_OK; i++) {
+    for (size_t i = 0; i < n && status == FPX_OK; i++) {
         const plan *const p = &w->plans[i];
-        cursor c = { w->stream, p->tensor.info, 0 };
-        const cli_codes_in in = codes_of(&p->tensor, &c);
+        cursor c = { w->stream, &infos[i], 0 };
+        const cli_codes_in in = codes_of(&p->tensor.format, &c);
         const cli_codes_out out = { .packed = w->infos[i].bits < 8,
                                     .context = w->sink,
                                     .write = write_tensor };
         status = p->convert
                      ? w->job->convert(w->job->context, &p->tensor, p->scale, &in, &out, w->err)
-                     : copy_tensor(w, p->tensor.info);
+                     : copy_tensor(w, &infos[i]);
     }
     return status;
 }

@@ -10,7 +10,7 @@
 #error "safetensors data is little-endian: this machine needs a swap on the way in and out"
 #endif
 
-/* All that version 0.7 of the safetensors crate knows (enum Dtype). Elements narrower than a byte are packed:
+/* The dtypes of the safetensors crate (enum Dtype, 2026). Elements narrower than a byte are packed:
  * their count times bits is a whole number of bytes. */
 static const io_st_dtype_row dtypes[] = {
     { "F64", 64, &fpx_fp64 },
