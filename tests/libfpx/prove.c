@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "convert_kernels.h"
 #include "format_bits.h"
@@ -191,6 +192,7 @@ static int prove(const char *what, const char *state, part_fn *check, const void
 {
     const uint64_t before = parts_done(state, what);
     const clock_t start = clock();
+    const int watched = isatty(STDERR_FILENO) == 1;
     uint32_t now = 0;
 
     for (uint32_t part = 0; part < PARTS; part++) {
@@ -209,10 +211,12 @@ static int prove(const char *what, const char *state, part_fn *check, const void
         }
         now++;
         const double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
-        fprintf(stderr, "\r%s: part %" PRIu32 " of %d, %.0f M/s, %.0f s left   ", what, part + 1,
-                PARTS, now * 67.108864 / seconds, seconds / now * (PARTS - 1 - part));
+        if (watched)
+            fprintf(stderr, "\r%s: part %" PRIu32 " of %d, %.0f M/s, %.0f s left   ", what,
+                    part + 1, PARTS, now * 67.108864 / seconds, seconds / now * (PARTS - 1 - part));
     }
-    fprintf(stderr, "\n");
+    if (watched)
+        fprintf(stderr, "\n");
     printf("%s: all 2^32 float32, 0 differences\n", what);
     return EXIT_SUCCESS;
 }
