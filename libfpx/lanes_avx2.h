@@ -185,8 +185,8 @@ static inline vi vi_select(vm m, vi yes, vi no)
     return _mm256_blendv_epi8(no, yes, m);
 }
 
-/* The low 8 or 16 bits of codes that are below 256 (65536). */
-static inline void store_codes8(void *dst, const vi code[4])
+/* The low 8 or 16 bits of 4 (2) registers of codes that are below 256 (65536). */
+static inline void store_codes8(void *dst, const vi *code)
 {
     /* Packing works in halves of a register and leaves groups of four in the order 0 2 4 6 1 3 5 7. */
     const __m256i packed = _mm256_packus_epi16(_mm256_packus_epi32(code[0], code[1]),
@@ -196,7 +196,7 @@ static inline void store_codes8(void *dst, const vi code[4])
         dst, _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
 }
 
-static inline void store_codes16(void *dst, const vi code[2])
+static inline void store_codes16(void *dst, const vi *code)
 {
     _mm256_storeu_si256(dst, _mm256_permute4x64_epi64(_mm256_packus_epi32(code[0], code[1]), 0xd8));
 }

@@ -184,7 +184,7 @@ static inline __m512i in_order8(__m512i packed)
         _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), packed);
 }
 
-static inline void store_codes8(void *dst, const vi code[4])
+static inline void store_codes8(void *dst, const vi *code)
 {
     const __m512i packed = _mm512_packus_epi16(_mm512_packus_epi32(code[0], code[1]),
                                                _mm512_packus_epi32(code[2], code[3]));
@@ -192,7 +192,7 @@ static inline void store_codes8(void *dst, const vi code[4])
     _mm512_storeu_si512(dst, in_order8(packed));
 }
 
-static inline void store_codes16(void *dst, const vi code[2])
+static inline void store_codes16(void *dst, const vi *code)
 {
     _mm512_storeu_si512(dst, _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7),
                                                       _mm512_packus_epi32(code[0], code[1])));
