@@ -1,6 +1,5 @@
 /* block.c - block scaling, the public functions: checks, shapes, the choice of kernels, and the way back. */
 #include <float.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "block_kernels.h"
@@ -92,17 +91,7 @@ const fpx_block_kernels *fpx_block_kernels_for(fpx_cpu_level level)
 
 static const fpx_block_kernels *kernels_in_use(void)
 {
-    static atomic_int once = -1; /* racing threads read the same environment */
-    int level = atomic_load_explicit(&once, memory_order_relaxed);
-
-    if (level < 0) {
-        fpx_cpu_level chosen = FPX_CPU_SCALAR;
-        if (fpx_cpu_choose(&chosen, NULL) != FPX_OK)
-            chosen = FPX_CPU_SCALAR;
-        level = (int)chosen;
-        atomic_store_explicit(&once, level, memory_order_relaxed);
-    }
-    return fpx_block_kernels_for((fpx_cpu_level)level);
+    return fpx_block_kernels_for(fpx_cpu_in_use());
 }
 
 const char *fpx_block_kernel_name(void)

@@ -1,7 +1,5 @@
 /* convert_dispatch.c - which conversion kernels run. Every table gives the same bits, so the choice can
  * never enter a number; a table is constant, and only the choice is remembered. */
-#include <stdatomic.h>
-
 #include <fpx/convert.h>
 
 #include "convert_kernels.h"
@@ -38,17 +36,7 @@ const fpx_convert_kernels *fpx_convert_kernels_for(fpx_cpu_level level)
 
 const fpx_convert_kernels *fpx_convert_kernels_in_use(void)
 {
-    static atomic_int once = -1; /* racing threads read the same environment */
-    int level = atomic_load_explicit(&once, memory_order_relaxed);
-
-    if (level < 0) {
-        fpx_cpu_level chosen = FPX_CPU_SCALAR;
-        if (fpx_cpu_choose(&chosen, NULL) != FPX_OK)
-            chosen = FPX_CPU_SCALAR;
-        level = (int)chosen;
-        atomic_store_explicit(&once, level, memory_order_relaxed);
-    }
-    return fpx_convert_kernels_for((fpx_cpu_level)level);
+    return fpx_convert_kernels_for(fpx_cpu_in_use());
 }
 
 const char *fpx_convert_kernel_name(void)

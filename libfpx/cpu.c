@@ -103,6 +103,21 @@ fpx_status fpx_cpu_choose(fpx_cpu_level *ret_level, fpx_error *err)
     return fpx_error_set(err, FPX_EINVAL, "FPX_CPU=%.64s: use scalar, avx2 or avx512", word);
 }
 
+fpx_cpu_level fpx_cpu_in_use(void)
+{
+    static atomic_int once = -1; /* racing threads read the same environment */
+    int level = atomic_load_explicit(&once, memory_order_relaxed);
+
+    if (level < 0) {
+        fpx_cpu_level chosen = FPX_CPU_SCALAR;
+        if (fpx_cpu_choose(&chosen, NULL) != FPX_OK)
+            chosen = FPX_CPU_SCALAR;
+        level = (int)chosen;
+        atomic_store_explicit(&once, level, memory_order_relaxed);
+    }
+    return (fpx_cpu_level)level;
+}
+
 #if defined(__x86_64__)
 /* MXCSR after reset: exceptions masked (bits 7..12), round to nearest, no FTZ (15), no DAZ (6). */
 enum { MXCSR_CLEAN = 0x1f80 };

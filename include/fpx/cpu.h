@@ -29,6 +29,10 @@ fpx_cpu_level fpx_cpu_detect(void);
  * tests/kernelcheck-results/). FPX_EINVAL with text: FPX_CPU holds another word, or a level this machine lacks. */
 fpx_status fpx_cpu_choose(fpx_cpu_level *ret_level, fpx_error *err);
 
+/* The level that fpx_cpu_choose gives at the first call, for good: that of every table of kernels. Scalar where
+ * FPX_CPU is in error. */
+fpx_cpu_level fpx_cpu_in_use(void);
+
 /* The caller's floating-point control state (rounding mode, FTZ, DAZ, exception masks). */
 typedef struct fpx_fpenv {
     uint32_t mxcsr;
