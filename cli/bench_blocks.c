@@ -128,7 +128,7 @@ static fpx_status run(bench *b, fpx_error *err)
 {
     block_job mine = { .x = malloc(N * sizeof(float)),
                        .codes = malloc(N),
-                       .scales = malloc(N * sizeof(float)) };
+                       .scales = malloc((size_t)N * 4) };
     fpx_status status = FPX_OK;
 
     if (mine.x == NULL || mine.codes == NULL || mine.scales == NULL)

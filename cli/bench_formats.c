@@ -197,15 +197,16 @@ static fpx_status run(bench *b, fpx_error *err)
     float *const values = malloc((size_t)IN_MEMORY * sizeof *values);
     float *const small = malloc((size_t)IN_MEMORY * sizeof *small);
     char *const codes = malloc((size_t)IN_MEMORY * 2); /* the widest above has 2 bytes */
-    char *const to = malloc((size_t)IN_MEMORY * sizeof(float));
+    char *const to = malloc((size_t)IN_MEMORY * 4);    /* floats */
+    const int have = values != NULL && small != NULL && codes != NULL && to != NULL;
     fpx_pool *pool = NULL;
     fpx_status status = fpx_pool_new(b->threads ? *b->threads : 1, &pool, err);
 
-    if (status == FPX_OK && (values == NULL || small == NULL || codes == NULL || to == NULL))
+    if (status == FPX_OK && !have)
         status = fpx_error_set(err, FPX_ENOMEM, "bench: 1400 MB are not there");
-    if (status == FPX_OK)
+    if (have && status == FPX_OK)
         fill(values, IN_MEMORY);
-    for (size_t i = 0; i < IN_MEMORY && status == FPX_OK; i++)
+    for (size_t i = 0; have && i < IN_MEMORY && status == FPX_OK; i++)
         small[i] = (float)(i % 251);
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
         for (size_t row = 0; row < ROWS && status == FPX_OK; row++)

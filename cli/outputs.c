@@ -1,5 +1,4 @@
 /* outputs.c - a command's files as places (device, inode, name), compared each with each. */
-#define _XOPEN_SOURCE 700 /* realpath */
 #include "outputs.h"
 
 #include <dirent.h>

@@ -216,9 +216,10 @@ static fpx_status find_nonfinite(fpx_trace *trace, size_t from, size_t to, fpx_n
 {
     const fpx_trace_layout *layout = fpx_trace_layout_of(trace);
     fpx_stats *stats = calloc(layout->nrecords + 1, sizeof *stats);
-    fpx_status status =
-        stats != NULL ? FPX_OK : fpx_error_set(err, FPX_ENOMEM, "comparing traces: out of memory");
+    fpx_status status = FPX_OK;
 
+    if (stats == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "comparing traces: out of memory");
     for (size_t i = from; i < to && status == FPX_OK && !ret->found; i++) {
         status = fpx_trace_stats(trace, i, stats, NULL, err);
         for (size_t r = 0; r < layout->nrecords && status == FPX_OK && !ret->found; r++)

@@ -212,20 +212,20 @@ static fpx_status open_file(const char *path, FILE **ret_file, fpx_error *err)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
     struct stat st;
-    fpx_status status;
+    fpx_status status = FPX_OK;
 
-    if (fd < 0 || fstat(fd, &st) != 0)
-        status = fpx_error_set(err, FPX_EIO, "%s: cannot read: %s", path, strerror(errno));
-    else if (!S_ISREG(st.st_mode))
-        status =
-            fpx_error_set(err, FPX_EIO, "%s: cannot read: it is %s; a golden is a regular file",
-                          path, S_ISDIR(st.st_mode) ? "a folder" : "a pipe or a device");
-    else if (st.st_size > FPX_GOLDEN_BYTES)
-        status = fpx_error_set(err, FPX_EFORMAT, "%s: larger than a golden can be (%d MiB)", path,
-                               FPX_GOLDEN_BYTES >> 20);
-    else if ((*ret_file = fdopen(fd, "r")) != NULL)
-        return FPX_OK;
-    else
+    if (fd >= 0 && fstat(fd, &st) == 0) {
+        if (!S_ISREG(st.st_mode))
+            status =
+                fpx_error_set(err, FPX_EIO, "%s: cannot read: it is %s; a golden is a regular file",
+                              path, S_ISDIR(st.st_mode) ? "a folder" : "a pipe or a device");
+        else if (st.st_size > FPX_GOLDEN_BYTES)
+            status = fpx_error_set(err, FPX_EFORMAT, "%s: larger than a golden can be (%d MiB)",
+                                   path, FPX_GOLDEN_BYTES >> 20);
+        else if ((*ret_file = fdopen(fd, "r")) != NULL)
+            return FPX_OK;
+    }
+    if (status == FPX_OK)
         status = fpx_error_set(err, FPX_EIO, "%s: cannot read: %s", path, strerror(errno));
     if (fd >= 0)
         (void)close(fd);

@@ -116,7 +116,7 @@ static inline __attribute__((always_inline)) void run_half(const fpx_format *f, 
     const vi lone = half_set(p.lone);
     const vf scale = vf_set(p.scale);
 
-    for (size_t i = 0; i < n; i += 2 * LANES) {
+    for (size_t i = 0; i < n; i += (size_t)2 * LANES) {
         const char *const at = (const char *)src + i * bytes;
         const vi code = bytes == 1 ? half_load_u8(at) : half_load_u16(at);
         const vi h = vi_and(half_sra(half_sll(code, p.up), p.down), mask);

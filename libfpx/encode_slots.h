@@ -109,7 +109,7 @@ LOOP_INLINE void run_fast1(fpx_fast_kind kind, int scaled, size_t width, const e
     const uint8_t limit = (uint8_t)job->fast.limit;
     const int to_sign = job->fast.to_sign - 24;
 
-    for (size_t i = 0; i < n; i += 4 * LANES) {
+    for (size_t i = 0; i < n; i += (size_t)4 * LANES) {
         vi magnitudes[2];
         vi signs[2];
         vm nan[2];
@@ -174,7 +174,7 @@ LOOP_INLINE void run_fast(fpx_fast_kind kind, size_t bytes, size_t width, const 
     static void NAME(const encode_job *job, const float *src, const void *bits, void *dst,         \
                      size_t n)                                                                     \
     {                                                                                              \
-        if (BYTES == 1)                                                                            \
+        if ((BYTES) == 1)                                                                          \
             run_fast1(KIND, 1, WIDTH, job, src, bits, dst, n);                                     \
         else                                                                                       \
             run_fast(KIND, BYTES, WIDTH, job, src, bits, dst, n);                                  \

@@ -1,6 +1,5 @@
 /* trace_master.c - writes the master by rename, so that a reader sees the old one or the new one;
  * reads it back as it would a stranger's. */
-#define _XOPEN_SOURCE 700 /* realpath */
 #include "trace_master.h"
 
 #include <stdio.h>
