@@ -187,6 +187,22 @@ START_TEST(test_order_does_not_matter)
 }
 END_TEST
 
+/* 1/4 + (2^33 - 1) (2^33 + 1) / 4 = 2^64: the product's middle word is all ones, and a carry runs into it. */
+START_TEST(test_carry_through_ones)
+{
+    const double a[2] = { 0.25, 0x1.ffffffffp30 };
+    const double b[2] = { 1.0, 0x1.00000000800p33 };
+    const fpx_conversion c = { .format = fpx_fp64, .overflow = FPX_OVERFLOW_NONE };
+    uint64_t code = 0;
+    unsigned flags = 9;
+
+    ck_assert_int_eq(fpx_exact_dot(&fpx_fp64, a, 1, &fpx_fp64, b, 1, 2, &c, 0, &code, &flags),
+                     FPX_OK);
+    ck_assert_uint_eq(code, UINT64_C(0x43f0000000000000));
+    ck_assert_uint_eq(flags, 0);
+}
+END_TEST
+
 /* A row of a matrix against a column: strides in elements. */
 START_TEST(test_strides)
 {
@@ -229,6 +245,7 @@ int main(void)
     tcase_set_timeout(tcase, 100.0);
     tcase_add_test(tcase, test_sums_are_exact);
     tcase_add_test(tcase, test_order_does_not_matter);
+    tcase_add_test(tcase, test_carry_through_ones);
     tcase_add_test(tcase, test_strides);
     tcase_add_test(tcase, test_refused);
     suite_add_tcase(suite, tcase);
