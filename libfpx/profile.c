@@ -29,7 +29,8 @@ static const fpx_profile profiles[PROFILES] = {
                     "e8m0 of (2^-127, 1.5 * 2^-127) is 2^-126, not the nearest" },
     [CUTLASS] = { "cutlass",
                   "CUTLASS float8.h and exmy_base.h, host path: always saturating, NaN 0x7f or, "
-                  "without NaN, the largest with the sign; e8m0 up, without sign, Inf NaN" },
+                  "without NaN, the largest with the sign; ue4m3 and e8m0 without sign, e8m0 up, "
+                  "Inf NaN" },
     [AMD_HIP] = { "amd-hip", "amd_hip_fp8.h of ROCm/clr 2024-10 (later ones give NaN for Inf): "
                              "above the largest is "
                              "overflow before rounding; stochastic adds 20 or 21 bits. Its shift "
@@ -99,7 +100,7 @@ static const row rows[] = {
 
     { CUTLASS, "e4m3 e5m2", FPX_RNE, RNE, { CLIP, NO, NO }, POSITIVE, 0, 0, 0, 0, 0x7f },
     { CUTLASS, "e3m2 e2m3 e2m1", FPX_RNE, RNE, { CLIP, NO, NO }, FPX_NAN_MAX, 0, 0, 0, 0, 0 },
-    { CUTLASS, "ue4m3", FPX_RNE, RNE, { CLIP, NO, NO }, SIGNED, 0, 0, 0, 0, 0 },
+    { CUTLASS, "ue4m3", FPX_RNE, RNE, { CLIP, NO, NO }, SIGNED, ABS, 0, 0, 0, 0 },
     { CUTLASS, "e8m0", FPX_RU, RU, { PASS, NO, NO }, SIGNED, ABS, 0, 0, 0, 0 },
 
     { AMD_HIP, "e4m3", FPX_RNE, RNE | SR, { CLIP, NO, OPEN }, SIGNED, 0, 0, BEFORE, 20, 0x7f },

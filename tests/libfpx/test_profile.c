@@ -72,8 +72,9 @@ static const struct {
     { "amd-hip", "e4m3fnuz", OPEN, -1, -NAN, 0x80 }, { "amd-hip", "e5m2fnuz", OPEN, -1, 57345, 0x80 },
     { "amd-hip", "e4m3fnuz", CLIP, -1, 1e9, 0x7f },
     /* scales */
-    { "cutlass", "ue4m3", CLIP, -1, -3, 0x00 }, { "cutlass", "ue4m3", CLIP, -1, 1e9, 0x7e },
-    { "cutlass", "ue4m3", CLIP, -1, NAN, 0x7f },
+    { "cutlass", "ue4m3", CLIP, -1, -3, 0x44 }, { "cutlass", "ue4m3", CLIP, -1, 1e9, 0x7e },
+    { "cutlass", "ue4m3", CLIP, -1, -0x1p-9, 0x01 }, { "cutlass", "ue4m3", CLIP, -1, -0x1p-10, 0x00 },
+    { "cutlass", "ue4m3", CLIP, -1, -INFINITY, 0x7e }, { "cutlass", "ue4m3", CLIP, -1, -NAN, 0x7f },
     /* 16 bits */
     { "cuda-float", "bf16", OPEN, -1, -NAN, 0x7fff }, { "cuda-float", "fp16", OPEN, FPX_RZ, 65520, 0x7bff },
     { "ml_dtypes", "bf16", OPEN, -1, -NAN, 0xffc0 }, { "ptx", "fp16", CLIP, -1, -1e9, 0xfbff },
