@@ -193,6 +193,14 @@ static int is_planted(const demo *d, const json_t *found, const char *before, co
            strtoull(text_at(first, after), NULL, 16) == d->report.after;
 }
 
+/* Ctrl-C ends the finder as well: what it then has not said is no finding. */
+static fpx_status stop_if_interrupted(fpx_error *err)
+{
+    return cli_interrupted()
+               ? fpx_error_set(err, FPX_EINTERRUPTED, "interrupted: the finder has not ended")
+               : FPX_OK;
+}
+
 /* Draws until the fault changes a bit, and heals where it is one that heals. */
 static fpx_status plant(demo *d, fpx_error *err)
 {
@@ -213,8 +221,8 @@ static fpx_status plant(demo *d, fpx_error *err)
         found = find(d, d->healthy, d->faulty, &code);
         good = json_is_integer(json_object_get(found, "healed_at"));
         json_decref(found);
-        if (good)
-            return FPX_OK;
+        if (good || (status = stop_if_interrupted(err)) != FPX_OK)
+            return status;
     }
     return fpx_error_set(err, FPX_EINVAL, "seed %llu: 20 faults were drawn and none changes a bit",
                          (unsigned long long)d->seed);
@@ -303,6 +311,9 @@ static fpx_status run_demo(demo *d, int keep, int *ret_right, fpx_error *err)
         status = plant(d, err);
     if (status == FPX_OK) {
         *ret_right = show_findings(d);
+        status = stop_if_interrupted(err);
+    }
+    if (status == FPX_OK) {
         print_planted(d);
         status = write_page(d, err);
     }

@@ -8,8 +8,8 @@ extern "C" {
 
 /* All of one kind, so that a trace stores it as a row of numbers. NaN: does not apply. */
 typedef struct fpx_figure {
-    double max_abs;       /* largest |value - reference| over the elements where both are finite */
-    double rms;           /* root mean square of the same differences */
+    double max_abs; /* largest |value - reference|; Inf of values of which one alone is finite */
+    double rms;     /* root mean square of the same differences */
     double rms_reference; /* of the reference, over the same elements */
     double cosine;        /* similarity of value and reference, over the same elements */
     double ratio; /* largest |value - reference| / bound; above 1 is a finding. -1: no verdict, for

@@ -1,6 +1,7 @@
 /* plugin_gemm.c - a device that multiplies matrices and can do nothing else: the example of a plugin.
- * Its arithmetic is fpx/gemm.h's, so that its bits are those of the `cpu` device. Built twice, the
- * second time (PLUGIN_NO_ADOPT) without `adopt`, for callers that must stage. */
+ * Its arithmetic is fpx/gemm.h's, so that its bits are those of the `cpu` device. Built two more
+ * times: without `adopt` (PLUGIN_NO_ADOPT), for callers that must stage, and with the lowest bit of the third element of
+ * the fifth product flipped (PLUGIN_WRONG). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ typedef struct plugin {
     size_t room[2];
     void *scratch;
     size_t scratch_bytes;
+    unsigned products;
 } plugin;
 
 static fpx_status plugin_open(const char *options, void **ret_device, char *text, size_t text_size)
@@ -272,7 +274,12 @@ static fpx_status plugin_run(void *device, const fpx_call *call, char *text, siz
     float *d = at(p, place->buffer, place->offset, fpx_tensor_bytes(&call->out[0]));
     if (d == NULL || fpx_gemm_f32_scratch(&g, 1) > p->scratch_bytes)
         return FPX_EINVAL;
-    return fpx_gemm_f32(&g, p->operand[0], p->operand[1], d, p->scratch, NULL);
+    status = fpx_gemm_f32(&g, p->operand[0], p->operand[1], d, p->scratch, NULL);
+#ifdef PLUGIN_WRONG
+    if (status == FPX_OK && ++p->products == 5)
+        ((unsigned char *)(d + 2))[0] ^= 1;
+#endif
+    return status;
 }
 
 static const fpx_accel table = {

@@ -4,9 +4,11 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree
 
 fpx, root, plugins = (os.path.abspath(path) for path in sys.argv[1:4])
@@ -284,6 +286,36 @@ os.close(reader)  # as head -1 does
 said = demo.communicate(timeout=120)[1]
 expect("fpx demo | head -1 cleans up", demo.returncode == 2 and "standard output" in said and
        not os.listdir("scratch/tmp"), f"exit {demo.returncode}: {said!r} {os.listdir('scratch/tmp')}")
+
+
+
+# ---- Ctrl-C in the demo: while it trains, and while a finder runs, which gets the signal too ----
+def demo_interrupted(is_time):
+    """The demo in a process group of its own, which is interrupted as soon as is_time(process)."""
+    process = subprocess.Popen([fpx, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="scratch",
+                               start_new_session=True,
+                               env={**os.environ, "TMPDIR": os.path.abspath("scratch/tmp")})
+    deadline = time.monotonic() + 100
+    while process.poll() is None and not is_time(process) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)
+    out, said = process.communicate(timeout=100)
+    return process.returncode, out, said
+
+
+def has_child(process):
+    try:
+        return open(f"/proc/{process.pid}/task/{process.pid}/children").read() != ""
+    except OSError:
+        return False
+
+
+for name, is_time in (("training", lambda p: p.stdout.read(10)), ("finding", has_child)):
+    code, out, said = demo_interrupted(is_time)
+    expect(f"Ctrl-C while the demo is {name}", code == 2 and "interrupted" in said and "defect" not in out + said,
+           f"exit {code}: {said!r} {out!r}")
+    expect(f"{name}: nothing is left", not os.listdir("scratch/tmp") and not os.path.exists("scratch/fpx-demo.html"),
+           f"{os.listdir('scratch')} {os.listdir('scratch/tmp')}")
 
 os.chdir(root)
 shutil.rmtree(folder)

@@ -194,6 +194,22 @@ result = json.loads(re.sub(r"^[^{]*", "", ends(0, "golden", "check", "experiment
 expect(result["schema"] == "fpx.golden/1" and result["holds"] is True, f"golden: {result}")
 expect(not ElementTree.parse("d.xml").getroot().findall(".//failure"), "d.xml: no failure")
 
+# ---- a device is contradicted by the same arithmetic on the cpu: exit 1, with the place, in words and as JSON ----
+for name, code in (("plugin_gemm.so", 0), ("plugin_gemm_wrong.so", 1)):
+    for more in ((), ("--json", "train.json"), ("--trace", "wrong.h5")):
+        train = ends(code, "train", "experiments/demo.yaml", "--steps", "2", "--shadow", "local:cpu", "--device",
+                     os.path.join(os.path.dirname(plugin), name), *more)
+        expect(re.search(rf"^shadow local:cpu: \d+ results judged, {code} contradicted$", train.stdout, re.M),
+               f"{name}: {train.stdout}{train.stderr}")
+        expect(("finding: step 0, " in train.stdout and "1 of " in train.stdout and "other bits" in train.stdout) == (code == 1),
+               f"{name}: {train.stdout}")
+        if more[:1] == ("--trace",):
+            found = ends(code, "diff", "wrong.h5")
+            expect(code == 0 or re.search(r"element +2 = \[0,2\]", found.stdout), f"{name}: {found.stdout}")
+            clear(["wrong.h5", "wrong.h5.seg"])
+    found = json.load(open("train.json", encoding="utf-8")).get("finding")
+    expect((found is not None) == (code == 1), f"{name}: {found}")
+
 # ---- goldens: a change is found, named, and recorded only with a reason ----
 checked = ends(1, "golden", "check", "experiments/demo.yaml", "d.golden", "--device", "cpu,engine=openblas", "--junit", "d.xml")
 name = re.search(r"step 0 in (\S+) ", checked.stdout)

@@ -1,6 +1,5 @@
-/* kernelcheck_convert.c - rows for the conversions, one for each format: every rounding with every policy. Inputs
- * are every code's value and every midpoint of neighbours, each with the floats one and two steps beside it, the
- * specials, and random bits. Stochastic rounding gets random numbers at the edge between down and up. */
+/* kernelcheck_convert.c - rows for the conversions, one for each format: every rounding with every policy, for the
+ * inputs of kernelcheck_floats.h. Stochastic rounding gets random numbers at the edge between down and up. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,70 +7,7 @@
 #include "convert_plan.h"
 #include "format_bits.h"
 #include "kernelcheck.h"
-
-static const uint32_t specials[] = {
-    0x00000000, 0x00000001, 0x00000002, 0x003fffff, 0x00400000, 0x007fffff, 0x00800000,
-    0x00800001, 0x007f8000, 0x00008000, 0x00018000, 0x00007fff, 0x3f7fffff, 0x3f800000,
-    0x3f800001, 0x7f000000, 0x7f7f7fff, 0x7f7f8000, 0x7f7f8001, 0x7f7fffff, 0x7f800000,
-    0x7f800001, 0x7fbfffff, 0x7fc00000, 0x7fc00001, 0x7fffffff,
-};
-
-enum { SPECIALS = sizeof specials / sizeof specials[0], RANDOMS = 2048 };
-
-/* Float bits around each threshold of a format, both signs; returns their number. Formats with more
- * than 2^12 codes are sampled by an odd step. */
-static size_t thresholds(const fpx_format *f, uint32_t *out, size_t room)
-{
-    const uint64_t codes = f->max_code;
-    const uint64_t step = codes < 4096 ? 1 : codes / 2048 | 1;
-    size_t n = 0;
-
-    for (uint64_t code = 0; code <= codes && n + 20 < room; code += step) {
-        /* The midpoint of a format of at most 22 fraction bits is a float32. */
-        const double low = fpx_format_value(f, code);
-        const double high = code < codes ? fpx_format_value(f, code + 1) : 2 * low;
-        const float points[2] = { (float)low, (float)(0.5 * low + 0.5 * high) };
-        for (int p = 0; p < 2; p++) {
-            for (uint32_t d = 0; d < 5; d++) {
-                const uint32_t u = fpx_f32_bits(points[p]) + d - 2;
-                out[n++] = u & 0x7fffffffu;
-                out[n++] = u | 0x80000000u;
-            }
-        }
-    }
-    return n;
-}
-
-static float *inputs(const fpx_format *f, size_t *ret_n)
-{
-    const size_t room = 2 * SPECIALS + 20 * 4200 + RANDOMS;
-    uint32_t *const bits = malloc(room * sizeof *bits);
-    uint64_t state = 42;
-
-    if (bits == NULL)
-        abort();
-    size_t n = thresholds(f, bits, 20 * 4200);
-    for (size_t i = 0; i < SPECIALS; i++) {
-        bits[n++] = specials[i];
-        bits[n++] = specials[i] | 0x80000000u;
-    }
-    for (size_t i = 0; i < RANDOMS; i++)
-        bits[n++] = (uint32_t)kc_random(&state);
-    *ret_n = n;
-    return (float *)(void *)bits;
-}
-
-/* Takes every `step`-th of the inputs in place, and the specials among them. */
-static size_t thin(float *x, size_t n, size_t step)
-{
-    const size_t first_special = n - RANDOMS - 2 * SPECIALS;
-    size_t kept = 0;
-
-    for (size_t i = 0; i < n; i++)
-        if (i % step == 0 || (i >= first_special && i < n - RANDOMS))
-            x[kept++] = x[i];
-    return kept;
-}
+#include "kernelcheck_floats.h"
 
 /* 1; a power of two; others that make products round, overflow, turn negative, NaN or zero. */
 static const uint32_t scale_bits[] = { 0x3f800000, 0x3d000000, 0x3f4ccccd, 0xc1200001,
@@ -254,14 +190,14 @@ static size_t check_encode(const kc_row *row, fpx_cpu_level level)
     size_t n = 0;
     size_t n_few = 0;
     size_t bad = 0;
-    float *const x = inputs(&f, &n);
-    float *const x_few = inputs(&f, &n_few);
+    float *const x = kc_floats_new(&f, &n);
+    float *const x_few = kc_floats_new(&f, &n_few);
     uint32_t *const bits = malloc(n * sizeof *bits);
     unsigned char *const want = malloc(n * fpx_format_size(&f));
 
     if (want == NULL || bits == NULL)
         abort();
-    n_few = thin(x_few, n_few, 1 + n_few / few()); /* odd or even: both signs come */
+    n_few = kc_floats_thin(x_few, n_few, 1 + n_few / few()); /* odd or even: both signs come */
     for (size_t i = 0; conversion_at(&f, i, &c); i++) {
         const int plain = c.overflow == FPX_SATFINITE && c.overflow_test == 0 && c.nan == 0;
         if (level == FPX_CPU_SCALAR && !plain)
@@ -346,7 +282,7 @@ static size_t check_decode(const kc_row *row, fpx_cpu_level level)
     const size_t bytes = fpx_format_size(f);
     size_t n = 65536; /* every code of up to 16 bits, also with bits above the width set */
     size_t bad = 0;
-    float *const values = bytes == 4 ? inputs(f, &n) : NULL;
+    float *const values = bytes == 4 ? kc_floats_new(f, &n) : NULL;
     unsigned char *const codes = malloc(n * bytes);
     float *const want = malloc(n * sizeof *want);
 

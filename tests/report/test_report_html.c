@@ -83,9 +83,13 @@ static char *page_of_two(const run_made *one, const run_made *two)
 
 static char *page_of_one(const run_made *made)
 {
-    fpx_trace *a = run_write(scratch_path(folder, "one.h5"), made);
+    static int number; /* a trace is never overwritten */
+    char name[32];
     fpx_shadow_finding finding;
     char *page;
+
+    (void)snprintf(name, sizeof name, "one%d.h5", number++);
+    fpx_trace *a = run_write(scratch_path(folder, name), made);
 
     ck_assert_int_eq(fpx_diff_shadows(a, &finding, NULL), FPX_OK);
     page = page_of(&(fpx_report_input){ .trace = a, .finding = &finding });
@@ -263,6 +267,37 @@ START_TEST(error_above_its_bound)
 }
 END_TEST
 
+/* A cell that has no error, for its tensors are not finite: its own colour, a cross, and both in the legend. */
+START_TEST(not_finite_in_a_map)
+{
+    run_made made = run_plain();
+
+    made.modes[0] = "local:fp64";
+    made.modes[1] = "free:fp64";
+    char *page = page_of_one(&made);
+    check_lacks(page, "class=\"nan");
+    check_lacks(page, "NaN or Inf</text>");
+    free(page);
+
+    made.nan_loss = 4;
+    page = page_of_one(&made);
+    check_has(page, "class=\"nan\"><title>step 4: 1 of 1 tensors hold NaN or Inf</title>");
+    ck_assert_int_eq(count(page, "tensors hold NaN or Inf</title>"), 2); /* a map for each mode */
+    ck_assert_int_eq(count(page, "class=\"nanmark\""), 4); /* there and in its legend */
+    ck_assert_int_eq(count(page, ">NaN or Inf</text>"), 2);
+    check_has(page, ".nan{");
+    check_has(page, "svg .nanmark{");
+    free(page);
+
+    made.steps = 600; /* a column stands for several steps */
+    page = page_of_one(&made);
+    check_has(page, "class=\"nan\"><title>steps ");
+    ck_assert_int_eq(count(page, "class=\"nan\"><title>steps "), 2);
+    ck_assert_int_eq(count(page, ">NaN or Inf</text>"), 2);
+    free(page);
+}
+END_TEST
+
 START_TEST(nothing_found)
 {
     run_made made = run_plain();
@@ -388,6 +423,7 @@ int main(void)
     tcase_add_test(tc, shadows_of_the_other);
     tcase_add_test(tc, equal_runs_with_a_finding);
     tcase_add_test(tc, error_above_its_bound);
+    tcase_add_test(tc, not_finite_in_a_map);
     tcase_add_test(tc, nothing_found);
     tcase_add_test(tc, no_verdict);
     tcase_add_test(tc, hardly_anything);
