@@ -1,13 +1,60 @@
-/* gemm_openblas.c - the same products by OpenBLAS: fast, and other bits for each thread count and core
- * type, so only where the caller asks for it. Scaling and NaN are finished as in the other engines. */
+/* gemm_openblas.c - the same products by OpenBLAS: fast, and other bits for each thread count and core type, so only where
+ * the caller asks for it. Scaling and NaN are finished as in the other engines.
+ *
+ * It is loaded at the first such call: its threads and their buffers start when it is loaded, and where memory is
+ * limited (ulimit -v) they never get any, and the program's end would wait for them for ever. */
 #include <cblas.h>
+#include <dlfcn.h>
 #include <limits.h>
 #include <math.h>
+#include <pthread.h>
+#include <string.h>
 
 #include "gemm_kernels.h"
 
+static struct {
+    void *library; /* NULL: there is none, or an old one */
+    __typeof__(&cblas_sgemm) sgemm;
+    __typeof__(&cblas_dgemm) dgemm;
+    __typeof__(&openblas_get_num_threads) get_threads;
+    __typeof__(&openblas_set_num_threads) set_threads;
+    __typeof__(&openblas_get_corename) core_name;
+} blas;
+
+static int resolve(const char *name, void *ret_function, size_t size)
+{
+    void *const symbol = dlsym(blas.library, name);
+
+    memcpy(ret_function, &symbol, size); /* C has no cast from an object to a function */
+    return symbol != NULL;
+}
+
+static void load(void)
+{
+    blas.library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    if (blas.library == NULL)
+        return;
+    if (!resolve("cblas_sgemm", &blas.sgemm, sizeof blas.sgemm) ||
+        !resolve("cblas_dgemm", &blas.dgemm, sizeof blas.dgemm) ||
+        !resolve("openblas_get_num_threads", &blas.get_threads, sizeof blas.get_threads) ||
+        !resolve("openblas_set_num_threads", &blas.set_threads, sizeof blas.set_threads) ||
+        !resolve("openblas_get_corename", &blas.core_name, sizeof blas.core_name))
+        blas.library = NULL;
+}
+
+static int is_loaded(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, load);
+    return blas.library != NULL;
+}
+
+/* Also where there is no OpenBLAS. */
 static fpx_status check_extents(const fpx_gemm_call *call)
 {
+    if (!is_loaded())
+        return FPX_EUNSUPPORTED;
     const size_t extent[] = { call->m, call->n, call->k, call->lda, call->ldb, call->ldd };
 
     for (size_t i = 0; i < sizeof extent / sizeof extent[0]; i++)
@@ -24,13 +71,13 @@ static CBLAS_TRANSPOSE transpose(int trans)
 /* Changing the number restarts OpenBLAS's threads, so only when it differs. */
 static void set_threads(size_t threads)
 {
-    if (openblas_get_num_threads() != (int)threads)
-        openblas_set_num_threads((int)threads);
+    if (blas.get_threads() != (int)threads)
+        blas.set_threads((int)threads);
 }
 
 const char *fpx_gemm_openblas_core(void)
 {
-    return openblas_get_corename();
+    return is_loaded() ? blas.core_name() : NULL;
 }
 
 fpx_status gemm_openblas_f32(const fpx_gemm_call *call, const float *a, const float *b, float *d,
@@ -45,10 +92,10 @@ fpx_status gemm_openblas_f32(const fpx_gemm_call *call, const float *a, const fl
     for (size_t p = 0; p < call->batch; p++) {
         float *dp = d + p * call->stride_d;
 
-        cblas_sgemm(CblasRowMajor, transpose(call->trans_a), transpose(call->trans_b),
-                    (blasint)call->m, (blasint)call->n, (blasint)call->k, 1.0f,
-                    a + p * call->stride_a, (blasint)call->lda, b + p * call->stride_b,
-                    (blasint)call->ldb, 0.0f, dp, (blasint)call->ldd);
+        blas.sgemm(CblasRowMajor, transpose(call->trans_a), transpose(call->trans_b),
+                   (blasint)call->m, (blasint)call->n, (blasint)call->k, 1.0f,
+                   a + p * call->stride_a, (blasint)call->lda, b + p * call->stride_b,
+                   (blasint)call->ldb, 0.0f, dp, (blasint)call->ldd);
         for (size_t i = 0; i < call->m; i++)
             for (size_t j = 0; j < call->n; j++) {
                 const float x = dp[i * call->ldd + j];
@@ -73,10 +120,10 @@ fpx_status gemm_openblas_f64(const fpx_gemm_call *call, const double *a, const d
     for (size_t p = 0; p < call->batch; p++) {
         double *dp = d + p * call->stride_d;
 
-        cblas_dgemm(CblasRowMajor, transpose(call->trans_a), transpose(call->trans_b),
-                    (blasint)call->m, (blasint)call->n, (blasint)call->k, 1.0,
-                    a + p * call->stride_a, (blasint)call->lda, b + p * call->stride_b,
-                    (blasint)call->ldb, 0.0, dp, (blasint)call->ldd);
+        blas.dgemm(CblasRowMajor, transpose(call->trans_a), transpose(call->trans_b),
+                   (blasint)call->m, (blasint)call->n, (blasint)call->k, 1.0,
+                   a + p * call->stride_a, (blasint)call->lda, b + p * call->stride_b,
+                   (blasint)call->ldb, 0.0, dp, (blasint)call->ldd);
         for (size_t i = 0; i < call->m; i++)
             for (size_t j = 0; j < call->n; j++) {
                 const double x = dp[i * call->ldd + j];

@@ -50,7 +50,7 @@ size_t fpx_gemm_f64_scratch(const fpx_gemm_call *call, size_t threads);
 
 /* scratch: at least the size above, any alignment, contents undefined before and after.
  * FPX_EINVAL: a zero extent, a leading dimension too small, k not a multiple of leaf, overflow of a
- * product. FPX_EUNSUPPORTED: the engine was not built in. On error D is untouched. */
+ * product. FPX_EUNSUPPORTED: this machine has no OpenBLAS (libopenblas.so.0). On error D is untouched. */
 fpx_status fpx_gemm_f32(const fpx_gemm_call *call, const float *a, const float *b, float *d,
                         void *scratch, fpx_pool *pool);
 fpx_status fpx_gemm_f64(const fpx_gemm_call *call, const double *a, const double *b, double *d,
@@ -59,7 +59,7 @@ fpx_status fpx_gemm_f64(const fpx_gemm_call *call, const double *a, const double
 /* The name of the micro-kernel that a call of this level runs ("scalar", "avx2"). */
 const char *fpx_gemm_kernel_name(fpx_cpu_level level);
 
-/* The processor whose kernels OpenBLAS runs: "Haswell". */
+/* The processor whose kernels OpenBLAS runs: "Haswell"; NULL: there is no OpenBLAS. Loads it. */
 const char *fpx_gemm_openblas_core(void);
 
 /* A rigorous bound on |D[i][j] - exact| for the float32 (or float64) order above, or any other order
