@@ -91,10 +91,24 @@ int fpx_encode_plan_make(const fpx_conversion *c, fpx_encode_plan *ret_plan)
     return 1;
 }
 
-/* Every intermediate of the addition is a normal float32. */
-static int adds_exactly(const fpx_format *f, uint32_t clamp)
+/* Up to the limit every sum is a normal float32, and its significand in units of the last place a number of 16 bits
+ * with sign. */
+static int adds_exactly(const fpx_format *f, const fpx_fast_plan *fast)
 {
-    return f->mbits <= 22 && 1 - f->bias >= -126 && (int)(clamp >> 23) + 23 - f->mbits <= 254;
+    const int field = (int)((fast->lowest >> 23) - 1 + (fast->limit >> f->mbits));
+
+    return f->mbits <= 13 && 1 - f->bias >= -126 && field + fast->down <= 254;
+}
+
+static void plan_add(const fpx_format *f, fpx_fast_plan *fast)
+{
+    /* An exponent lies 7 bits up in its half: the parts meet at the higher of the two places. */
+    const int place = f->mbits > 7 ? f->mbits : 7;
+
+    fast->up = (uint32_t)(127 + fast->down) << 23;
+    fast->left = place - f->mbits;
+    fast->parts = UINT32_C(1) << (place - 7 + 16) | UINT32_C(1) << fast->left;
+    fast->base = ((fast->lowest >> 23) + (uint32_t)fast->down) << place;
 }
 
 static int shares_f32_exponent(const fpx_format *f)
@@ -111,7 +125,8 @@ static int sr_fits(const fpx_conversion *c, const fpx_encode_plan *p)
            p->sr_bits + (c->sr_variant == FPX_SR_B) <= 23 - p->mbits;
 }
 
-static fpx_fast_kind fast_kind(const fpx_conversion *c, const fpx_encode_plan *p, uint32_t clamp)
+static fpx_fast_kind fast_kind(const fpx_conversion *c, const fpx_encode_plan *p,
+                               const fpx_fast_plan *fast)
 {
     const fpx_format *const f = &c->format;
 
@@ -122,7 +137,7 @@ static fpx_fast_kind fast_kind(const fpx_conversion *c, const fpx_encode_plan *p
     if (shares_f32_exponent(f))
         return FPX_FAST_BITS;
     /* The sum's parity is the code's only where a fraction bit is stored. */
-    return f->mbits >= 1 && adds_exactly(f, clamp) ? FPX_FAST_ADD : FPX_FAST_NONE;
+    return f->mbits >= 1 && adds_exactly(f, fast) ? FPX_FAST_ADD : FPX_FAST_NONE;
 }
 
 fpx_fast_plan fpx_fast_plan_make(const fpx_conversion *c, const fpx_encode_plan *p)
@@ -140,12 +155,11 @@ fpx_fast_plan fpx_fast_plan_make(const fpx_conversion *c, const fpx_encode_plan 
     fast.to_sign = 32 - f->bits;
     fast.limit = (uint32_t)limit;
     fast.lowest = p->least << 23;
-    fast.clamp = (uint32_t)(limit << fast.down) + fast.lowest - (UINT32_C(1) << 23);
-    fast.up = (uint32_t)fast.down << 23;
     fast.half = (UINT32_C(1) << fast.down) >> 1;
-    fast.kind = fast_kind(c, p, fast.clamp);
+    fast.kind = fast_kind(c, p, &fast);
     fast.random_half = fast.kind == FPX_FAST_SR ? p->sr_half >> (32 - fast.down) : 0;
-    fast.base = fast.kind == FPX_FAST_ADD ? fast.lowest >> fast.down : 0;
+    if (fast.kind == FPX_FAST_ADD)
+        plan_add(f, &fast);
     return fast;
 }
 

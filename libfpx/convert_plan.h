@@ -31,8 +31,8 @@ typedef struct fpx_encode_plan {
     int zero_is_special; /* else zero is a number like others */
 } fpx_encode_plan;
 
-/* Shorter ways that are right for signed formats whose overflow gives the largest code or the one above, and whose
- * NaN is rare: a group with a NaN takes the plan above. */
+/* Shorter ways that are right for signed formats whose overflow gives the largest code or the one above. What they make
+ * of a NaN is overwritten. */
 typedef enum fpx_fast_kind {
     FPX_FAST_NONE,
     FPX_FAST_ADD,  /* RNE by a float32 addition that rounds at the last place */
@@ -45,11 +45,13 @@ typedef struct fpx_fast_plan {
     int down;        /* 23 - mbits */
     int to_sign;     /* 32 - bits: from float32's sign to the code's */
     uint32_t limit;  /* the largest magnitude that is written: max_code, or what overflow gives */
-    uint32_t clamp;  /* float32 bits of the limit's value, as if it were a number */
     uint32_t lowest; /* float32 bits of the least normal value */
-    uint32_t up;     /* (23 - mbits) << 23: the exponent of the addend above the number's */
-    uint32_t base;   /* ADD: what its magnitudes are too large by; else 0 */
-    uint32_t half;   /* BITS: half a last place; 0 for float32 itself */
+    uint32_t up;     /* ADD: float32 bits of 2^(23 - mbits): the addend is this times 2^E */
+    uint32_t
+        parts; /* ADD: what a sum's low half and (upper 16 bits) its high half are multiplied by */
+    int left;  /* ADD: its magnitudes are this many bits up */
+    uint32_t base;        /* ADD: and too large by this */
+    uint32_t half;        /* BITS: half a last place; 0 for float32 itself */
     uint32_t random_half; /* SR: variant B's half step below the last place; else 0 */
 } fpx_fast_plan;
 

@@ -1,5 +1,5 @@
-/* encode_fast.h - the shorter ways of fpx_fast_plan, in vectors of LANES: magnitudes of the scaled numbers x, which
- * are not NaN, without sign. What overflows may come out larger than the limit. */
+/* encode_fast.h - the shorter ways of fpx_fast_plan, in vectors of LANES: magnitudes of the scaled numbers x
+ * without sign. What overflows may come out larger than the limit, a NaN as anything. */
 #ifndef FPX_ENCODE_FAST_H
 #define FPX_ENCODE_FAST_H
 
@@ -7,7 +7,8 @@
 #include "lanes.h"
 
 typedef struct fast_lanes {
-    vi clamp, lowest, up, half, less, down, linear_from, rebase;
+    vf up;
+    vi lowest, parts, half, less, down, linear_from, rebase;
     vi random_up, random_down, random_half;
 } fast_lanes;
 
@@ -15,9 +16,9 @@ static inline fast_lanes fast_lanes_of(const fpx_fast_plan *f, const fpx_encode_
 {
     fast_lanes k;
 
-    k.clamp = vi_set(f->clamp);
+    k.up = vf_bits(vi_set(f->up));
     k.lowest = vi_set(f->lowest);
-    k.up = vi_set(f->up);
+    k.parts = vi_set(f->parts);
     k.half = vi_set(f->half);
     k.less = vi_set(f->half > 0 ? 1 : 0);
     k.down = vi_set((uint32_t)f->down);
@@ -36,18 +37,18 @@ static inline vi magnitude_bits(vf x)
 }
 
 /* Adding 2^(E + 23 - mbits) to a number of exponent E makes the addition itself round at the format's last place
- * (RNE); with E held at emin or above, subnormals too. The bits of the sum less those of the addend are then the
- * significand in units of the last place. The result is too large by lowest >> down: taken off later, where a
- * vector holds more codes. */
+ * (RNE); with E held at emin or above, subnormals too. The low half of the sum's bits is then the significand in units
+ * of the last place, the high half the exponent, 7 bits up: brought to a scale and added they are the code, too large
+ * by `base` and `left` bits up: both undone later, where a vector holds more codes. A sum that overflows is Inf: the
+ * largest of all. */
 static inline vi magnitude_add(const fast_lanes *k, vf x)
 {
-    /* Bits of positive floats order as integers do. */
-    const vi a = vi_min(magnitude_bits(x), k->clamp);
-    const vi e = vi_max(vi_and(a, vi_set(0x7f800000u)), k->lowest);
-    const vi addend = vi_add(e, k->up);
-    const vi sum = vi_bits(vf_add(vf_bits(a), vf_bits(addend)));
+    const vi e = vi_max(vi_and(vi_bits(x), vi_set(0x7f800000u)), k->lowest);
 
-    return vi_add(sum, vi_sub(vi_srlv(e, k->down), addend));
+    /* No multiply-add: it takes a hundred cycles where x is subnormal. */
+    const vf sum = vf_add(vf_bits(magnitude_bits(x)), vf_mul(vf_bits(e), k->up));
+
+    return vi_dot_halves(vi_bits(sum), k->parts);
 }
 
 /* Adds half a last place less one, and one more where the kept part is odd. float32 itself has no half. */

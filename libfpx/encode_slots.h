@@ -89,14 +89,21 @@ LOOP_INLINE vi magnitude_fast(fpx_fast_kind kind, const fast_lanes *k, vf x, vi 
     return kind == FPX_FAST_ADD ? magnitude_add(k, x) : magnitude_near(k, x);
 }
 
-/* A NaN in a group: not inlined, so that the loop has the registers to itself. */
-static __attribute__((noinline)) void slow_group(const encode_job *job, size_t bytes,
-                                                 const float *src, const void *bits, size_t width,
-                                                 void *dst, size_t i)
+/* The codes of a group's NaNs, over what its loop has written there. Not inlined, so that the loop has the registers
+ * to itself. */
+static __attribute__((noinline)) void put_nans(const encode_job *job, size_t bytes,
+                                               const float *src, void *dst, size_t i)
 {
-    const encode_lanes k = encode_lanes_of(&job->plan, job->scale);
+    const vf scale = vf_set(job->scale);
 
-    group_any(width == 0 ? ENCODE_FIXED_EDGE : ENCODE_SR_AB, bytes, &k, src, bits, width, dst, i);
+    for (size_t end = i + vectors_of(bytes) * LANES; i < end; i += LANES) {
+        const vf x = vf_mul(vf_load(src + i), scale);
+        for (uint32_t nans = vm_bits(vf_unordered(x, x)); nans != 0; nans &= nans - 1) {
+            const size_t at = i + (size_t)__builtin_ctz(nans);
+            const uint32_t code = job->plan.nan[fpx_f32_bits(src[at]) >> 31];
+            memcpy((char *)dst + at * bytes, &code, bytes); /* the low bytes come first */
+        }
+    }
 }
 
 /* Vectors come in pairs, so that few are alive at once; a NaN is looked for beside the work. */
@@ -105,9 +112,10 @@ LOOP_INLINE void run_fast1(fpx_fast_kind kind, int scaled, size_t width, const e
 {
     const fast_lanes k = fast_lanes_of(&job->fast, &job->plan);
     const vf scale = vf_set(job->scale);
-    const uint16_t base = (uint16_t)job->fast.base;
+    const vi base = half_set((uint16_t)job->fast.base);
+    const vi left = half_set((uint16_t)(0x10000 >> job->fast.left));
     const uint8_t limit = (uint8_t)job->fast.limit;
-    const int to_sign = job->fast.to_sign - 24;
+    const uint8_t sign = (uint8_t)job->plan.sign;
 
     for (size_t i = 0; i < n; i += (size_t)4 * LANES) {
         vi magnitudes[2];
@@ -125,11 +133,12 @@ LOOP_INLINE void run_fast1(fpx_fast_kind kind, int scaled, size_t width, const e
             magnitudes[pair] =
                 pack_codes(magnitude_fast(kind, &k, x, load_random(bits, width, at)),
                            magnitude_fast(kind, &k, y, load_random(bits, width, at + LANES)));
+            if (kind == FPX_FAST_ADD)
+                magnitudes[pair] = half_mul_high(half_sub(magnitudes[pair], base), left);
         }
+        store_signed8((uint8_t *)dst + i, magnitudes, signs, limit, sign);
         if (vm_any(vm_or(nan[0], nan[1])))
-            slow_group(job, 1, src, bits, width, dst, i);
-        else
-            store_signed8((uint8_t *)dst + i, magnitudes, signs, base, limit, to_sign);
+            put_nans(job, 1, src, dst, i);
     }
 }
 
@@ -140,6 +149,7 @@ LOOP_INLINE void run_fast(fpx_fast_kind kind, size_t bytes, size_t width, const 
     const fast_lanes k = fast_lanes_of(&job->fast, &job->plan);
     const vf scale = vf_set(job->scale);
     const vi base = vi_set(job->fast.base);
+    const vi left = vi_set((uint32_t)job->fast.left);
     const vi limit = vi_set(job->fast.limit);
     const vi sign = vi_set(job->plan.sign);
     const vi to_sign = vi_set((uint32_t)job->fast.to_sign);
@@ -154,13 +164,12 @@ LOOP_INLINE void run_fast(fpx_fast_kind kind, size_t bytes, size_t width, const 
             x[v] = vf_mul(vf_load(src + at), scale);
             code[v] = magnitude_fast(kind, &k, x[v], load_random(bits, width, at));
             if (kind == FPX_FAST_ADD)
-                code[v] = vi_sub(code[v], base);
+                code[v] = vi_srlv(vi_sub(code[v], base), left);
             code[v] = vi_or(vi_min(code[v], limit), vi_and(vi_srlv(vi_bits(x[v]), to_sign), sign));
         }
+        store_codes(dst, bytes, i, code);
         if (vm_any(vf_unordered(x[0], x[vectors_of(bytes) - 1])))
-            slow_group(job, bytes, src, bits, width, dst, i);
-        else
-            store_codes(dst, bytes, i, code);
+            put_nans(job, bytes, src, dst, i);
     }
 }
 

@@ -94,6 +94,12 @@ static inline vi vi_sub(vi a, vi b)
     return _mm256_sub_epi32(a, b);
 }
 
+/* Each lane's low half times that of b, plus its high half times that of b; halves are signed. */
+static inline vi vi_dot_halves(vi a, vi b)
+{
+    return _mm256_madd_epi16(a, b);
+}
+
 static inline vi vi_and(vi a, vi b)
 {
     return _mm256_and_si256(a, b);
@@ -168,9 +174,15 @@ static inline vm vm_or(vm a, vm b)
     return _mm256_or_si256(a, b);
 }
 
+/* Bit i of the result: lane i of the mask. */
+static inline uint32_t vm_bits(vm m)
+{
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(m));
+}
+
 static inline int vm_any(vm m)
 {
-    return _mm256_movemask_ps(_mm256_castsi256_ps(m)) != 0;
+    return vm_bits(m) != 0;
 }
 
 /* a + 1 where the mask is set. */
@@ -213,19 +225,16 @@ static inline vi pack_signs(vf a, vf b)
     return _mm256_packs_epi32(vi_bits(a), vi_bits(b));
 }
 
-/* 4 * LANES codes of a byte: magnitudes and signs from the two above, of vectors 0, 1 and 2, 3. `base` comes off the
- * magnitudes, which are then limited (at most 255); signs go down by `down` bits (0..7) from bit 7. */
+/* 4 * LANES codes of a byte: magnitudes, which are limited (at most 255), and signs from the two above, of vectors
+ * 0, 1 and 2, 3; `sign` is a code's sign bit. */
 static inline void store_signed8(void *dst, const vi magnitudes[2], const vi signs[2],
-                                 uint16_t base, uint8_t limit, int down)
+                                 uint8_t limit, uint8_t sign)
 {
-    const vi off = _mm256_set1_epi16((int16_t)base);
-    const vi m = _mm256_packus_epi16(_mm256_sub_epi16(magnitudes[0], off),
-                                     _mm256_sub_epi16(magnitudes[1], off));
-    /* Of each byte only bit 7 is left: a 16-bit shift moves none into its neighbour. */
-    const vi s =
-        _mm256_and_si256(_mm256_packs_epi16(signs[0], signs[1]), _mm256_set1_epi8(INT8_MIN));
-    const vi sign = _mm256_srl_epi16(s, _mm_cvtsi32_si128(down));
-    const vi code = _mm256_or_si256(_mm256_min_epu8(m, _mm256_set1_epi8((char)limit)), sign);
+    const vi m = _mm256_packus_epi16(magnitudes[0], magnitudes[1]);
+    const vi negative =
+        _mm256_cmpgt_epi8(_mm256_setzero_si256(), _mm256_packs_epi16(signs[0], signs[1]));
+    const vi code = _mm256_or_si256(_mm256_min_epu8(m, _mm256_set1_epi8((char)limit)),
+                                    _mm256_and_si256(negative, _mm256_set1_epi8((char)sign)));
 
     _mm256_storeu_si256(
         dst, _mm256_permutevar8x32_epi32(code, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
@@ -255,6 +264,17 @@ static inline vi half_load_u16(const void *p)
 static inline vi half_set(uint16_t x)
 {
     return _mm256_set1_epi16((int16_t)x);
+}
+
+static inline vi half_sub(vi a, vi b)
+{
+    return _mm256_sub_epi16(a, b);
+}
+
+/* The upper half of the product of unsigned numbers: a shift down, by one step on every processor. */
+static inline vi half_mul_high(vi a, vi b)
+{
+    return _mm256_mulhi_epu16(a, b);
 }
 
 static inline vi half_sll(vi a, int count)

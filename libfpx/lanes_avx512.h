@@ -92,6 +92,11 @@ static inline vi vi_sub(vi a, vi b)
     return _mm512_sub_epi32(a, b);
 }
 
+static inline vi vi_dot_halves(vi a, vi b)
+{
+    return _mm512_madd_epi16(a, b);
+}
+
 static inline vi vi_and(vi a, vi b)
 {
     return _mm512_and_si512(a, b);
@@ -162,6 +167,11 @@ static inline vm vm_or(vm a, vm b)
     return _mm512_kor(a, b);
 }
 
+static inline uint32_t vm_bits(vm m)
+{
+    return m;
+}
+
 static inline int vm_any(vm m)
 {
     return m != 0;
@@ -209,18 +219,14 @@ static inline vi pack_signs(vf a, vf b)
 }
 
 static inline void store_signed8(void *dst, const vi magnitudes[2], const vi signs[2],
-                                 uint16_t base, uint8_t limit, int down)
+                                 uint8_t limit, uint8_t sign)
 {
-    const vi off = _mm512_set1_epi16((int16_t)base);
-    const vi m = _mm512_packus_epi16(_mm512_sub_epi16(magnitudes[0], off),
-                                     _mm512_sub_epi16(magnitudes[1], off));
-    /* Of each byte only bit 7 is left: a 16-bit shift moves none into its neighbour. */
-    const vi s =
-        _mm512_and_si512(_mm512_packs_epi16(signs[0], signs[1]), _mm512_set1_epi8(INT8_MIN));
-    const vi sign = _mm512_srl_epi16(s, _mm_cvtsi32_si128(down));
-    const vi code = _mm512_or_si512(_mm512_min_epu8(m, _mm512_set1_epi8((char)limit)), sign);
+    const vi m = _mm512_min_epu8(_mm512_packus_epi16(magnitudes[0], magnitudes[1]),
+                                 _mm512_set1_epi8((char)limit));
+    const __mmask64 negative = _mm512_movepi8_mask(_mm512_packs_epi16(signs[0], signs[1]));
 
-    _mm512_storeu_si512(dst, in_order8(code));
+    _mm512_storeu_si512(
+        dst, in_order8(_mm512_mask_add_epi8(m, negative, m, _mm512_set1_epi8((char)sign))));
 }
 
 static inline vf vf_lookup16(const float table[16], vi code)
@@ -241,6 +247,16 @@ static inline vi half_load_u16(const void *p)
 static inline vi half_set(uint16_t x)
 {
     return _mm512_set1_epi16((int16_t)x);
+}
+
+static inline vi half_sub(vi a, vi b)
+{
+    return _mm512_sub_epi16(a, b);
+}
+
+static inline vi half_mul_high(vi a, vi b)
+{
+    return _mm512_mulhi_epu16(a, b);
 }
 
 static inline vi half_sll(vi a, int count)
