@@ -111,18 +111,29 @@ static void plan_add(const fpx_format *f, fpx_fast_plan *fast)
     fast->base = ((fast->lowest >> 23) + (uint32_t)fast->down) << place;
 }
 
+/* Below the last place a word has 23 - mbits bits: as many of the random ones go there, and half a step of variant B.
+ * Where that is not all, the rest can only matter by a carry into bits that are all set. */
+static void plan_random(const fpx_conversion *c, const fpx_encode_plan *p, fpx_fast_plan *fast)
+{
+    const int below = p->sr_bits + (c->sr_variant == FPX_SR_B);
+
+    fast->random_half = p->sr_half >> (32 - fast->down);
+    fast->full = below > fast->down ? (UINT32_C(1) << fast->down) - 1 : 0;
+    fast->base = (p->least - 1) << c->format.mbits;
+}
+
+/* What Inf's bits come to is the limit or more, and so is what is above. */
+static int adds_random(const fpx_conversion *c, const fpx_encode_plan *p, const fpx_fast_plan *fast)
+{
+    const int mbits = c->format.mbits;
+
+    return c->sr_variant != FPX_SR_C && mbits <= 22 && p->least >= 1 &&
+           fast->limit + ((uint64_t)(p->least - 1) << mbits) <= UINT64_C(255) << mbits;
+}
+
 static int shares_f32_exponent(const fpx_format *f)
 {
     return f->ebits == 8 && f->bias == 127 && f->specials == FPX_SPECIALS_IEEE;
-}
-
-/* Below the last place a word has 23 - mbits bits: enough for R, and half a step of it in variant B. A source
- * without hidden bit needs no care where all normals are 2^-102 and more, so that it is 0 in any case, nor where it
- * is a subnormal of the format too. */
-static int sr_fits(const fpx_conversion *c, const fpx_encode_plan *p)
-{
-    return c->sr_variant != FPX_SR_C && (p->least >= 25 || p->least == 1) &&
-           p->sr_bits + (c->sr_variant == FPX_SR_B) <= 23 - p->mbits;
 }
 
 static fpx_fast_kind fast_kind(const fpx_conversion *c, const fpx_encode_plan *p,
@@ -131,7 +142,7 @@ static fpx_fast_kind fast_kind(const fpx_conversion *c, const fpx_encode_plan *p
     const fpx_format *const f = &c->format;
 
     if (c->round == FPX_SR)
-        return sr_fits(c, p) ? FPX_FAST_SR : FPX_FAST_NONE;
+        return adds_random(c, p, fast) ? FPX_FAST_SR : FPX_FAST_NONE;
     if (c->round != FPX_RNE)
         return FPX_FAST_NONE;
     if (shares_f32_exponent(f))
@@ -157,9 +168,10 @@ fpx_fast_plan fpx_fast_plan_make(const fpx_conversion *c, const fpx_encode_plan 
     fast.lowest = p->least << 23;
     fast.half = (UINT32_C(1) << fast.down) >> 1;
     fast.kind = fast_kind(c, p, &fast);
-    fast.random_half = fast.kind == FPX_FAST_SR ? p->sr_half >> (32 - fast.down) : 0;
     if (fast.kind == FPX_FAST_ADD)
         plan_add(f, &fast);
+    if (fast.kind == FPX_FAST_SR)
+        plan_random(c, p, &fast);
     return fast;
 }
 

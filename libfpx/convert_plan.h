@@ -37,7 +37,7 @@ typedef enum fpx_fast_kind {
     FPX_FAST_NONE,
     FPX_FAST_ADD,  /* RNE by a float32 addition that rounds at the last place */
     FPX_FAST_BITS, /* RNE of the bits themselves: bf16 and others with float32's exponent field */
-    FPX_FAST_SR    /* A and B, where a word holds the random bits below the last place */
+    FPX_FAST_SR    /* A and B by an integer addition below the last place */
 } fpx_fast_kind;
 
 typedef struct fpx_fast_plan {
@@ -50,9 +50,11 @@ typedef struct fpx_fast_plan {
     uint32_t
         parts; /* ADD: what a sum's low half and (upper 16 bits) its high half are multiplied by */
     int left;  /* ADD: its magnitudes are this many bits up */
-    uint32_t base;        /* ADD: and too large by this */
+    uint32_t base;        /* ADD and SR: and too large by this */
     uint32_t half;        /* BITS: half a last place; 0 for float32 itself */
     uint32_t random_half; /* SR: variant B's half step below the last place; else 0 */
+    uint32_t
+        full; /* SR: where these bits of a sum are all set, bits that it has not may matter; else 0 */
 } fpx_fast_plan;
 
 /* 1 where the vector kernels can do this conversion, else 0 (ret_plan is then undefined). The conversion is valid. */

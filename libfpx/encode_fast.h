@@ -8,8 +8,8 @@
 
 typedef struct fast_lanes {
     vf up;
-    vi lowest, parts, half, less, down, linear_from, rebase;
-    vi random_up, random_down, random_half;
+    vi lowest, parts, half, less, down;
+    vi random_up, random_down, random_half, below, full;
 } fast_lanes;
 
 static inline fast_lanes fast_lanes_of(const fpx_fast_plan *f, const fpx_encode_plan *p)
@@ -22,12 +22,11 @@ static inline fast_lanes fast_lanes_of(const fpx_fast_plan *f, const fpx_encode_
     k.half = vi_set(f->half);
     k.less = vi_set(f->half > 0 ? 1 : 0);
     k.down = vi_set((uint32_t)f->down);
-    /* With float32's own least exponent nothing is below: no count of shifts is then in range. */
-    k.linear_from = vi_set(p->least == 1 ? UINT32_MAX : p->least);
-    k.rebase = vi_set((UINT32_C(1) << 23) - f->lowest);
     k.random_up = vi_set((uint32_t)(32 - p->sr_bits));
     k.random_down = vi_set((uint32_t)(32 - f->down));
     k.random_half = vi_set(f->random_half);
+    k.below = vi_set(f->full);
+    k.full = vi_set(f->full > 0 ? f->full : UINT32_MAX); /* not reached by what is below */
     return k;
 }
 
@@ -61,18 +60,24 @@ static inline vi magnitude_near(const fast_lanes *k, vf x)
     return vi_srlv(vi_add(a, bump), k->down);
 }
 
-/* The number in units of 2^(emin - 23), where each binade from emin on has as many: its bits, rebased, or, below,
- * the significand shifted down, which is the larger of the two there. What that loses lies below the random bits,
- * which are added under the last place. */
-static inline vi magnitude_random(const fast_lanes *k, vf x, vi random)
+/* Rounding toward zero. The bits of a number are its units of 2^(E - 23), each binade after the other; below 2^emin
+ * the units stay as they are there, so that their bits are those of the number plus 2^emin, less that one's hidden
+ * bit: the larger of the two in any case. What the addition loses lies below the last of the units, the random bits
+ * are added under the last place. All is too large by `base` last places. */
+static inline vi sum_random(const fast_lanes *k, vf x, vi random)
 {
     const vi a = magnitude_bits(x);
-    const vi significand = vi_or(vi_and(a, vi_set(0x007fffffu)), vi_set(1 << 23));
-    const vi linear = vi_srlv(significand, vi_sub(k->linear_from, vi_srl(a, 23)));
-    const vi units = vi_max(vi_add(a, k->rebase), linear);
+    const vi raised = vi_bits(vf_add(vf_bits(a), vf_bits(k->lowest)));
+    const vi units = vi_max(a, vi_sub(raised, vi_set(1 << 23)));
     const vi r = vi_srlv(vi_sllv(random, k->random_up), k->random_down);
 
-    return vi_srlv(vi_add(units, vi_or(r, k->random_half)), k->down);
+    return vi_add(units, vi_or(r, k->random_half));
+}
+
+/* Sums on which more random bits than a word has below the last place may still have a say. */
+static inline vm sum_is_open(const fast_lanes *k, vi sum)
+{
+    return vi_eq(vi_and(sum, k->below), k->full);
 }
 
 #endif /* FPX_ENCODE_FAST_H */

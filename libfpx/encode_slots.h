@@ -82,10 +82,22 @@ LOOP_INLINE void run_any(enum encode_kind kind, size_t bytes, const encode_job *
         group_any(kind, bytes, &k, src, bits, width, dst, i);
 }
 
-LOOP_INLINE vi magnitude_fast(fpx_fast_kind kind, const fast_lanes *k, vf x, vi random)
+/* Sums are looked at where 1 byte and 16 random bits do not rule out that more bits count. */
+LOOP_INLINE int leaves_open(fpx_fast_kind kind, size_t bytes, size_t width)
 {
-    if (kind == FPX_FAST_SR)
-        return magnitude_random(k, x, random);
+    return kind == FPX_FAST_SR && (bytes != 1 || width != 2);
+}
+
+/* What is left of a format's magnitudes is undone by run_fast1 and run_fast2. */
+LOOP_INLINE vi magnitude_fast(fpx_fast_kind kind, const fast_lanes *k, vf x, vi random, int looks,
+                              vm *open)
+{
+    if (kind == FPX_FAST_SR) {
+        const vi sum = sum_random(k, x, random);
+        if (looks)
+            *open = vm_or(*open, sum_is_open(k, sum));
+        return vi_srlv(sum, k->down);
+    }
     return kind == FPX_FAST_ADD ? magnitude_add(k, x) : magnitude_near(k, x);
 }
 
@@ -106,9 +118,35 @@ static __attribute__((noinline)) void put_nans(const encode_job *job, size_t byt
     }
 }
 
-/* Vectors come in pairs, so that few are alive at once; a NaN is looked for beside the work. */
+/* A group by the plan of all policies. Not inlined either. */
+static __attribute__((noinline)) void slow_group(const encode_job *job, size_t bytes,
+                                                 const float *src, const void *bits, size_t width,
+                                                 void *dst, size_t i)
+{
+    const unsigned mode = _mm_getcsr();
+
+    _mm_setcsr(mode & ~(unsigned)_MM_ROUND_MASK);
+    const encode_lanes k = encode_lanes_of(&job->plan, job->scale);
+    group_any(ENCODE_SR_AB, bytes, &k, src, bits, width, dst, i);
+    _mm_setcsr(mode);
+}
+
+/* A loop's arrays: numbers, which are the source or, where that has a scale, the products. */
+typedef struct encode_arrays {
+    const float *x, *src;
+    const void *bits;
+    void *dst;
+    size_t n;
+} encode_arrays;
+
+LOOP_INLINE vf load_scaled(const float *x, int scaled, vf scale)
+{
+    return scaled ? vf_mul(vf_load(x), scale) : vf_load(x);
+}
+
+/* Codes of a byte. Vectors come in pairs, so that few are alive at once; a NaN is looked for beside the work. */
 LOOP_INLINE void run_fast1(fpx_fast_kind kind, int scaled, size_t width, const encode_job *job,
-                           const float *src, const void *bits, void *dst, size_t n)
+                           encode_arrays at)
 {
     const fast_lanes k = fast_lanes_of(&job->fast, &job->plan);
     const vf scale = vf_set(job->scale);
@@ -116,35 +154,41 @@ LOOP_INLINE void run_fast1(fpx_fast_kind kind, int scaled, size_t width, const e
     const vi left = half_set((uint16_t)(0x10000 >> job->fast.left));
     const uint8_t limit = (uint8_t)job->fast.limit;
     const uint8_t sign = (uint8_t)job->plan.sign;
+    const int looks = leaves_open(kind, 1, width);
 
-    for (size_t i = 0; i < n; i += (size_t)4 * LANES) {
+    for (size_t i = 0; i < at.n; i += (size_t)4 * LANES) {
         vi magnitudes[2];
         vi signs[2];
         vm nan[2];
+        vm open = vm_none();
 
-        prefetch(src + i);
+        prefetch(at.x + i);
         for (size_t pair = 0; pair < 2; pair++) {
-            const size_t at = i + 2 * pair * LANES;
-            const vf x = scaled ? vf_mul(vf_load(src + at), scale) : vf_load(src + at);
-            const vf y =
-                scaled ? vf_mul(vf_load(src + at + LANES), scale) : vf_load(src + at + LANES);
+            const size_t j = i + 2 * pair * LANES;
+            const vf x = load_scaled(at.x + j, scaled, scale);
+            const vf y = load_scaled(at.x + j + LANES, scaled, scale);
             nan[pair] = vf_unordered(x, y);
             signs[pair] = pack_signs(x, y);
-            magnitudes[pair] =
-                pack_codes(magnitude_fast(kind, &k, x, load_random(bits, width, at)),
-                           magnitude_fast(kind, &k, y, load_random(bits, width, at + LANES)));
+            magnitudes[pair] = half_sub(
+                pack_codes(
+                    magnitude_fast(kind, &k, x, load_random(at.bits, width, j), looks, &open),
+                    magnitude_fast(kind, &k, y, load_random(at.bits, width, j + LANES), looks,
+                                   &open)),
+                base);
             if (kind == FPX_FAST_ADD)
-                magnitudes[pair] = half_mul_high(half_sub(magnitudes[pair], base), left);
+                magnitudes[pair] = half_mul_high(magnitudes[pair], left);
         }
-        store_signed8((uint8_t *)dst + i, magnitudes, signs, limit, sign);
+        store_signed8((uint8_t *)at.dst + i, magnitudes, signs, limit, sign);
+        if (looks && vm_any(open))
+            slow_group(job, 1, at.src, at.bits, width, at.dst, i);
         if (vm_any(vm_or(nan[0], nan[1])))
-            put_nans(job, 1, src, dst, i);
+            put_nans(job, 1, at.src, at.dst, i);
     }
 }
 
 /* Codes of 2 or 4 bytes. */
-LOOP_INLINE void run_fast(fpx_fast_kind kind, size_t bytes, size_t width, const encode_job *job,
-                          const float *src, const void *bits, void *dst, size_t n)
+LOOP_INLINE void run_fast2(fpx_fast_kind kind, int scaled, size_t bytes, size_t width,
+                           const encode_job *job, encode_arrays at)
 {
     const fast_lanes k = fast_lanes_of(&job->fast, &job->plan);
     const vf scale = vf_set(job->scale);
@@ -153,23 +197,68 @@ LOOP_INLINE void run_fast(fpx_fast_kind kind, size_t bytes, size_t width, const 
     const vi limit = vi_set(job->fast.limit);
     const vi sign = vi_set(job->plan.sign);
     const vi to_sign = vi_set((uint32_t)job->fast.to_sign);
+    const int looks = leaves_open(kind, bytes, width);
 
-    for (size_t i = 0; i < n; i += vectors_of(bytes) * LANES) {
+    for (size_t i = 0; i < at.n; i += vectors_of(bytes) * LANES) {
         vf x[2];
         vi code[2];
+        vm open = vm_none();
 
-        prefetch(src + i);
+        prefetch(at.x + i);
         for (size_t v = 0; v < vectors_of(bytes); v++) {
-            const size_t at = i + v * LANES;
-            x[v] = vf_mul(vf_load(src + at), scale);
-            code[v] = magnitude_fast(kind, &k, x[v], load_random(bits, width, at));
+            const size_t j = i + v * LANES;
+            x[v] = load_scaled(at.x + j, scaled, scale);
+            code[v] = magnitude_fast(kind, &k, x[v], load_random(at.bits, width, j), looks, &open);
+            if (kind != FPX_FAST_BITS)
+                code[v] = vi_sub(code[v], base);
             if (kind == FPX_FAST_ADD)
-                code[v] = vi_srlv(vi_sub(code[v], base), left);
+                code[v] = vi_srlv(code[v], left);
             code[v] = vi_or(vi_min(code[v], limit), vi_and(vi_srlv(vi_bits(x[v]), to_sign), sign));
         }
-        store_codes(dst, bytes, i, code);
+        store_codes(at.dst, bytes, i, code);
+        if (looks && vm_any(open))
+            slow_group(job, bytes, at.src, at.bits, width, at.dst, i);
         if (vm_any(vf_unordered(x[0], x[vectors_of(bytes) - 1])))
-            put_nans(job, bytes, src, dst, i);
+            put_nans(job, bytes, at.src, at.dst, i);
+    }
+}
+
+LOOP_INLINE void run_nearest(fpx_fast_kind kind, int scaled, size_t bytes, const encode_job *job,
+                             const float *src, void *dst, size_t n)
+{
+    const encode_arrays at = { src, src, NULL, dst, n };
+
+    if (bytes == 1)
+        run_fast1(kind, scaled, 0, job, at);
+    else
+        run_fast2(kind, scaled, bytes, 0, job, at);
+}
+
+/* The loop's additions round toward zero, a product does not: those are made ahead, a piece at a time. */
+LOOP_INLINE void run_random(int scaled, size_t bytes, size_t width, const encode_job *job,
+                            const float *src, const void *bits, void *dst, size_t n)
+{
+    enum { PIECE_SCALED = 512 };
+    float products[PIECE_SCALED];
+    const unsigned mode = _mm_getcsr();
+    const vf scale = vf_set(job->scale);
+
+    for (size_t i = 0, here = n; i < n; i += here) {
+        encode_arrays at = { src + i, src + i, (const char *)bits + i * width,
+                             (char *)dst + i * bytes, n };
+        if (scaled) {
+            here = n - i < PIECE_SCALED ? n - i : PIECE_SCALED;
+            for (size_t j = 0; j < here; j += LANES)
+                vf_store(products + j, vf_mul(vf_load(src + i + j), scale));
+            at.x = products;
+            at.n = here;
+        }
+        _mm_setcsr(mode | (unsigned)_MM_ROUND_TOWARD_ZERO);
+        if (bytes == 1)
+            run_fast1(FPX_FAST_SR, 0, width, job, at);
+        else
+            run_fast2(FPX_FAST_SR, 0, bytes, width, job, at);
+        _mm_setcsr(mode);
     }
 }
 
@@ -179,14 +268,31 @@ LOOP_INLINE void run_fast(fpx_fast_kind kind, size_t bytes, size_t width, const 
     {                                                                                              \
         run_any(KIND, BYTES, job, src, bits, dst, n);                                              \
     }
-#define FAST_LOOP(NAME, KIND, BYTES, WIDTH)                                                        \
+/* With a scale and without. A multiplication by 1 costs more than its share: 30 cycles (Zen 4) and more where a
+ * source is subnormal. */
+#define NEAREST_LOOPS(NAME, KIND, BYTES)                                                           \
     static void NAME(const encode_job *job, const float *src, const void *bits, void *dst,         \
                      size_t n)                                                                     \
     {                                                                                              \
-        if ((BYTES) == 1)                                                                          \
-            run_fast1(KIND, 1, WIDTH, job, src, bits, dst, n);                                     \
-        else                                                                                       \
-            run_fast(KIND, BYTES, WIDTH, job, src, bits, dst, n);                                  \
+        (void)bits;                                                                                \
+        run_nearest(KIND, 1, BYTES, job, src, dst, n);                                             \
+    }                                                                                              \
+    static void NAME##_unscaled(const encode_job *job, const float *src, const void *bits,         \
+                                void *dst, size_t n)                                               \
+    {                                                                                              \
+        (void)bits;                                                                                \
+        run_nearest(KIND, 0, BYTES, job, src, dst, n);                                             \
+    }
+#define RANDOM_LOOPS(NAME, BYTES, WIDTH)                                                           \
+    static void NAME(const encode_job *job, const float *src, const void *bits, void *dst,         \
+                     size_t n)                                                                     \
+    {                                                                                              \
+        run_random(1, BYTES, WIDTH, job, src, bits, dst, n);                                       \
+    }                                                                                              \
+    static void NAME##_unscaled(const encode_job *job, const float *src, const void *bits,         \
+                                void *dst, size_t n)                                               \
+    {                                                                                              \
+        run_random(0, BYTES, WIDTH, job, src, bits, dst, n);                                       \
     }
 
 ANY_LOOP(any_edge1, ENCODE_FIXED_EDGE, 1)
@@ -198,27 +304,14 @@ ANY_LOOP(any_ab4, ENCODE_SR_AB, 4)
 ANY_LOOP(any_c1, ENCODE_SR_C, 1)
 ANY_LOOP(any_c2, ENCODE_SR_C, 2)
 ANY_LOOP(any_c4, ENCODE_SR_C, 4)
-FAST_LOOP(fast_add1, FPX_FAST_ADD, 1, 0)
-FAST_LOOP(fast_add2, FPX_FAST_ADD, 2, 0)
-FAST_LOOP(fast_bits2, FPX_FAST_BITS, 2, 0)
-FAST_LOOP(fast_bits4, FPX_FAST_BITS, 4, 0)
-FAST_LOOP(fast_sr1, FPX_FAST_SR, 1, 4)
-FAST_LOOP(fast_sr2, FPX_FAST_SR, 2, 4)
-FAST_LOOP(fast_sr1_u16, FPX_FAST_SR, 1, 2)
-FAST_LOOP(fast_sr2_u16, FPX_FAST_SR, 2, 2)
-
-/* Without a scale. Its multiplication by 1 costs more than its share: about 30 cycles where a source is subnormal
- * (Zen 4). */
-#define UNSCALED_LOOP(NAME, KIND, WIDTH)                                                           \
-    static void NAME(const encode_job *job, const float *src, const void *bits, void *dst,         \
-                     size_t n)                                                                     \
-    {                                                                                              \
-        run_fast1(KIND, 0, WIDTH, job, src, bits, dst, n);                                         \
-    }
-
-UNSCALED_LOOP(unscaled_add1, FPX_FAST_ADD, 0)
-UNSCALED_LOOP(unscaled_sr1, FPX_FAST_SR, 4)
-UNSCALED_LOOP(unscaled_sr1_u16, FPX_FAST_SR, 2)
+NEAREST_LOOPS(add1, FPX_FAST_ADD, 1)
+NEAREST_LOOPS(add2, FPX_FAST_ADD, 2)
+NEAREST_LOOPS(bits2, FPX_FAST_BITS, 2)
+NEAREST_LOOPS(bits4, FPX_FAST_BITS, 4)
+RANDOM_LOOPS(sr1, 1, 4)
+RANDOM_LOOPS(sr2, 2, 4)
+RANDOM_LOOPS(sr1_u16, 1, 2)
+RANDOM_LOOPS(sr2_u16, 2, 2)
 
 /* By the width of a code (fpx_width_slot); NULL: no such loop. */
 static encode_loop *const any_loops[3][3] = {
@@ -226,15 +319,14 @@ static encode_loop *const any_loops[3][3] = {
     [ENCODE_SR_AB] = { any_ab1, any_ab2, any_ab4 },
     [ENCODE_SR_C] = { any_c1, any_c2, any_c4 },
 };
-static encode_loop *const fast_loops[4][3] = {
-    [FPX_FAST_ADD] = { fast_add1, fast_add2, NULL },
-    [FPX_FAST_BITS] = { NULL, fast_bits2, fast_bits4 },
-    [FPX_FAST_SR] = { fast_sr1, fast_sr2, NULL },
+/* The last index: without a scale. */
+static encode_loop *const fast_loops[4][3][2] = {
+    [FPX_FAST_ADD] = { { add1, add1_unscaled }, { add2, add2_unscaled } },
+    [FPX_FAST_BITS] = { [1] = { bits2, bits2_unscaled }, [2] = { bits4, bits4_unscaled } },
+    [FPX_FAST_SR] = { { sr1, sr1_unscaled }, { sr2, sr2_unscaled } },
 };
-static encode_loop *const fast_loops_u16[3] = { fast_sr1_u16, fast_sr2_u16, NULL };
-static encode_loop *const unscaled_loops1[4] = {
-    [FPX_FAST_ADD] = unscaled_add1, [FPX_FAST_SR] = unscaled_sr1
-};
+static encode_loop *const fast_loops_u16[3][2] = { { sr1_u16, sr1_u16_unscaled },
+                                                   { sr2_u16, sr2_u16_unscaled } };
 
 static int is_one(float scale)
 {
@@ -245,10 +337,8 @@ static encode_loop *loop_of(const fpx_conversion *c, fpx_fast_kind fast, float s
 {
     const size_t slot = fpx_width_slot(&c->format);
 
-    if (slot == 0 && is_one(scale) && unscaled_loops1[fast] != NULL)
-        return unscaled_loops1[fast];
-    if (fast_loops[fast][slot] != NULL)
-        return fast_loops[fast][slot];
+    if (fast_loops[fast][slot][0] != NULL)
+        return fast_loops[fast][slot][is_one(scale)];
     if (c->round != FPX_SR)
         return any_loops[ENCODE_FIXED_EDGE][slot];
     return any_loops[c->sr_variant == FPX_SR_C ? ENCODE_SR_C : ENCODE_SR_AB][slot];
@@ -303,8 +393,7 @@ static void encode_f32_u16_lanes(const fpx_conversion *c, float scale, const flo
     job.scale = scale;
     job.fast = fpx_fast_plan_make(c, &job.plan);
     encode_loop *const loop = loop_of(c, job.fast.kind, scale);
-    encode_loop *const narrow =
-        bytes == 1 && is_one(scale) ? unscaled_sr1_u16 : fast_loops_u16[fpx_width_slot(&c->format)];
+    encode_loop *const narrow = fast_loops_u16[fpx_width_slot(&c->format)][is_one(scale)];
     if (job.fast.kind == FPX_FAST_SR && narrow != NULL) {
         run_loop(narrow, &job, bytes, src, bits, 2, dst, n);
         return;

@@ -169,6 +169,11 @@ static inline vm vf_unordered(vf a, vf b)
     return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_UNORD_Q));
 }
 
+static inline vm vm_none(void)
+{
+    return _mm256_setzero_si256();
+}
+
 static inline vm vm_or(vm a, vm b)
 {
     return _mm256_or_si256(a, b);
@@ -315,9 +320,9 @@ static inline vi wide_mul(vi a, vi b)
     return _mm256_mul_epu32(a, b);
 }
 
-static inline vi wide_high(vi a)
+static inline vi wide_high(vi a) /* a shuffle: the products keep the shifts' ports busy */
 {
-    return _mm256_srli_epi64(a, 32);
+    return _mm256_shuffle_epi32(a, 0xf5);
 }
 
 static inline vi wide_xor3(vi a, vi b, vi c)

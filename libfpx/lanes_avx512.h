@@ -162,6 +162,11 @@ static inline vm vf_unordered(vf a, vf b)
     return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
 }
 
+static inline vm vm_none(void)
+{
+    return 0;
+}
+
 static inline vm vm_or(vm a, vm b)
 {
     return _mm512_kor(a, b);
