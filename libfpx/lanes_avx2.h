@@ -282,22 +282,31 @@ static inline vi half_mul_high(vi a, vi b)
     return _mm256_mulhi_epu16(a, b);
 }
 
-static inline vi half_sll(vi a, int count)
+static inline vi half_mul_low(vi a, vi b)
 {
-    return _mm256_sll_epi16(a, _mm_cvtsi32_si128(count));
+    return _mm256_mullo_epi16(a, b);
 }
 
-static inline vi half_sra(vi a, int count) /* the sign moves in from above */
+/* Of signed numbers, in 2^15, rounded. */
+static inline vi half_mul_fraction(vi a, vi b)
 {
-    return _mm256_sra_epi16(a, _mm_cvtsi32_si128(count));
+    return _mm256_mulhrs_epi16(a, b);
 }
 
-/* Any lane with a > b (signed) or c == d. */
-static inline int half_any(vi a, vi b, vi c, vi d)
+static inline vi half_max(vi a, vi b) /* signed */
 {
-    const __m256i m = _mm256_or_si256(_mm256_cmpgt_epi16(a, b), _mm256_cmpeq_epi16(c, d));
+    return _mm256_max_epi16(a, b);
+}
 
-    return !_mm256_testz_si256(m, m);
+/* Any lane with a > b (signed); with a == b. */
+static inline int half_any_gt(vi a, vi b)
+{
+    return _mm256_movemask_epi8(_mm256_cmpgt_epi16(a, b)) != 0;
+}
+
+static inline int half_any_eq(vi a, vi b)
+{
+    return _mm256_movemask_epi8(_mm256_cmpeq_epi16(a, b)) != 0;
 }
 
 static inline vf half_low(vi a)

@@ -264,19 +264,29 @@ static inline vi half_mul_high(vi a, vi b)
     return _mm512_mulhi_epu16(a, b);
 }
 
-static inline vi half_sll(vi a, int count)
+static inline vi half_mul_low(vi a, vi b)
 {
-    return _mm512_sll_epi16(a, _mm_cvtsi32_si128(count));
+    return _mm512_mullo_epi16(a, b);
 }
 
-static inline vi half_sra(vi a, int count)
+static inline vi half_mul_fraction(vi a, vi b)
 {
-    return _mm512_sra_epi16(a, _mm_cvtsi32_si128(count));
+    return _mm512_mulhrs_epi16(a, b);
 }
 
-static inline int half_any(vi a, vi b, vi c, vi d)
+static inline vi half_max(vi a, vi b)
 {
-    return (_mm512_cmpgt_epi16_mask(a, b) | _mm512_cmpeq_epi16_mask(c, d)) != 0;
+    return _mm512_max_epi16(a, b);
+}
+
+static inline int half_any_gt(vi a, vi b)
+{
+    return _mm512_cmpgt_epi16_mask(a, b) != 0;
+}
+
+static inline int half_any_eq(vi a, vi b)
+{
+    return _mm512_cmpeq_epi16_mask(a, b) != 0;
 }
 
 static inline vf half_low(vi a)
