@@ -236,7 +236,7 @@ LOOP_INLINE void run_nearest(fpx_fast_kind kind, int scaled, size_t bytes, const
 LOOP_INLINE void run_random(int scaled, size_t bytes, size_t width, const encode_job *job,
                             const float *src, const void *bits, void *dst, size_t n)
 {
-    enum { PIECE_SCALED = 512 };
+    enum { PIECE_SCALED = 256 };
     float products[PIECE_SCALED];
     const unsigned mode = _mm_getcsr();
     const vf scale = vf_set(job->scale);
