@@ -334,9 +334,9 @@ static inline vi wide_high(vi a) /* a shuffle: the products keep the shifts' por
     return _mm256_shuffle_epi32(a, 0xf5);
 }
 
-static inline vi wide_xor3(vi a, vi b, vi c)
+static inline vi wide_xor3(vi a, vi b, vi c) /* a comes last */
 {
-    return _mm256_xor_si256(_mm256_xor_si256(a, b), c);
+    return _mm256_xor_si256(a, _mm256_xor_si256(b, c));
 }
 
 /* Block numbers first + 0 .. first + 3 as low and high words, in the order that wide_store expects. */

@@ -14,7 +14,7 @@ typedef struct philox_lanes {
 } philox_lanes;
 
 /* Vectors of blocks that go side by side: the steps of one wait for each other longer than they take. */
-enum { ABREAST = 2 };
+enum { ABREAST = 4 };
 
 static inline __attribute__((always_inline)) void philox_batch(const philox_lanes *k,
                                                                uint64_t first, uint32_t *dst,
