@@ -91,10 +91,44 @@ int fpx_encode_plan_make(const fpx_conversion *c, fpx_encode_plan *ret_plan)
     return 1;
 }
 
-/* Every intermediate of the addition is a normal float32. */
-static int adds_exactly(const fpx_format *f, uint32_t clamp)
+/* Up to the limit every sum is a normal float32, and its significand in units of the last place a number of 16 bits
+ * with sign. */
+static int adds_exactly(const fpx_format *f, const fpx_fast_plan *fast)
 {
-    return f->mbits <= 22 && 1 - f->bias >= -126 && (int)(clamp >> 23) + 23 - f->mbits <= 254;
+    const int field = (int)((fast->lowest >> 23) - 1 + (fast->limit >> f->mbits));
+
+    return f->mbits <= 13 && 1 - f->bias >= -126 && field + fast->down <= 254;
+}
+
+static void plan_add(const fpx_format *f, fpx_fast_plan *fast)
+{
+    /* An exponent lies 7 bits up in its half: the parts meet at the higher of the two places. */
+    const int place = f->mbits > 7 ? f->mbits : 7;
+
+    fast->up = (uint32_t)(127 + fast->down) << 23;
+    fast->left = place - f->mbits;
+    fast->parts = UINT32_C(1) << (place - 7 + 16) | UINT32_C(1) << fast->left;
+    fast->base = ((fast->lowest >> 23) + (uint32_t)fast->down) << place;
+}
+
+/* Below the last place a word has 23 - mbits bits: as many of the random ones go there, and half a step of variant B.
+ * Where that is not all, the rest can only matter by a carry into bits that are all set. */
+static void plan_random(const fpx_conversion *c, const fpx_encode_plan *p, fpx_fast_plan *fast)
+{
+    const int below = p->sr_bits + (c->sr_variant == FPX_SR_B);
+
+    fast->random_half = p->sr_half >> (32 - fast->down);
+    fast->full = below > fast->down ? (UINT32_C(1) << fast->down) - 1 : 0;
+    fast->base = (p->least - 1) << c->format.mbits;
+}
+
+/* What Inf's bits come to is the limit or more, and so is what is above. */
+static int adds_random(const fpx_conversion *c, const fpx_encode_plan *p, const fpx_fast_plan *fast)
+{
+    const int mbits = c->format.mbits;
+
+    return c->sr_variant != FPX_SR_C && mbits <= 22 && p->least >= 1 &&
+           fast->limit + ((uint64_t)(p->least - 1) << mbits) <= UINT64_C(255) << mbits;
 }
 
 static int shares_f32_exponent(const fpx_format *f)
@@ -102,27 +136,19 @@ static int shares_f32_exponent(const fpx_format *f)
     return f->ebits == 8 && f->bias == 127 && f->specials == FPX_SPECIALS_IEEE;
 }
 
-/* Below the last place a word has 23 - mbits bits: enough for R, and half a step of it in variant B. A source
- * without hidden bit needs no care where all normals are 2^-102 and more, so that it is 0 in any case, nor where it
- * is a subnormal of the format too. */
-static int sr_fits(const fpx_conversion *c, const fpx_encode_plan *p)
-{
-    return c->sr_variant != FPX_SR_C && (p->least >= 25 || p->least == 1) &&
-           p->sr_bits + (c->sr_variant == FPX_SR_B) <= 23 - p->mbits;
-}
-
-static fpx_fast_kind fast_kind(const fpx_conversion *c, const fpx_encode_plan *p, uint32_t clamp)
+static fpx_fast_kind fast_kind(const fpx_conversion *c, const fpx_encode_plan *p,
+                               const fpx_fast_plan *fast)
 {
     const fpx_format *const f = &c->format;
 
     if (c->round == FPX_SR)
-        return sr_fits(c, p) ? FPX_FAST_SR : FPX_FAST_NONE;
+        return adds_random(c, p, fast) ? FPX_FAST_SR : FPX_FAST_NONE;
     if (c->round != FPX_RNE)
         return FPX_FAST_NONE;
     if (shares_f32_exponent(f))
         return FPX_FAST_BITS;
     /* The sum's parity is the code's only where a fraction bit is stored. */
-    return f->mbits >= 1 && adds_exactly(f, clamp) ? FPX_FAST_ADD : FPX_FAST_NONE;
+    return f->mbits >= 1 && adds_exactly(f, fast) ? FPX_FAST_ADD : FPX_FAST_NONE;
 }
 
 fpx_fast_plan fpx_fast_plan_make(const fpx_conversion *c, const fpx_encode_plan *p)
@@ -140,12 +166,12 @@ fpx_fast_plan fpx_fast_plan_make(const fpx_conversion *c, const fpx_encode_plan 
     fast.to_sign = 32 - f->bits;
     fast.limit = (uint32_t)limit;
     fast.lowest = p->least << 23;
-    fast.clamp = (uint32_t)(limit << fast.down) + fast.lowest - (UINT32_C(1) << 23);
-    fast.up = (uint32_t)fast.down << 23;
     fast.half = (UINT32_C(1) << fast.down) >> 1;
-    fast.kind = fast_kind(c, p, fast.clamp);
-    fast.random_half = fast.kind == FPX_FAST_SR ? p->sr_half >> (32 - fast.down) : 0;
-    fast.base = fast.kind == FPX_FAST_ADD ? fast.lowest >> fast.down : 0;
+    fast.kind = fast_kind(c, p, &fast);
+    if (fast.kind == FPX_FAST_ADD)
+        plan_add(f, &fast);
+    if (fast.kind == FPX_FAST_SR)
+        plan_random(c, p, &fast);
     return fast;
 }
 

@@ -31,13 +31,13 @@ typedef struct fpx_encode_plan {
     int zero_is_special; /* else zero is a number like others */
 } fpx_encode_plan;
 
-/* Shorter ways that are right for signed formats whose overflow gives the largest code or the one above, and whose
- * NaN is rare: a group with a NaN takes the plan above. */
+/* Shorter ways that are right for signed formats whose overflow gives the largest code or the one above. What they make
+ * of a NaN is overwritten. */
 typedef enum fpx_fast_kind {
     FPX_FAST_NONE,
     FPX_FAST_ADD,  /* RNE by a float32 addition that rounds at the last place */
     FPX_FAST_BITS, /* RNE of the bits themselves: bf16 and others with float32's exponent field */
-    FPX_FAST_SR    /* A and B, where a word holds the random bits below the last place */
+    FPX_FAST_SR    /* A and B by an integer addition below the last place */
 } fpx_fast_kind;
 
 typedef struct fpx_fast_plan {
@@ -45,12 +45,16 @@ typedef struct fpx_fast_plan {
     int down;        /* 23 - mbits */
     int to_sign;     /* 32 - bits: from float32's sign to the code's */
     uint32_t limit;  /* the largest magnitude that is written: max_code, or what overflow gives */
-    uint32_t clamp;  /* float32 bits of the limit's value, as if it were a number */
     uint32_t lowest; /* float32 bits of the least normal value */
-    uint32_t up;     /* (23 - mbits) << 23: the exponent of the addend above the number's */
-    uint32_t base;   /* ADD: what its magnitudes are too large by; else 0 */
-    uint32_t half;   /* BITS: half a last place; 0 for float32 itself */
+    uint32_t up;     /* ADD: float32 bits of 2^(23 - mbits): the addend is this times 2^E */
+    uint32_t
+        parts; /* ADD: what a sum's low half and (upper 16 bits) its high half are multiplied by */
+    int left;  /* ADD: its magnitudes are this many bits up */
+    uint32_t base;        /* ADD and SR: and too large by this */
+    uint32_t half;        /* BITS: half a last place; 0 for float32 itself */
     uint32_t random_half; /* SR: variant B's half step below the last place; else 0 */
+    uint32_t
+        full; /* SR: where these bits of a sum are all set, bits that it has not may matter; else 0 */
 } fpx_fast_plan;
 
 /* 1 where the vector kernels can do this conversion, else 0 (ret_plan is then undefined). The conversion is valid. */

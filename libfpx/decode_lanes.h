@@ -73,9 +73,10 @@ static inline vf decode_fields(const decode_lanes *k, vi code)
         vi_select(vi_eq(vi_and(code, k->all), k->lone), vi_set(0x7fc00000u), signed_value));
 }
 
-/* Float16 has the fields with an exponent that is off by a power of two, which goes into the scale. */
+/* Float16 has the fields with an exponent that is off by a power of two, which goes into the scale. Shifts are
+ * multiplications, which are one step everywhere. */
 typedef struct half_plan {
-    int up, down;             /* from a code to float16's place */
+    uint16_t up, down;        /* factor, then fraction: from a code to float16's place */
     uint16_t mask, max, lone; /* fields; the largest finite; the lone sign bit, or no value */
     float scale;
 } half_plan;
@@ -85,10 +86,13 @@ static half_plan plan_half(const fpx_format *f, float scale)
     const int is_signed = (f->flags & FPX_FORMAT_UNSIGNED) == 0;
     const uint32_t bits = fpx_f32_bits(scale);
     const uint32_t power = (uint32_t)(15 - f->bias) << 23;
+    const unsigned up = 1u << (is_signed ? 16 - f->bits : 10 - f->mbits);
+    const int down = is_signed ? 5 - f->ebits : 0;
     half_plan p;
 
-    p.up = is_signed ? 16 - f->bits : 10 - f->mbits;
-    p.down = is_signed ? 5 - f->ebits : 0;
+    /* There is no fraction +1: -1 undoes a negative factor. */
+    p.up = (uint16_t)(down > 0 ? up : 0x10000 - up);
+    p.down = (uint16_t)(0x8000u >> down);
     p.mask =
         (uint16_t)(fpx_low_mask(f->ebits + f->mbits) << (10 - f->mbits) | (is_signed ? 0x8000 : 0));
     p.max = (uint16_t)(f->max_code << (10 - f->mbits));
@@ -105,29 +109,57 @@ static inline __attribute__((always_inline)) vi load_codes(const void *src, size
     return bytes == 2 ? vi_load_u16((const uint16_t *)src + i) : vi_load((const uint32_t *)src + i);
 }
 
+/* In steps of `pairs` times 2 * LANES codes, which are looked at together. */
 static inline __attribute__((always_inline)) void run_half(const fpx_format *f, float by,
-                                                           size_t bytes, const void *src,
-                                                           float *dst, size_t n)
+                                                           size_t bytes, size_t pairs,
+                                                           const void *src, float *dst, size_t n)
 {
     const half_plan p = plan_half(f, by);
     const decode_lanes k = decode_lanes_of(f, by);
+    const int has_lone = p.lone == 0x8000;
+    const vi up = half_set(p.up);
+    const vi down = half_set(p.down);
     const vi mask = half_set(p.mask);
+    const vi magnitude = half_set(p.mask & INT16_MAX);
     const vi max = half_set(p.max);
     const vi lone = half_set(p.lone);
     const vf scale = vf_set(p.scale);
 
-    for (size_t i = 0; i < n; i += (size_t)2 * LANES) {
-        const char *const at = (const char *)src + i * bytes;
-        const vi code = bytes == 1 ? half_load_u8(at) : half_load_u16(at);
-        const vi h = vi_and(half_sra(half_sll(code, p.up), p.down), mask);
-        if (half_any(vi_and(h, half_set(INT16_MAX)), max, h, lone)) {
-            vf_store(dst + i, decode_fields(&k, load_codes(src, bytes, i)));
-            vf_store(dst + i + LANES, decode_fields(&k, load_codes(src, bytes, i + LANES)));
+    for (size_t i = 0; i < n; i += pairs * 2 * LANES) {
+        vi h[2];
+        vi top = half_set(0);
+        int is_special = 0;
+
+        for (size_t v = 0; v < pairs; v++) {
+            const char *const at = (const char *)src + (i + v * 2 * LANES) * bytes;
+            const vi code = bytes == 1 ? half_load_u8(at) : half_load_u16(at);
+            const vi placed = half_mul_fraction(half_mul_low(code, up), down);
+            h[v] = vi_and(placed, mask);
+            top = half_max(top, vi_and(placed, magnitude));
+            is_special |= has_lone && half_any_eq(h[v], lone);
+        }
+        if (is_special || half_any_gt(top, max)) {
+            for (size_t j = i; j < i + pairs * 2 * LANES; j += LANES)
+                vf_store(dst + j, decode_fields(&k, load_codes(src, bytes, j)));
             continue;
         }
-        vf_store(dst + i, vf_mul(half_low(h), scale));
-        vf_store(dst + i + LANES, vf_mul(half_high(h), scale));
+        for (size_t v = 0; v < pairs; v++) {
+            vf_store(dst + i + v * 2 * LANES, vf_mul(half_low(h[v]), scale));
+            vf_store(dst + i + v * 2 * LANES + LANES, vf_mul(half_high(h[v]), scale));
+        }
     }
+}
+
+/* Most two pairs at a time, one that is left alone. */
+static inline __attribute__((always_inline)) void run_halves(const fpx_format *f, float by,
+                                                             size_t bytes, const void *src,
+                                                             float *dst, size_t n)
+{
+    const size_t most = n - n % (4 * LANES);
+
+    run_half(f, by, bytes, 2, src, dst, most);
+    if (most < n)
+        run_half(f, by, bytes, 1, (const char *)src + most * bytes, dst + most, n - most);
 }
 
 static inline __attribute__((always_inline)) void run_fields(const fpx_format *f, float scale,
@@ -140,17 +172,19 @@ static inline __attribute__((always_inline)) void run_fields(const fpx_format *f
         vf_store(dst + i, decode_fields(&k, load_codes(src, bytes, i)));
 }
 
-/* The bits are in order already; only a NaN needs another look. */
+/* The bits are in order already; only a NaN needs another look. A product with 1 would cost a hundred cycles where a
+ * value is subnormal. */
 static inline __attribute__((always_inline)) void run_upper(const fpx_format *f, float scale,
-                                                            size_t bytes, const void *src,
-                                                            float *dst, size_t n)
+                                                            int scaled, size_t bytes,
+                                                            const void *src, float *dst, size_t n)
 {
     const decode_lanes k = decode_lanes_of(f, scale);
     const vi up = vi_set((uint32_t)k.up);
 
     for (size_t i = 0; i < n; i += LANES) {
         const vi code = load_codes(src, bytes, i);
-        const vf product = vf_mul(vf_bits(vi_sllv(code, up)), k.scale);
+        const vf value = vf_bits(vi_sllv(code, up));
+        const vf product = scaled ? vf_mul(value, k.scale) : value;
         vf_store(dst + i,
                  vm_any(vf_unordered(product, product)) ? decode_fields(&k, code) : product);
     }
@@ -210,9 +244,11 @@ static inline __attribute__((always_inline)) size_t decode_whole(const fpx_forma
     if (bytes == 1 && way == FPX_DECODE_TABLE16)
         run_table16(f, scale, src, dst, whole);
     else if (bytes < 4 && way == FPX_DECODE_HALF)
-        run_half(f, scale, bytes, src, dst, whole);
+        run_halves(f, scale, bytes, src, dst, whole);
+    else if (way == FPX_DECODE_UPPER && fpx_f32_bits(scale) == 0x3f800000u)
+        run_upper(f, scale, 0, bytes, src, dst, whole);
     else if (way == FPX_DECODE_UPPER)
-        run_upper(f, scale, bytes, src, dst, whole);
+        run_upper(f, scale, 1, bytes, src, dst, whole);
     else if (bytes == 1 && way == FPX_DECODE_TABLE256)
         run_table256(f, scale, src, dst, whole);
     else if (way == FPX_DECODE_FIELDS)

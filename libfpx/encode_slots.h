@@ -1,168 +1,12 @@
-/* encode_slots.h - the loops over encode_lanes.h and encode_fast.h, and the kernels of each code width. A loop takes
- * whole groups; what is left of an array goes through it once more in a padded copy. */
+/* encode_slots.h - the kernels of each code width, which choose among encode_loops.h's loops. A loop takes whole
+ * groups; what is left of an array goes through it once more in a padded copy. */
 #ifndef FPX_ENCODE_SLOTS_H
 #define FPX_ENCODE_SLOTS_H
 
 #include <string.h>
 
 #include "convert_kernels.h"
-#include "encode_fast.h"
-#include "encode_lanes.h"
-#include "format_bits.h"
-#include "lanes.h"
-
-#define LOOP_INLINE static inline __attribute__((always_inline))
-
-enum {
-    WIDEST_GROUP = 4 * LANES,
-    /* Bytes of input prefetched ahead: 512 gave 5.4 G elements/s, 4096 6.4, 8192 6.8 (Zen 5, E4M3). */
-    AHEAD = 8192
-};
-
-typedef struct encode_job {
-    fpx_encode_plan plan;
-    fpx_fast_plan fast;
-    float scale;
-} encode_job;
-
-/* n is a multiple of the group; random bits have the width that the loop is for. */
-typedef void encode_loop(const encode_job *job, const float *src, const void *bits, void *dst,
-                         size_t n);
-
-/* A register of codes holds this many times LANES of them. */
-LOOP_INLINE size_t vectors_of(size_t bytes)
-{
-    return 4 / bytes;
-}
-
-LOOP_INLINE void prefetch(const float *at)
-{
-    for (size_t line = 0; line < WIDEST_GROUP * sizeof *at; line += 64)
-        _mm_prefetch((const char *)at + AHEAD + line, _MM_HINT_T0);
-}
-
-/* Vector v of the random bits at element i; without, zeros. */
-LOOP_INLINE vi load_random(const void *bits, size_t width, size_t i)
-{
-    if (width == 4)
-        return vi_load((const uint32_t *)bits + i);
-    return width == 2 ? vi_load_u16((const uint16_t *)bits + i) : vi_set(0);
-}
-
-LOOP_INLINE void store_codes(void *dst, size_t bytes, size_t i, const vi *code)
-{
-    if (bytes == 1)
-        store_codes8((uint8_t *)dst + i, code);
-    else if (bytes == 2)
-        store_codes16((uint16_t *)dst + i, code);
-    else
-        vi_store((uint32_t *)dst + i, code[0]);
-}
-
-/* One group by the plan of all policies. */
-LOOP_INLINE void group_any(enum encode_kind kind, size_t bytes, const encode_lanes *k,
-                           const float *src, const void *bits, size_t width, void *dst, size_t i)
-{
-    vi code[4];
-
-    for (size_t v = 0; v < vectors_of(bytes); v++) {
-        const size_t at = i + v * LANES;
-        code[v] = encode_any(kind, k, vf_load(src + at), load_random(bits, width, at));
-    }
-    store_codes(dst, bytes, i, code);
-}
-
-LOOP_INLINE void run_any(enum encode_kind kind, size_t bytes, const encode_job *job,
-                         const float *src, const void *bits, void *dst, size_t n)
-{
-    const encode_lanes k = encode_lanes_of(&job->plan, job->scale);
-    const size_t width = kind == ENCODE_FIXED_EDGE ? 0 : 4;
-
-    for (size_t i = 0; i < n; i += vectors_of(bytes) * LANES)
-        group_any(kind, bytes, &k, src, bits, width, dst, i);
-}
-
-LOOP_INLINE vi magnitude_fast(fpx_fast_kind kind, const fast_lanes *k, vf x, vi random)
-{
-    if (kind == FPX_FAST_SR)
-        return magnitude_random(k, x, random);
-    return kind == FPX_FAST_ADD ? magnitude_add(k, x) : magnitude_near(k, x);
-}
-
-/* A NaN in a group: not inlined, so that the loop has the registers to itself. */
-static __attribute__((noinline)) void slow_group(const encode_job *job, size_t bytes,
-                                                 const float *src, const void *bits, size_t width,
-                                                 void *dst, size_t i)
-{
-    const encode_lanes k = encode_lanes_of(&job->plan, job->scale);
-
-    group_any(width == 0 ? ENCODE_FIXED_EDGE : ENCODE_SR_AB, bytes, &k, src, bits, width, dst, i);
-}
-
-/* Vectors come in pairs, so that few are alive at once; a NaN is looked for beside the work. */
-LOOP_INLINE void run_fast1(fpx_fast_kind kind, int scaled, size_t width, const encode_job *job,
-                           const float *src, const void *bits, void *dst, size_t n)
-{
-    const fast_lanes k = fast_lanes_of(&job->fast, &job->plan);
-    const vf scale = vf_set(job->scale);
-    const uint16_t base = (uint16_t)job->fast.base;
-    const uint8_t limit = (uint8_t)job->fast.limit;
-    const int to_sign = job->fast.to_sign - 24;
-
-    for (size_t i = 0; i < n; i += (size_t)4 * LANES) {
-        vi magnitudes[2];
-        vi signs[2];
-        vm nan[2];
-
-        prefetch(src + i);
-        for (size_t pair = 0; pair < 2; pair++) {
-            const size_t at = i + 2 * pair * LANES;
-            const vf x = scaled ? vf_mul(vf_load(src + at), scale) : vf_load(src + at);
-            const vf y =
-                scaled ? vf_mul(vf_load(src + at + LANES), scale) : vf_load(src + at + LANES);
-            nan[pair] = vf_unordered(x, y);
-            signs[pair] = pack_signs(x, y);
-            magnitudes[pair] =
-                pack_codes(magnitude_fast(kind, &k, x, load_random(bits, width, at)),
-                           magnitude_fast(kind, &k, y, load_random(bits, width, at + LANES)));
-        }
-        if (vm_any(vm_or(nan[0], nan[1])))
-            slow_group(job, 1, src, bits, width, dst, i);
-        else
-            store_signed8((uint8_t *)dst + i, magnitudes, signs, base, limit, to_sign);
-    }
-}
-
-/* Codes of 2 or 4 bytes. */
-LOOP_INLINE void run_fast(fpx_fast_kind kind, size_t bytes, size_t width, const encode_job *job,
-                          const float *src, const void *bits, void *dst, size_t n)
-{
-    const fast_lanes k = fast_lanes_of(&job->fast, &job->plan);
-    const vf scale = vf_set(job->scale);
-    const vi base = vi_set(job->fast.base);
-    const vi limit = vi_set(job->fast.limit);
-    const vi sign = vi_set(job->plan.sign);
-    const vi to_sign = vi_set((uint32_t)job->fast.to_sign);
-
-    for (size_t i = 0; i < n; i += vectors_of(bytes) * LANES) {
-        vf x[2];
-        vi code[2];
-
-        prefetch(src + i);
-        for (size_t v = 0; v < vectors_of(bytes); v++) {
-            const size_t at = i + v * LANES;
-            x[v] = vf_mul(vf_load(src + at), scale);
-            code[v] = magnitude_fast(kind, &k, x[v], load_random(bits, width, at));
-            if (kind == FPX_FAST_ADD)
-                code[v] = vi_sub(code[v], base);
-            code[v] = vi_or(vi_min(code[v], limit), vi_and(vi_srlv(vi_bits(x[v]), to_sign), sign));
-        }
-        if (vm_any(vf_unordered(x[0], x[vectors_of(bytes) - 1])))
-            slow_group(job, bytes, src, bits, width, dst, i);
-        else
-            store_codes(dst, bytes, i, code);
-    }
-}
+#include "encode_loops.h"
 
 #define ANY_LOOP(NAME, KIND, BYTES)                                                                \
     static void NAME(const encode_job *job, const float *src, const void *bits, void *dst,         \
@@ -170,14 +14,31 @@ LOOP_INLINE void run_fast(fpx_fast_kind kind, size_t bytes, size_t width, const 
     {                                                                                              \
         run_any(KIND, BYTES, job, src, bits, dst, n);                                              \
     }
-#define FAST_LOOP(NAME, KIND, BYTES, WIDTH)                                                        \
+/* With a scale and without. A multiplication by 1 costs more than its share: 30 cycles (Zen 4) and more where a
+ * source is subnormal. */
+#define NEAREST_LOOPS(NAME, KIND, BYTES)                                                           \
     static void NAME(const encode_job *job, const float *src, const void *bits, void *dst,         \
                      size_t n)                                                                     \
     {                                                                                              \
-        if ((BYTES) == 1)                                                                          \
-            run_fast1(KIND, 1, WIDTH, job, src, bits, dst, n);                                     \
-        else                                                                                       \
-            run_fast(KIND, BYTES, WIDTH, job, src, bits, dst, n);                                  \
+        (void)bits;                                                                                \
+        run_nearest(KIND, 1, BYTES, job, src, dst, n);                                             \
+    }                                                                                              \
+    static void NAME##_unscaled(const encode_job *job, const float *src, const void *bits,         \
+                                void *dst, size_t n)                                               \
+    {                                                                                              \
+        (void)bits;                                                                                \
+        run_nearest(KIND, 0, BYTES, job, src, dst, n);                                             \
+    }
+#define RANDOM_LOOPS(NAME, BYTES, WIDTH)                                                           \
+    static void NAME(const encode_job *job, const float *src, const void *bits, void *dst,         \
+                     size_t n)                                                                     \
+    {                                                                                              \
+        run_random(1, BYTES, WIDTH, job, src, bits, dst, n);                                       \
+    }                                                                                              \
+    static void NAME##_unscaled(const encode_job *job, const float *src, const void *bits,         \
+                                void *dst, size_t n)                                               \
+    {                                                                                              \
+        run_random(0, BYTES, WIDTH, job, src, bits, dst, n);                                       \
     }
 
 ANY_LOOP(any_edge1, ENCODE_FIXED_EDGE, 1)
@@ -189,27 +50,14 @@ ANY_LOOP(any_ab4, ENCODE_SR_AB, 4)
 ANY_LOOP(any_c1, ENCODE_SR_C, 1)
 ANY_LOOP(any_c2, ENCODE_SR_C, 2)
 ANY_LOOP(any_c4, ENCODE_SR_C, 4)
-FAST_LOOP(fast_add1, FPX_FAST_ADD, 1, 0)
-FAST_LOOP(fast_add2, FPX_FAST_ADD, 2, 0)
-FAST_LOOP(fast_bits2, FPX_FAST_BITS, 2, 0)
-FAST_LOOP(fast_bits4, FPX_FAST_BITS, 4, 0)
-FAST_LOOP(fast_sr1, FPX_FAST_SR, 1, 4)
-FAST_LOOP(fast_sr2, FPX_FAST_SR, 2, 4)
-FAST_LOOP(fast_sr1_u16, FPX_FAST_SR, 1, 2)
-FAST_LOOP(fast_sr2_u16, FPX_FAST_SR, 2, 2)
-
-/* Without a scale. Its multiplication by 1 costs more than its share: about 30 cycles where a source is subnormal
- * (Zen 4). */
-#define UNSCALED_LOOP(NAME, KIND, WIDTH)                                                           \
-    static void NAME(const encode_job *job, const float *src, const void *bits, void *dst,         \
-                     size_t n)                                                                     \
-    {                                                                                              \
-        run_fast1(KIND, 0, WIDTH, job, src, bits, dst, n);                                         \
-    }
-
-UNSCALED_LOOP(unscaled_add1, FPX_FAST_ADD, 0)
-UNSCALED_LOOP(unscaled_sr1, FPX_FAST_SR, 4)
-UNSCALED_LOOP(unscaled_sr1_u16, FPX_FAST_SR, 2)
+NEAREST_LOOPS(add1, FPX_FAST_ADD, 1)
+NEAREST_LOOPS(add2, FPX_FAST_ADD, 2)
+NEAREST_LOOPS(bits2, FPX_FAST_BITS, 2)
+NEAREST_LOOPS(bits4, FPX_FAST_BITS, 4)
+RANDOM_LOOPS(sr1, 1, 4)
+RANDOM_LOOPS(sr2, 2, 4)
+RANDOM_LOOPS(sr1_u16, 1, 2)
+RANDOM_LOOPS(sr2_u16, 2, 2)
 
 /* By the width of a code (fpx_width_slot); NULL: no such loop. */
 static encode_loop *const any_loops[3][3] = {
@@ -217,15 +65,14 @@ static encode_loop *const any_loops[3][3] = {
     [ENCODE_SR_AB] = { any_ab1, any_ab2, any_ab4 },
     [ENCODE_SR_C] = { any_c1, any_c2, any_c4 },
 };
-static encode_loop *const fast_loops[4][3] = {
-    [FPX_FAST_ADD] = { fast_add1, fast_add2, NULL },
-    [FPX_FAST_BITS] = { NULL, fast_bits2, fast_bits4 },
-    [FPX_FAST_SR] = { fast_sr1, fast_sr2, NULL },
+/* The last index: without a scale. */
+static encode_loop *const fast_loops[4][3][2] = {
+    [FPX_FAST_ADD] = { { add1, add1_unscaled }, { add2, add2_unscaled } },
+    [FPX_FAST_BITS] = { [1] = { bits2, bits2_unscaled }, [2] = { bits4, bits4_unscaled } },
+    [FPX_FAST_SR] = { { sr1, sr1_unscaled }, { sr2, sr2_unscaled } },
 };
-static encode_loop *const fast_loops_u16[3] = { fast_sr1_u16, fast_sr2_u16, NULL };
-static encode_loop *const unscaled_loops1[4] = {
-    [FPX_FAST_ADD] = unscaled_add1, [FPX_FAST_SR] = unscaled_sr1
-};
+static encode_loop *const fast_loops_u16[3][2] = { { sr1_u16, sr1_u16_unscaled },
+                                                   { sr2_u16, sr2_u16_unscaled } };
 
 static int is_one(float scale)
 {
@@ -236,10 +83,8 @@ static encode_loop *loop_of(const fpx_conversion *c, fpx_fast_kind fast, float s
 {
     const size_t slot = fpx_width_slot(&c->format);
 
-    if (slot == 0 && is_one(scale) && unscaled_loops1[fast] != NULL)
-        return unscaled_loops1[fast];
-    if (fast_loops[fast][slot] != NULL)
-        return fast_loops[fast][slot];
+    if (fast_loops[fast][slot][0] != NULL)
+        return fast_loops[fast][slot][is_one(scale)];
     if (c->round != FPX_SR)
         return any_loops[ENCODE_FIXED_EDGE][slot];
     return any_loops[c->sr_variant == FPX_SR_C ? ENCODE_SR_C : ENCODE_SR_AB][slot];
@@ -294,8 +139,7 @@ static void encode_f32_u16_lanes(const fpx_conversion *c, float scale, const flo
     job.scale = scale;
     job.fast = fpx_fast_plan_make(c, &job.plan);
     encode_loop *const loop = loop_of(c, job.fast.kind, scale);
-    encode_loop *const narrow =
-        bytes == 1 && is_one(scale) ? unscaled_sr1_u16 : fast_loops_u16[fpx_width_slot(&c->format)];
+    encode_loop *const narrow = fast_loops_u16[fpx_width_slot(&c->format)][is_one(scale)];
     if (job.fast.kind == FPX_FAST_SR && narrow != NULL) {
         run_loop(narrow, &job, bytes, src, bits, 2, dst, n);
         return;

@@ -94,6 +94,12 @@ static inline vi vi_sub(vi a, vi b)
     return _mm256_sub_epi32(a, b);
 }
 
+/* Each lane's low half times that of b, plus its high half times that of b; halves are signed. */
+static inline vi vi_dot_halves(vi a, vi b)
+{
+    return _mm256_madd_epi16(a, b);
+}
+
 static inline vi vi_and(vi a, vi b)
 {
     return _mm256_and_si256(a, b);
@@ -163,14 +169,25 @@ static inline vm vf_unordered(vf a, vf b)
     return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_UNORD_Q));
 }
 
+static inline vm vm_none(void)
+{
+    return _mm256_setzero_si256();
+}
+
 static inline vm vm_or(vm a, vm b)
 {
     return _mm256_or_si256(a, b);
 }
 
+/* Bit i of the result: lane i of the mask. */
+static inline uint32_t vm_bits(vm m)
+{
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(m));
+}
+
 static inline int vm_any(vm m)
 {
-    return _mm256_movemask_ps(_mm256_castsi256_ps(m)) != 0;
+    return vm_bits(m) != 0;
 }
 
 /* a + 1 where the mask is set. */
@@ -213,19 +230,16 @@ static inline vi pack_signs(vf a, vf b)
     return _mm256_packs_epi32(vi_bits(a), vi_bits(b));
 }
 
-/* 4 * LANES codes of a byte: magnitudes and signs from the two above, of vectors 0, 1 and 2, 3. `base` comes off the
- * magnitudes, which are then limited (at most 255); signs go down by `down` bits (0..7) from bit 7. */
+/* 4 * LANES codes of a byte: magnitudes, which are limited (at most 255), and signs from the two above, of vectors
+ * 0, 1 and 2, 3; `sign` is a code's sign bit. */
 static inline void store_signed8(void *dst, const vi magnitudes[2], const vi signs[2],
-                                 uint16_t base, uint8_t limit, int down)
+                                 uint8_t limit, uint8_t sign)
 {
-    const vi off = _mm256_set1_epi16((int16_t)base);
-    const vi m = _mm256_packus_epi16(_mm256_sub_epi16(magnitudes[0], off),
-                                     _mm256_sub_epi16(magnitudes[1], off));
-    /* Of each byte only bit 7 is left: a 16-bit shift moves none into its neighbour. */
-    const vi s =
-        _mm256_and_si256(_mm256_packs_epi16(signs[0], signs[1]), _mm256_set1_epi8(INT8_MIN));
-    const vi sign = _mm256_srl_epi16(s, _mm_cvtsi32_si128(down));
-    const vi code = _mm256_or_si256(_mm256_min_epu8(m, _mm256_set1_epi8((char)limit)), sign);
+    const vi m = _mm256_packus_epi16(magnitudes[0], magnitudes[1]);
+    const vi negative =
+        _mm256_cmpgt_epi8(_mm256_setzero_si256(), _mm256_packs_epi16(signs[0], signs[1]));
+    const vi code = _mm256_or_si256(_mm256_min_epu8(m, _mm256_set1_epi8((char)limit)),
+                                    _mm256_and_si256(negative, _mm256_set1_epi8((char)sign)));
 
     _mm256_storeu_si256(
         dst, _mm256_permutevar8x32_epi32(code, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
@@ -257,22 +271,42 @@ static inline vi half_set(uint16_t x)
     return _mm256_set1_epi16((int16_t)x);
 }
 
-static inline vi half_sll(vi a, int count)
+static inline vi half_sub(vi a, vi b)
 {
-    return _mm256_sll_epi16(a, _mm_cvtsi32_si128(count));
+    return _mm256_sub_epi16(a, b);
 }
 
-static inline vi half_sra(vi a, int count) /* the sign moves in from above */
+/* The upper half of the product of unsigned numbers: a shift down, by one step on every processor. */
+static inline vi half_mul_high(vi a, vi b)
 {
-    return _mm256_sra_epi16(a, _mm_cvtsi32_si128(count));
+    return _mm256_mulhi_epu16(a, b);
 }
 
-/* Any lane with a > b (signed) or c == d. */
-static inline int half_any(vi a, vi b, vi c, vi d)
+static inline vi half_mul_low(vi a, vi b)
 {
-    const __m256i m = _mm256_or_si256(_mm256_cmpgt_epi16(a, b), _mm256_cmpeq_epi16(c, d));
+    return _mm256_mullo_epi16(a, b);
+}
 
-    return !_mm256_testz_si256(m, m);
+/* Of signed numbers, in 2^15, rounded. */
+static inline vi half_mul_fraction(vi a, vi b)
+{
+    return _mm256_mulhrs_epi16(a, b);
+}
+
+static inline vi half_max(vi a, vi b) /* signed */
+{
+    return _mm256_max_epi16(a, b);
+}
+
+/* Any lane with a > b (signed); with a == b. */
+static inline int half_any_gt(vi a, vi b)
+{
+    return _mm256_movemask_epi8(_mm256_cmpgt_epi16(a, b)) != 0;
+}
+
+static inline int half_any_eq(vi a, vi b)
+{
+    return _mm256_movemask_epi8(_mm256_cmpeq_epi16(a, b)) != 0;
 }
 
 static inline vf half_low(vi a)
@@ -295,14 +329,14 @@ static inline vi wide_mul(vi a, vi b)
     return _mm256_mul_epu32(a, b);
 }
 
-static inline vi wide_high(vi a)
+static inline vi wide_high(vi a) /* a shuffle: the products keep the shifts' ports busy */
 {
-    return _mm256_srli_epi64(a, 32);
+    return _mm256_shuffle_epi32(a, 0xf5);
 }
 
-static inline vi wide_xor3(vi a, vi b, vi c)
+static inline vi wide_xor3(vi a, vi b, vi c) /* a comes last */
 {
-    return _mm256_xor_si256(_mm256_xor_si256(a, b), c);
+    return _mm256_xor_si256(a, _mm256_xor_si256(b, c));
 }
 
 /* Block numbers first + 0 .. first + 3 as low and high words, in the order that wide_store expects. */

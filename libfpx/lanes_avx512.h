@@ -92,6 +92,11 @@ static inline vi vi_sub(vi a, vi b)
     return _mm512_sub_epi32(a, b);
 }
 
+static inline vi vi_dot_halves(vi a, vi b)
+{
+    return _mm512_madd_epi16(a, b);
+}
+
 static inline vi vi_and(vi a, vi b)
 {
     return _mm512_and_si512(a, b);
@@ -157,9 +162,19 @@ static inline vm vf_unordered(vf a, vf b)
     return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
 }
 
+static inline vm vm_none(void)
+{
+    return 0;
+}
+
 static inline vm vm_or(vm a, vm b)
 {
     return _mm512_kor(a, b);
+}
+
+static inline uint32_t vm_bits(vm m)
+{
+    return m;
 }
 
 static inline int vm_any(vm m)
@@ -209,18 +224,14 @@ static inline vi pack_signs(vf a, vf b)
 }
 
 static inline void store_signed8(void *dst, const vi magnitudes[2], const vi signs[2],
-                                 uint16_t base, uint8_t limit, int down)
+                                 uint8_t limit, uint8_t sign)
 {
-    const vi off = _mm512_set1_epi16((int16_t)base);
-    const vi m = _mm512_packus_epi16(_mm512_sub_epi16(magnitudes[0], off),
-                                     _mm512_sub_epi16(magnitudes[1], off));
-    /* Of each byte only bit 7 is left: a 16-bit shift moves none into its neighbour. */
-    const vi s =
-        _mm512_and_si512(_mm512_packs_epi16(signs[0], signs[1]), _mm512_set1_epi8(INT8_MIN));
-    const vi sign = _mm512_srl_epi16(s, _mm_cvtsi32_si128(down));
-    const vi code = _mm512_or_si512(_mm512_min_epu8(m, _mm512_set1_epi8((char)limit)), sign);
+    const vi m = _mm512_min_epu8(_mm512_packus_epi16(magnitudes[0], magnitudes[1]),
+                                 _mm512_set1_epi8((char)limit));
+    const __mmask64 negative = _mm512_movepi8_mask(_mm512_packs_epi16(signs[0], signs[1]));
 
-    _mm512_storeu_si512(dst, in_order8(code));
+    _mm512_storeu_si512(
+        dst, in_order8(_mm512_mask_add_epi8(m, negative, m, _mm512_set1_epi8((char)sign))));
 }
 
 static inline vf vf_lookup16(const float table[16], vi code)
@@ -243,19 +254,39 @@ static inline vi half_set(uint16_t x)
     return _mm512_set1_epi16((int16_t)x);
 }
 
-static inline vi half_sll(vi a, int count)
+static inline vi half_sub(vi a, vi b)
 {
-    return _mm512_sll_epi16(a, _mm_cvtsi32_si128(count));
+    return _mm512_sub_epi16(a, b);
 }
 
-static inline vi half_sra(vi a, int count)
+static inline vi half_mul_high(vi a, vi b)
 {
-    return _mm512_sra_epi16(a, _mm_cvtsi32_si128(count));
+    return _mm512_mulhi_epu16(a, b);
 }
 
-static inline int half_any(vi a, vi b, vi c, vi d)
+static inline vi half_mul_low(vi a, vi b)
 {
-    return (_mm512_cmpgt_epi16_mask(a, b) | _mm512_cmpeq_epi16_mask(c, d)) != 0;
+    return _mm512_mullo_epi16(a, b);
+}
+
+static inline vi half_mul_fraction(vi a, vi b)
+{
+    return _mm512_mulhrs_epi16(a, b);
+}
+
+static inline vi half_max(vi a, vi b)
+{
+    return _mm512_max_epi16(a, b);
+}
+
+static inline int half_any_gt(vi a, vi b)
+{
+    return _mm512_cmpgt_epi16_mask(a, b) != 0;
+}
+
+static inline int half_any_eq(vi a, vi b)
+{
+    return _mm512_cmpeq_epi16_mask(a, b) != 0;
 }
 
 static inline vf half_low(vi a)

@@ -2,7 +2,7 @@
 """Runs the proofs that take minutes or hours, and keeps their results as text with the hashes of the sources that they
 are about, in proofs/. What was done is remembered in the build folder: an interrupted run goes on.
 
-prove.py BUILD [NAME...]    NAME: e4m3, e4m3/rne, e4m3/rne/scalar, scalar, avx2, cuda; none: everything
+prove.py BUILD [NAME...]    NAME: e4m3, e4m3/rne, e4m3/rne/scalar, scalar, avx2, avx512, cuda; none: everything
 prove.py --check            exit 1 where a result in proofs/ is about other sources than the tree has
 """
 import hashlib
@@ -18,12 +18,15 @@ PROOFS = ROOT / "proofs"
 
 SCALAR = ["convert.c", "convert_round.c", "convert_round.h", "format.c", "format_bits.h", "format_parse.c"]
 VECTOR = [*SCALAR, "convert_kernels.h", "convert_dispatch.c", "convert_plan.c", "convert_plan.h", "encode_fast.h",
-          "encode_lanes.h", "encode_slots.h", "lanes.h", "lanes_avx2.h"]
+          "encode_lanes.h", "encode_loops.h", "encode_slots.h", "lanes.h"]
 # A file of proofs/: what its results are about, what it says at its head.
 SETS = {
     "scalar": (SCALAR, "float32 to codes by the scalar reference, SatFinite, SatPropagate and None"),
-    "avx2": ([*VECTOR, "convert_avx2.c"], "float32 to codes by the AVX2 kernels, SatFinite, SatPropagate and None"),
-    "cuda": ([*VECTOR, "convert_avx2.c", "profile.c"], "the profile cuda-float against CUDA's host functions"),
+    "avx2": ([*VECTOR, "lanes_avx2.h", "convert_avx2.c"],
+             "float32 to codes by the AVX2 kernels, SatFinite, SatPropagate and None"),
+    "avx512": ([*VECTOR, "lanes_avx512.h", "convert_avx512.c"],
+               "float32 to codes by the AVX-512 kernels, SatFinite, SatPropagate and None"),
+    "cuda": ([*VECTOR, "lanes_avx2.h", "convert_avx2.c", "profile.c"], "the profile cuda-float against CUDA's host functions"),
 }
 ROUNDS = ["rne", "rna", "rz", "ru", "rd", "ro"]
 

@@ -303,9 +303,8 @@ static void list(void)
         printf("cuda %s\n", what);
     }
 #endif
-    printf("kernel scalar\n");
-    if (fpx_cpu_detect() >= FPX_CPU_AVX2)
-        printf("kernel %s\n", fpx_convert_kernels_for(FPX_CPU_AVX2)->name);
+    for (int level = FPX_CPU_SCALAR; level <= (int)fpx_cpu_detect(); level++)
+        printf("kernel %s\n", fpx_convert_kernels_for((fpx_cpu_level)level)->name);
 }
 
 int main(int argc, char **argv)
