@@ -56,6 +56,11 @@ static inline vd v_wide(vf x)
     return (vd){ _mm512_cvtps_pd(x.a), _mm512_cvtps_pd(x.b) };
 }
 
+static inline vd v_wide_load(const float *x)
+{
+    return (vd){ _mm512_cvtps_pd(_mm256_loadu_ps(x)), _mm512_cvtps_pd(_mm256_loadu_ps(x + 8)) };
+}
+
 static inline vf v_narrow(vd x)
 {
     return (vf){ _mm512_cvtpd_ps(x.a), _mm512_cvtpd_ps(x.b) };
@@ -94,6 +99,32 @@ static inline vd v_entry(const double *table, const int32_t *at, vd *ret_slope)
     value.a = entry8(table, at, &ret_slope->a);
     value.b = entry8(table, at + 8, &ret_slope->b);
     return value;
+}
+
+static inline vw vw_spread(vw x)
+{
+    return x;
+}
+
+static inline vd v_of_spread(vw spread)
+{
+    return (vd){ _mm512_cvtepi32_pd(spread.a), _mm512_cvtepi32_pd(spread.b) };
+}
+
+static inline vd v_eighth(const double *table, vw spread)
+{
+    const __m512d all = _mm512_loadu_pd(table);
+
+    return (vd){ _mm512_permutexvar_pd(_mm512_cvtepi32_epi64(spread.a), all),
+                 _mm512_permutexvar_pd(_mm512_cvtepi32_epi64(spread.b), all) };
+}
+
+static inline vd v_eighth_short(const double *table, vw spread, vw less)
+{
+    const vd x = v_eighth(table, spread);
+    const vi high = { _mm512_cvtepi32_epi64(less.a), _mm512_cvtepi32_epi64(less.b) };
+
+    return v_of_bits(vi_sub(v_bits(x), vi_shl(high, 32)));
 }
 
 #include "elemfn_fast.h"

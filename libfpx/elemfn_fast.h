@@ -410,8 +410,8 @@ static inline vd pow_main(wide w)
 
 /* ---- arrays ---- */
 
-/* What round_quick() did not decide, and the shorter block at the end. y may be x. */
-#define ELEMFN_ARRAY(NAME, ID, PRE, POST, BOUND, TINY)                                             \
+/* What NAME_quick() did not decide, and the shorter block at the end. y may be x. */
+#define ELEMFN_ARRAY(NAME, ID, PRE, POST, BOUND)                                                   \
     static __attribute__((noinline)) void NAME##_rest(int n, double bound, const float *x,         \
                                                       float *y, size_t m)                          \
     {                                                                                              \
@@ -426,50 +426,74 @@ static inline vd pow_main(wide w)
         const wide w = { v_wide(v), v_wide(p.a), v_wide(p.b), p.at, n };                           \
         vf_store(out,                                                                              \
                  vf_canonical_nan(POST(round_block(NAME##_main(w), bound, outside, &doubt), v)));  \
-        for (size_t j = 0; j < m; j++)                                                             \
-            y[j] = (doubt >> j & 1u) ? fpx_elemfn_f32_judge((fpx_elemfn)(ID), in[j]) : out[j];     \
+        memcpy(y, out, m * sizeof *y);                                                             \
+        for (size_t j = 0; doubt >> j != 0 && j < m; j++)                                          \
+            if (doubt >> j & 1u)                                                                   \
+                y[j] = fpx_elemfn_f32_judge((fpx_elemfn)(ID), in[j]);                              \
     }                                                                                              \
                                                                                                    \
     static void NAME##_array(int n, const float *x, float *y, size_t count)                        \
     {                                                                                              \
-        const double bound = (BOUND);                                                              \
         size_t i = 0;                                                                              \
                                                                                                    \
         for (; i + BLOCK <= count; i += BLOCK) {                                                   \
             const vf v = vf_load(x + i);                                                           \
-            parts p;                                                                               \
-            const vfm outside = PRE(v, &p);                                                        \
-            const wide w = { v_wide(v), v_wide(p.a), v_wide(p.b), p.at, n };                       \
             vf r;                                                                                  \
                                                                                                    \
-            if (round_quick(NAME##_main(w), bound, outside, TINY, &r))                             \
-                vf_store(y + i, POST(r, v));                                                       \
+            if (NAME##_quick(n, x + i, v, &r))                                                            \
+                vf_store(y + i, r);                                                                \
             else                                                                                   \
-                NAME##_rest(n, bound, x + i, y + i, BLOCK);                                        \
+                NAME##_rest(n, (BOUND), x + i, y + i, BLOCK);                                      \
         }                                                                                          \
         if (i < count)                                                                             \
-            NAME##_rest(n, bound, x + i, y + i, count - i);                                        \
+            NAME##_rest(n, (BOUND), x + i, y + i, count - i);                                      \
     }
+
+/* NAME_quick() by the same operations. */
+#define ELEMFN_QUICK(NAME, PRE, POST, BOUND, TINY)                                                 \
+    static inline int NAME##_quick(int n, const float *at, vf x, vf *ret_y)                        \
+    {                                                                                              \
+        parts p;                                                                                   \
+        (void)at;                                                                              \
+        const vfm outside = PRE(x, &p);                                                            \
+        const wide w = { v_wide(x), v_wide(p.a), v_wide(p.b), p.at, n };                           \
+        const int done = round_quick(NAME##_main(w), (BOUND), outside, TINY, ret_y);               \
+                                                                                                   \
+        *ret_y = POST(*ret_y, x);                                                                  \
+        return done;                                                                               \
+    }
+
+#define ELEMFN_FUNCTION(NAME, ID, PRE, POST, BOUND, TINY)                                          \
+    ELEMFN_QUICK(NAME, PRE, POST, BOUND, TINY)                                                     \
+    ELEMFN_ARRAY(NAME, ID, PRE, POST, BOUND)
+
+#ifdef ELEMFN_HOT
+#include "elemfn_hot.h"
+#define ELEMFN_HOT_FUNCTION(NAME, ID, PRE, POST, BOUND, TINY)                                      \
+    ELEMFN_ARRAY(NAME, ID, PRE, POST, BOUND)
+#else
+#define ELEMFN_HOT_FUNCTION ELEMFN_FUNCTION
+#endif
 
 /* The last: 0 where only x that is subnormal has a subnormal result, x itself; 1 where others have; 2 where
  * one that lies at half of the least subnormal is not exactly there: f(2^-149) is nearly 2^-150. */
-ELEMFN_ARRAY(exp, FPX_ELEMFN_EXP, exp_pre, no_post, 0x1p-41, 1)
-ELEMFN_ARRAY(exp2, FPX_ELEMFN_EXP2, exp2_pre, no_post, 0x1p-41, 1)
-ELEMFN_ARRAY(expm1, FPX_ELEMFN_EXPM1, expm1_pre, or_sign_post, 0x1p-40, 0)
-ELEMFN_ARRAY(log, FPX_ELEMFN_LOG, log_pre, no_post, 0x1p-41, 0)
-ELEMFN_ARRAY(log2, FPX_ELEMFN_LOG2, log_pre, no_post, 0x1p-41, 0)
-ELEMFN_ARRAY(log1p, FPX_ELEMFN_LOG1P, log1p_pre, or_sign_post, 0x1p-41, 0)
-ELEMFN_ARRAY(sin, FPX_ELEMFN_SIN, sin_pre, sin_post, 0x1p-41, 0)
-ELEMFN_ARRAY(cos, FPX_ELEMFN_COS, sin_pre, no_post, 0x1p-41, 0)
-ELEMFN_ARRAY(tanh, FPX_ELEMFN_TANH, tanh_pre, or_sign_post, 0x1p-40, 0)
-ELEMFN_ARRAY(sigmoid, FPX_ELEMFN_SIGMOID, sigmoid_pre, no_post, 0x1p-41, 1)
-ELEMFN_ARRAY(erf, FPX_ELEMFN_ERF, erf_pre, or_sign_post, 0x1p-42, 1)
-ELEMFN_ARRAY(gelu, FPX_ELEMFN_GELU, gelu_pre, gelu_post, 0x1p-41, 2)
-ELEMFN_ARRAY(silu, FPX_ELEMFN_SILU, sigmoid_pre, no_post, 0x1p-41, 2)
-ELEMFN_ARRAY(rsqrt, FPX_ELEMFN_RSQRT, no_pre, no_post, 0x1p-50, 0)
-ELEMFN_ARRAY(cbrt, FPX_ELEMFN_CBRT, cbrt_pre, no_post, 0x1p-41, 0)
+ELEMFN_HOT_FUNCTION(exp, FPX_ELEMFN_EXP, exp_pre, no_post, 0x1p-41, 1)
+ELEMFN_HOT_FUNCTION(exp2, FPX_ELEMFN_EXP2, exp2_pre, no_post, 0x1p-41, 1)
+ELEMFN_FUNCTION(expm1, FPX_ELEMFN_EXPM1, expm1_pre, or_sign_post, 0x1p-40, 0)
+ELEMFN_HOT_FUNCTION(log, FPX_ELEMFN_LOG, log_pre, no_post, 0x1p-41, 0)
+ELEMFN_HOT_FUNCTION(log2, FPX_ELEMFN_LOG2, log_pre, no_post, 0x1p-41, 0)
+ELEMFN_HOT_FUNCTION(log1p, FPX_ELEMFN_LOG1P, log1p_pre, or_sign_post, 0x1p-41, 0)
+ELEMFN_HOT_FUNCTION(sin, FPX_ELEMFN_SIN, sin_pre, sin_post, 0x1p-41, 0)
+ELEMFN_HOT_FUNCTION(cos, FPX_ELEMFN_COS, sin_pre, no_post, 0x1p-41, 0)
+ELEMFN_FUNCTION(tanh, FPX_ELEMFN_TANH, tanh_pre, or_sign_post, 0x1p-40, 0)
+ELEMFN_FUNCTION(sigmoid, FPX_ELEMFN_SIGMOID, sigmoid_pre, no_post, 0x1p-41, 1)
+ELEMFN_FUNCTION(erf, FPX_ELEMFN_ERF, erf_pre, or_sign_post, 0x1p-42, 1)
+ELEMFN_FUNCTION(gelu, FPX_ELEMFN_GELU, gelu_pre, gelu_post, 0x1p-41, 2)
+ELEMFN_FUNCTION(silu, FPX_ELEMFN_SILU, sigmoid_pre, no_post, 0x1p-41, 2)
+ELEMFN_FUNCTION(rsqrt, FPX_ELEMFN_RSQRT, no_pre, no_post, 0x1p-50, 0)
+ELEMFN_FUNCTION(cbrt, FPX_ELEMFN_CBRT, cbrt_pre, no_post, 0x1p-41, 0)
 /* A square of a float32 is exact in float64; any bound as small as that will do, but 0 times Inf would not. */
-ELEMFN_ARRAY(pow, FPX_ELEMFN_POW + n, no_pre, no_post, n == 2 ? 0x1p-60 : 0x1p-48, 1)
+ELEMFN_FUNCTION(pow, FPX_ELEMFN_POW + n, no_pre, no_post, n == 2 ? 0x1p-60 : 0x1p-48, 1)
 
 #define ELEMFN_F32_SLOTS                                                                           \
     {                                                                                              \

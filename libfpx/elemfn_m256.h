@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 enum { BLOCK = 16 };
+#define ELEMFN_HOT 1 /* elemfn_hot.h */
 
 typedef struct vf {
     __m256 a, b;
@@ -161,6 +162,35 @@ static inline int round_quick(vd wide_y, double bound, vfm outside, int tiny, vf
     }
     *ret_y = y;
     return _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_or_si256(doubt.a, doubt.b))) == 0;
+}
+
+/* Lanes as v_of_spread() and v_eighth() want them. */
+static inline vw vw_spread(vw x);
+/* Small integers as double. */
+static inline vd v_of_spread(vw spread);
+/* An entry of eight by the low bits of each lane, for v_eighth_short() with 0 in its low word and less `less` in
+ * its high one. */
+static inline vd v_eighth(const double *table, vw spread);
+static inline vd v_eighth_short(const double *table, vw spread, vw less);
+
+/* 0 where the bits that rounding drops are within `reach`, a power of two, of one half. */
+static inline vw vw_dropped(vd y, int reach)
+{
+    const int mask = (1 << 29) - 2 * reach;
+
+    return vw_and(vw_add(v_low_words(y), vw_set((1 << 28) + reach)), vw_set(mask));
+}
+
+/* 1 where no lane of `dropped` is 0 and no lane of `size` is above the limit. */
+static inline int decided(vw dropped, vw size, uint32_t limit)
+{
+    const __m256i least = _mm256_min_epu32(dropped.a, dropped.b);
+    const __m256i most = _mm256_max_epu32(size.a, size.b);
+    const __m256i above = _mm256_max_epu32(most, _mm256_set1_epi32((int32_t)(limit + 1)));
+    const __m256i doubt = _mm256_or_si256(_mm256_cmpeq_epi32(least, _mm256_setzero_si256()),
+                                          _mm256_cmpeq_epi32(above, most));
+
+    return _mm256_movemask_epi8(doubt) == 0;
 }
 
 #endif /* FPX_ELEMFN_M256_H */
