@@ -125,20 +125,12 @@ static inline vw vw_spread(vw x)
     return (vw){ spread8(x.a), spread8(x.b) };
 }
 
-static inline vd of_words(vw low, vw high)
+static inline vd v_of_words(vw low, vw high)
 {
     return (vd){ _mm256_castsi256_pd(_mm256_unpacklo_epi32(low.a, high.a)),
                  _mm256_castsi256_pd(_mm256_unpackhi_epi32(low.a, high.a)),
                  _mm256_castsi256_pd(_mm256_unpacklo_epi32(low.b, high.b)),
                  _mm256_castsi256_pd(_mm256_unpackhi_epi32(low.b, high.b)) };
-}
-
-/* 1.5 2^52 + k, less 1.5 2^52 */
-static inline vd v_of_spread(vw spread)
-{
-    const vw flipped = vw_add(spread, vw_set(INT32_MIN));
-
-    return v_sub(of_words(flipped, vw_set(0x43300000)), v_set(0x1p52 + 0x1p31));
 }
 
 /* Even words of the table, or odd ones. */
@@ -153,14 +145,9 @@ static inline vw words_of(const double *table, vw spread, int odd)
                  _mm256_permutevar8x32_epi32(words, spread.b) };
 }
 
-static inline vd v_eighth(const double *table, vw spread)
+static inline vd v_eighth(const double *table, vw spread, vw less)
 {
-    return of_words(words_of(table, spread, 0), words_of(table, spread, 1));
-}
-
-static inline vd v_eighth_short(const double *table, vw spread, vw less)
-{
-    return of_words(vw_set(0), vw_sub(words_of(table, spread, 1), less));
+    return v_of_words(words_of(table, spread, 0), vw_sub(words_of(table, spread, 1), less));
 }
 
 #include "elemfn_fast.h"

@@ -106,23 +106,23 @@ static inline vw vw_spread(vw x)
     return x;
 }
 
-static inline vd v_of_spread(vw spread)
+static inline __m512d of_words(__m256i low, __m256i high)
 {
-    return (vd){ _mm512_cvtepi32_pd(spread.a), _mm512_cvtepi32_pd(spread.b) };
+    return _mm512_castsi512_pd(_mm512_or_si512(_mm512_cvtepu32_epi64(low),
+                                               _mm512_slli_epi64(_mm512_cvtepu32_epi64(high), 32)));
 }
 
-static inline vd v_eighth(const double *table, vw spread)
+static inline vd v_of_words(vw low, vw high)
+{
+    return (vd){ of_words(low.a, high.a), of_words(low.b, high.b) };
+}
+
+static inline vd v_eighth(const double *table, vw spread, vw less)
 {
     const __m512d all = _mm512_loadu_pd(table);
-
-    return (vd){ _mm512_permutexvar_pd(_mm512_cvtepi32_epi64(spread.a), all),
-                 _mm512_permutexvar_pd(_mm512_cvtepi32_epi64(spread.b), all) };
-}
-
-static inline vd v_eighth_short(const double *table, vw spread, vw less)
-{
-    const vd x = v_eighth(table, spread);
-    const vi high = { _mm512_cvtepi32_epi64(less.a), _mm512_cvtepi32_epi64(less.b) };
+    const vd x = { _mm512_permutexvar_pd(_mm512_cvtepu32_epi64(spread.a), all),
+                   _mm512_permutexvar_pd(_mm512_cvtepu32_epi64(spread.b), all) };
+    const vi high = { _mm512_cvtepu32_epi64(less.a), _mm512_cvtepu32_epi64(less.b) };
 
     return v_of_bits(vi_sub(v_bits(x), vi_shl(high, 32)));
 }

@@ -71,7 +71,7 @@ static inline int exp2_quick(int n, const float *at, vf x, vf *ret_y)
 {
     vw k;
     const vf whole = round_float(x, 0.0f, &k);
-    const vd y = exp2_short(v_wide(vf_sub(x, whole)));
+    const vd y = exp2_short(v_wide_float(vf_sub(x, whole)));
 
     (void)n;
     (void)at;
@@ -82,12 +82,12 @@ static inline int exp2_quick(int n, const float *at, vf x, vf *ret_y)
 /* ---- log ---- */
 
 /* x = 2^k m, 23/24 <= m < 23/12, in eight intervals, as float32 has them: linear on each side of 1. In the
- * middle of each 1/m is near a number of 21 bits, the first 1; r = m / middle - 1, |r| < 0.0567. */
+ * middle of each 1/m is near 2^-t, t of 32 bits after the point, the first 0: r = m 2^-t - 1, |r| < 0.0567. */
 #define LOG_FIRST 0x3F755555 /* 23/24 */
-static const double log_inverse[8] = { 0x1.0000000000000p+0, 0x1.cfb2c00000000p-1, 0x1.a08ae00000000p-1, 0x1.7a17a00000000p-1, 0x1.5a24000000000p-1, 0x1.3f2b400000000p-1, 0x1.2818a00000000p-1, 0x1.1422800000000p-1 };
-/* The logarithm of 1/log_inverse, and that to the base 2. */
-static const double log_middle[8] = { 0x0.0p+0, 0x1.95e00cf8586ffp-4, 0x1.a6939492ed1d6p-3, 0x1.3676796bcbbd2p-2, 0x1.90e000a7249cfp-2, 0x1.e3f25123d4c97p-2, 0x1.18644d9d43dcbp-1, 0x1.3c2084c316ae0p-1 };
-static const double log2_middle[8] = { 0x0.0p+0, 0x1.24c6ede7525d0p-3, 0x1.30d312728ce3cp-2, 0x1.bfe7336325544p-2, 0x1.212b91dcf58bcp-1, 0x1.5d17f912ab56bp-1, 0x1.94851661fc0f4p-1, 0x1.c8132c25e6c33p-1 };
+#define LOG_BIAS 128         /* of k, so that shifts need no sign */
+
+static const uint32_t log2_middle[8] = { 0, 0x2498E399, 0x4C34CA15, 0x6FF9CAB2, 0x9095B8E5, 0xAE8C0498, 0xCA427AC4, 0xE4098FC9 };
+static const double log_inverse[8] = { 0x1.0000000000000p+0, 0x1.cfb2b8a4a01d4p-1, 0x1.a08ad9d4a0105p-1, 0x1.7a17a233da989p-1, 0x1.5a240f07b5417p-1, 0x1.3f2b39097a71cp-1, 0x1.2818ad2b31837p-1, 0x1.142284b3b3e17p-1 };
 
 /* log(1 + r) / r for |r| < 0.0567, to 2^-37.9 of it. */
 static inline vd log_short(vd r)
@@ -113,70 +113,73 @@ static inline vd log2_short(vd r)
     return v_fma(p, r, v_set(0x1.71547652b82fep+0));
 }
 
-typedef struct log_parts {
-    vw spread; /* k and the interval, above bits of the fraction */
-    vd r, k;
-} log_parts;
-
-static inline log_parts log_take_apart(vf x)
+/* k and the interval of x, above bits of its fraction. */
+static inline vw log_place(vf x)
 {
-    log_parts p;
-    const vw place = vw_sub(vf_bits(x), vw_set(LOG_FIRST));
-    const vw m = vw_sub(vf_bits(x), vw_and(place, vw_set(-0x800000)));
-
-    p.spread = vw_spread(place);
-    p.k = v_of_spread(vw_sar(p.spread, 23));
-    p.spread = vw_sar(p.spread, 20);
-    p.r = v_fma(v_wide(vf_of_bits(m)), v_eighth_short(log_inverse, p.spread, vw_set(0)), v_set(-1.0));
-    return p;
+    return vw_sub(vf_bits(x), vw_set(LOG_FIRST - (LOG_BIAS << 23)));
 }
 
-static inline int log_decided(vd y, vf x)
+/* k + t: 2^20 + k in a high word, t below it. */
+static inline vd log_whole(vw spread)
 {
-    return decided(vw_dropped(y, REACH_37), vw_sub(vf_bits(x), vw_set(NORMAL_FIRST)),
-                   NORMAL_COUNT - 1);
+    const vw k = vw_add(vw_shr(spread, 23), vw_set(0x41300000 - LOG_BIAS + 0x1000));
+    const vd sum = v_of_words(vw_eighth(log2_middle, vw_shr(spread, 20)), k);
+
+    return v_sub(sum, v_set(0x1p20 + 0x1000));
+}
+
+static inline vd log_rest_of(vf x, vw place, vw spread)
+{
+    const vw m = vw_add(vw_and(place, vw_set(0x7FFFFF)), vw_set(LOG_FIRST));
+
+    (void)x;
+    return v_fma(v_wide_float(vf_of_bits(m)), v_eighth(log_inverse, vw_shr(spread, 20), vw_set(0)),
+                 v_set(-1.0));
 }
 
 static inline int log_quick(int n, const float *at, vf x, vf *ret_y)
 {
-    const log_parts p = log_take_apart(x);
-    const vd base = v_fma(p.k, v_set(ELEMFN_LN2), v_eighth(log_middle, p.spread));
-    const vd y = v_fma(log_short(p.r), p.r, base);
+    const vw place = log_place(x);
+    const vw spread = vw_spread(place);
+    const vd r = log_rest_of(x, place, spread);
+    const vd y = v_fma(log_short(r), r, v_mul(log_whole(spread), v_set(ELEMFN_LN2)));
 
     (void)n;
     (void)at;
     *ret_y = v_narrow(y);
-    return log_decided(y, x);
+    return decided(vw_dropped(y, REACH_37), vw_sub(vf_bits(x), vw_set(NORMAL_FIRST)),
+                   NORMAL_COUNT - 1);
 }
 
 static inline int log2_quick(int n, const float *at, vf x, vf *ret_y)
 {
-    const log_parts p = log_take_apart(x);
-    const vd base = v_add(p.k, v_eighth(log2_middle, p.spread));
-    const vd y = v_fma(log2_short(p.r), p.r, base);
+    const vw place = log_place(x);
+    const vw spread = vw_spread(place);
+    const vd r = log_rest_of(x, place, spread);
+    const vd y = v_fma(log2_short(r), r, log_whole(spread));
 
     (void)n;
     (void)at;
     *ret_y = v_narrow(y);
-    return log_decided(y, x);
+    return decided(vw_dropped(y, REACH_37), vw_sub(vf_bits(x), vw_set(NORMAL_FIRST)),
+                   NORMAL_COUNT - 1);
 }
 
-/* k and the interval are those of 1 + x in float32; with s = log_inverse 2^-k, r = s x + (s - 1) is x where
- * s = 1, and errs by 2^-52 elsewhere. */
+/* k and the interval are those of 1 + x in float32, from 2^-8 on; with s = 2^-(k+t), r = s x + (s - 1) is x
+ * where s = 1, and errs by 2^-44 at most elsewhere, by 2^-52 where the logarithm is small. */
 static inline int log1p_quick(int n, const float *at, vf x, vf *ret_y)
 {
     const vf sum = vf_add(x, vf_set(1.0f));
-    const vw place = vw_spread(vw_sub(vf_bits(sum), vw_set(LOG_FIRST)));
-    const vw k = vw_sar(place, 23);
-    const vw interval = vw_sar(place, 20);
-    const vd s = v_eighth_short(log_inverse, interval, vw_shl(k, 20));
+    const vw spread = vw_spread(log_place(sum));
+    const vw k = vw_sub(vw_shr(spread, 23), vw_set(LOG_BIAS));
+    const vd s = v_eighth(log_inverse, vw_shr(spread, 20), vw_shl(k, 20));
     const vd r = v_fma(s, v_wide_load(at), v_sub(s, v_set(1.0)));
-    const vd base = v_fma(v_of_spread(k), v_set(ELEMFN_LN2), v_eighth(log_middle, interval));
-    const vd y = v_fma(log_short(r), r, base);
+    const vd y = v_fma(log_short(r), r, v_mul(log_whole(spread), v_set(ELEMFN_LN2)));
 
     (void)n;
     *ret_y = or_sign_post(v_narrow(y), x);
-    return log_decided(y, sum);
+    return decided(vw_dropped(y, REACH_37), vw_sub(vf_bits(sum), vw_set(0x3B800000)),
+                   0x7F800000u - 0x3B800000u - 1);
 }
 
 /* ---- sin and cos ---- */
@@ -196,7 +199,7 @@ static inline vd sin_short(vd r)
 /* sin(x - k pi) as sin_reduced() has it, for |x| < 2^15; bit 0 of `quadrant` is its sign. */
 static inline int sin_of_rest(const float *at, vf x, vf k, vw quadrant, vf *ret_y)
 {
-    const vd turns = v_wide(k);
+    const vd turns = v_wide_float(k);
     const vd r0 = v_fnma(turns, v_set(0x1.921fb54400000p+1), v_wide_load(at));
     const vd r = v_fnma(turns, v_set(0x1.0b4611a626331p-33), r0);
     const vd y = v_mul(sin_short(v_mul(r, r)), r);

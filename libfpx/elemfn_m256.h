@@ -62,14 +62,23 @@ static inline vf vf_set(float x)
     return (vf){ _mm256_set1_ps(x), _mm256_set1_ps(x) };
 }
 
+/* Hidden from gcc 12, which would make each constant anew from a general register by two shuffles. */
 static inline vw vw_set(int32_t i)
 {
-    return (vw){ _mm256_set1_epi32(i), _mm256_set1_epi32(i) };
+    __m256i x = _mm256_set1_epi32(i);
+
+    __asm__("" : "+x"(x));
+    return (vw){ x, x };
 }
 
 static inline vw vw_shl(vw x, int n)
 {
     return (vw){ _mm256_slli_epi32(x.a, n), _mm256_slli_epi32(x.b, n) };
+}
+
+static inline vw vw_shr(vw x, int n)
+{
+    return (vw){ _mm256_srli_epi32(x.a, n), _mm256_srli_epi32(x.b, n) };
 }
 
 static inline vw vw_sar(vw x, int n)
@@ -164,14 +173,31 @@ static inline int round_quick(vd wide_y, double bound, vfm outside, int tiny, vf
     return _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_or_si256(doubt.a, doubt.b))) == 0;
 }
 
-/* Lanes as v_of_spread() and v_eighth() want them. */
+/* Lanes as v_of_words() and v_eighth() want them. */
 static inline vw vw_spread(vw x);
-/* Small integers as double. */
-static inline vd v_of_spread(vw spread);
-/* An entry of eight by the low bits of each lane, for v_eighth_short() with 0 in its low word and less `less` in
- * its high one. */
-static inline vd v_eighth(const double *table, vw spread);
-static inline vd v_eighth_short(const double *table, vw spread, vw less);
+/* float64 from their words. */
+static inline vd v_of_words(vw low, vw high);
+/* An entry of eight by the low three bits of each lane; less `less` in its high word. */
+static inline vd v_eighth(const double *table, vw spread, vw less);
+
+static inline vw vw_eighth(const uint32_t *table, vw spread)
+{
+    const __m256i all = _mm256_loadu_si256((const __m256i *)(const void *)table);
+
+    return (vw){ _mm256_permutevar8x32_epi32(all, spread.a),
+                 _mm256_permutevar8x32_epi32(all, spread.b) };
+}
+
+/* v_wide() through memory, whose conversions take one operation less than those of half a register. */
+static inline vd v_wide_load(const float *x);
+static inline vd v_wide_float(vf x)
+{
+    float memory[BLOCK];
+
+    vf_store(memory, x);
+    __asm__("" : "+m"(memory));
+    return v_wide_load(memory);
+}
 
 /* 0 where the bits that rounding drops are within `reach`, a power of two, of one half. */
 static inline vw vw_dropped(vd y, int reach)
