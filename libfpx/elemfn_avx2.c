@@ -93,17 +93,17 @@ static inline vw v_low_words(vd x)
     return (vw){ low_words(x.a, x.b), low_words(x.c, x.d) };
 }
 
-static inline __m256d entry4(const double *table, const int32_t *at, __m256d *ret_slope)
+static inline __m256d entry4(const double *table, const uint32_t *at, __m256d *ret_slope)
 {
-    const __m256d x = _mm256_loadu2_m128d(table + 2 * at[2], table + 2 * at[0]);
-    const __m256d y = _mm256_loadu2_m128d(table + 2 * at[3], table + 2 * at[1]);
+    const __m256d x = _mm256_loadu2_m128d(table + at[2], table + at[0]);
+    const __m256d y = _mm256_loadu2_m128d(table + at[3], table + at[1]);
 
     *ret_slope = _mm256_unpackhi_pd(x, y);
     return _mm256_unpacklo_pd(x, y);
 }
 
 /* Value and slope by one load of 128 bits: gathers take three times as long. */
-static inline vd v_entry(const double *table, const int32_t *at, vd *ret_slope)
+static inline vd v_entry(const double *table, const uint32_t *at, vd *ret_slope)
 {
     vd value;
 

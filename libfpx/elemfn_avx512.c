@@ -72,16 +72,16 @@ static inline vw v_low_words(vd x)
                  _mm512_cvtepi64_epi32(_mm512_castpd_si512(x.b)) };
 }
 
-static inline __m256d entry4(const double *table, const int32_t *at, __m256d *ret_slope)
+static inline __m256d entry4(const double *table, const uint32_t *at, __m256d *ret_slope)
 {
-    const __m256d x = _mm256_loadu2_m128d(table + 2 * at[2], table + 2 * at[0]);
-    const __m256d y = _mm256_loadu2_m128d(table + 2 * at[3], table + 2 * at[1]);
+    const __m256d x = _mm256_loadu2_m128d(table + at[2], table + at[0]);
+    const __m256d y = _mm256_loadu2_m128d(table + at[3], table + at[1]);
 
     *ret_slope = _mm256_unpackhi_pd(x, y);
     return _mm256_unpacklo_pd(x, y);
 }
 
-static inline __m512d entry8(const double *table, const int32_t *at, __m512d *ret_slope)
+static inline __m512d entry8(const double *table, const uint32_t *at, __m512d *ret_slope)
 {
     __m256d low, high;
     const __m256d x = entry4(table, at, &low);
@@ -92,7 +92,7 @@ static inline __m512d entry8(const double *table, const int32_t *at, __m512d *re
 }
 
 /* Value and slope by one load of 128 bits: gathers take three times as long. */
-static inline vd v_entry(const double *table, const int32_t *at, vd *ret_slope)
+static inline vd v_entry(const double *table, const uint32_t *at, vd *ret_slope)
 {
     vd value;
 

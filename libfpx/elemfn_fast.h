@@ -52,12 +52,12 @@ static inline vd round_with_bits(vd x, double factor, double bias, vi *ret_bits)
 /* What NAME_pre leaves: x as it was, and two numbers or an index that it made. */
 typedef struct parts {
     vf a, b;
-    int32_t at[BLOCK];
+    uint32_t at[BLOCK];
 } parts;
 
 typedef struct wide {
     vd x, a, b;
-    const int32_t *at;
+    const uint32_t *at;
     int n; /* of x^n */
 } wide;
 
@@ -305,7 +305,7 @@ static inline void table_step(vf a, float steps, int first, int mask, parts *ret
 
     ret->b = vf_mul(vf_sub(t, magic), vf_set(1.0f / steps));
     ret->a = vf_sub(a, ret->b);
-    vw_store(ret->at, vw_and(vw_add(vf_bits(t), vw_set(-first)), vw_set(mask)));
+    vw_store(ret->at, vw_shl(vw_and(vw_add(vf_bits(t), vw_set(-first)), vw_set(mask)), 1));
 }
 
 /* 1 - erf(255/64) < 2^-25 is nothing. */
@@ -487,7 +487,7 @@ ELEMFN_HOT_FUNCTION(sin, FPX_ELEMFN_SIN, sin_pre, sin_post, 0x1p-41, 0)
 ELEMFN_HOT_FUNCTION(cos, FPX_ELEMFN_COS, sin_pre, no_post, 0x1p-41, 0)
 ELEMFN_FUNCTION(tanh, FPX_ELEMFN_TANH, tanh_pre, or_sign_post, 0x1p-40, 0)
 ELEMFN_FUNCTION(sigmoid, FPX_ELEMFN_SIGMOID, sigmoid_pre, no_post, 0x1p-41, 1)
-ELEMFN_FUNCTION(erf, FPX_ELEMFN_ERF, erf_pre, or_sign_post, 0x1p-42, 1)
+ELEMFN_HOT_FUNCTION(erf, FPX_ELEMFN_ERF, erf_pre, or_sign_post, 0x1p-42, 1)
 ELEMFN_FUNCTION(gelu, FPX_ELEMFN_GELU, gelu_pre, gelu_post, 0x1p-41, 2)
 ELEMFN_FUNCTION(silu, FPX_ELEMFN_SILU, sigmoid_pre, no_post, 0x1p-41, 2)
 ELEMFN_FUNCTION(rsqrt, FPX_ELEMFN_RSQRT, no_pre, no_post, 0x1p-50, 0)

@@ -86,10 +86,12 @@ static inline vw vw_sar(vw x, int n)
     return (vw){ _mm256_srai_epi32(x.a, n), _mm256_srai_epi32(x.b, n) };
 }
 
-static inline void vw_store(int32_t *to, vw x)
+/* For loads by each: gcc would take them out of registers one by one. */
+static inline void vw_store(uint32_t to[BLOCK], vw x)
 {
     _mm256_storeu_si256((__m256i *)(void *)to, x.a);
     _mm256_storeu_si256((__m256i *)(void *)(to + 8), x.b);
+    __asm__("" : "+m"(*(uint32_t(*)[BLOCK])to));
 }
 
 #define COMPARE(NAME, PREDICATE)                                                                   \
@@ -104,6 +106,7 @@ COMPARE(vfm_neither_equal_nor_nan, _CMP_NEQ_OQ)
 COMPARE(vfm_not_above, _CMP_NGE_UQ)
 COMPARE(vfm_not_below, _CMP_NLE_UQ)
 COMPARE(vfm_unordered, _CMP_UNORD_Q)
+COMPARE(vfm_ordered, _CMP_ORD_Q)
 
 static inline vfm vfm_none(void)
 {
