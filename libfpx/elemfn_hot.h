@@ -8,10 +8,18 @@
 /* Errors below 2^-39, ... of the result, in the last bit of a float64. */
 enum { REACH_39 = 1 << 14, REACH_38 = 1 << 15, REACH_37 = 1 << 16 };
 
-/* Bits of positive normal float32, less those of the first; |x| <= limit as twice its bits. */
-#define NORMAL_FIRST 0x00800000
-#define NORMAL_COUNT 0x7F000000u
-#define TWICE_BITS(x_bits) (2 * (x_bits))
+/* Negative where |x| is above the number of these bits, or NaN. */
+static inline vw above(vf x, int32_t limit_bits)
+{
+    return vw_sub(vw_set(limit_bits), vf_bits(vf_abs(x)));
+}
+
+/* Negative but for x from the number of these bits to the last finite one. Of the two differences that may leave
+ * 31 bits, the other is negative. */
+static inline vw not_positive_from(vf x, int32_t first_bits)
+{
+    return vw_or(vw_sub(vf_bits(x), vw_set(first_bits)), vw_sub(vw_set(0x7F7FFFFF), vf_bits(x)));
+}
 
 /* An integer k and k + bias as the low bits of *ret_bits, bias even or odd. */
 static inline vf round_float(vf x, float bias, vw *ret_bits)
@@ -49,7 +57,7 @@ static inline int exp_quick(int n, const float *at, vf x, vf *ret_y)
 
     (void)n;
     *ret_y = v_narrow(y);
-    return decided(vw_dropped(y, REACH_39), vw_add(vf_bits(x), vf_bits(x)), TWICE_BITS(0x42AE999Au));
+    return decided(vw_dropped(y, REACH_39), above(x, 0x42AE999A));
 }
 
 /* 2^r for |r| <= 1/2, to 2^-39.7 of it. */
@@ -76,7 +84,7 @@ static inline int exp2_quick(int n, const float *at, vf x, vf *ret_y)
     (void)n;
     (void)at;
     *ret_y = vf_of_bits(vw_add(vf_bits(v_narrow(y)), vw_shl(k, 23)));
-    return decided(vw_dropped(y, REACH_39), vw_add(vf_bits(x), vf_bits(x)), TWICE_BITS(0x42FC0000u));
+    return decided(vw_dropped(y, REACH_39), above(x, 0x42FC0000));
 }
 
 /* ---- log ---- */
@@ -147,8 +155,7 @@ static inline int log_quick(int n, const float *at, vf x, vf *ret_y)
     (void)n;
     (void)at;
     *ret_y = v_narrow(y);
-    return decided(vw_dropped(y, REACH_37), vw_sub(vf_bits(x), vw_set(NORMAL_FIRST)),
-                   NORMAL_COUNT - 1);
+    return decided(vw_dropped(y, REACH_37), not_positive_from(x, 0x00800000));
 }
 
 static inline int log2_quick(int n, const float *at, vf x, vf *ret_y)
@@ -161,8 +168,7 @@ static inline int log2_quick(int n, const float *at, vf x, vf *ret_y)
     (void)n;
     (void)at;
     *ret_y = v_narrow(y);
-    return decided(vw_dropped(y, REACH_37), vw_sub(vf_bits(x), vw_set(NORMAL_FIRST)),
-                   NORMAL_COUNT - 1);
+    return decided(vw_dropped(y, REACH_37), not_positive_from(x, 0x00800000));
 }
 
 /* k and the interval are those of 1 + x in float32, from 2^-8 on; with s = 2^-(k+t), r = s x + (s - 1) is x
@@ -178,8 +184,7 @@ static inline int log1p_quick(int n, const float *at, vf x, vf *ret_y)
 
     (void)n;
     *ret_y = or_sign_post(v_narrow(y), x);
-    return decided(vw_dropped(y, REACH_37), vw_sub(vf_bits(sum), vw_set(0x3B800000)),
-                   0x7F800000u - 0x3B800000u - 1);
+    return decided(vw_dropped(y, REACH_37), not_positive_from(sum, 0x3B800000));
 }
 
 /* ---- sin and cos ---- */
@@ -205,8 +210,7 @@ static inline int sin_of_rest(const float *at, vf x, vf k, vw quadrant, vf *ret_
     const vd y = v_mul(sin_short(v_mul(r, r)), r);
 
     *ret_y = vf_xor(v_narrow(y), vf_of_bits(vw_shl(quadrant, 31)));
-    return decided(vw_dropped(y, REACH_39), vw_add(vf_bits(x), vf_bits(x)),
-                   TWICE_BITS(0x47000000u) - 1);
+    return decided(vw_dropped(y, REACH_39), above(x, 0x46FFFFFF));
 }
 
 static inline int sin_quick(int n, const float *at, vf x, vf *ret_y)
@@ -255,10 +259,11 @@ static inline int erf_quick(int n, const float *at, vf x, vf *ret_y)
     const vd p = v_fma(v_fma(v_fma(a5, h, a4), h, a3), h, c);
     const vd y = v_fma(slope, v_fma(v_mul(h, h), p, h), value);
     const vf r = v_narrow(y);
-    const vw dropped = vw_and(vw_dropped(y, REACH_38), vf_bits(vfm_ordered(r, r)));
+    const vw subnormal =
+        vw_and(vw_sub(vf_bits(r), vw_set(0x00800000)), vw_sub(vw_set(0), vf_bits(r)));
 
     *ret_y = or_sign_post(r, x);
-    return decided(dropped, vw_sub(vw_set(0), vf_bits(r)), 0xFF800000u);
+    return decided(vw_dropped(y, REACH_38), vw_or(subnormal, vf_bits(vfm_unordered(r, r))));
 }
 
 #endif /* FPX_ELEMFN_HOT_H */

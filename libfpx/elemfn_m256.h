@@ -106,7 +106,6 @@ COMPARE(vfm_neither_equal_nor_nan, _CMP_NEQ_OQ)
 COMPARE(vfm_not_above, _CMP_NGE_UQ)
 COMPARE(vfm_not_below, _CMP_NLE_UQ)
 COMPARE(vfm_unordered, _CMP_UNORD_Q)
-COMPARE(vfm_ordered, _CMP_ORD_Q)
 
 static inline vfm vfm_none(void)
 {
@@ -210,16 +209,14 @@ static inline vw vw_dropped(vd y, int reach)
     return vw_and(vw_add(v_low_words(y), vw_set((1 << 28) + reach)), vw_set(mask));
 }
 
-/* 1 where no lane of `dropped` is 0 and no lane of `size` is above the limit. */
-static inline int decided(vw dropped, vw size, uint32_t limit)
+/* 1 where no lane of `dropped` is 0 and none of `outside` is negative. */
+static inline int decided(vw dropped, vw outside)
 {
     const __m256i least = _mm256_min_epu32(dropped.a, dropped.b);
-    const __m256i most = _mm256_max_epu32(size.a, size.b);
-    const __m256i above = _mm256_max_epu32(most, _mm256_set1_epi32((int32_t)(limit + 1)));
-    const __m256i doubt = _mm256_or_si256(_mm256_cmpeq_epi32(least, _mm256_setzero_si256()),
-                                          _mm256_cmpeq_epi32(above, most));
+    const __m256i doubt = _mm256_or_si256(_mm256_sub_epi32(least, _mm256_set1_epi32(1)),
+                                          _mm256_or_si256(outside.a, outside.b));
 
-    return _mm256_movemask_epi8(doubt) == 0;
+    return _mm256_movemask_ps(_mm256_castsi256_ps(doubt)) == 0;
 }
 
 #endif /* FPX_ELEMFN_M256_H */
