@@ -440,7 +440,7 @@ static inline vd pow_main(wide w)
             const vf v = vf_load(x + i);                                                           \
             vf r;                                                                                  \
                                                                                                    \
-            if (NAME##_quick(n, x + i, v, &r))                                                            \
+            if (NAME##_quick(n, x + i, v, &r))                                                     \
                 vf_store(y + i, r);                                                                \
             else                                                                                   \
                 NAME##_rest(n, (BOUND), x + i, y + i, BLOCK);                                      \
@@ -454,7 +454,7 @@ static inline vd pow_main(wide w)
     static inline int NAME##_quick(int n, const float *at, vf x, vf *ret_y)                        \
     {                                                                                              \
         parts p;                                                                                   \
-        (void)at;                                                                              \
+        (void)at;                                                                                  \
         const vfm outside = PRE(x, &p);                                                            \
         const wide w = { v_wide(x), v_wide(p.a), v_wide(p.b), p.at, n };                           \
         const int done = round_quick(NAME##_main(w), (BOUND), outside, TINY, ret_y);               \

@@ -8,19 +8,6 @@
 /* Errors below 2^-39, ... of the result, in the last bit of a float64. */
 enum { REACH_39 = 1 << 14, REACH_38 = 1 << 15, REACH_37 = 1 << 16 };
 
-/* Negative where |x| is above the number of these bits, or NaN. */
-static inline vw above(vf x, int32_t limit_bits)
-{
-    return vw_sub(vw_set(limit_bits), vf_bits(vf_abs(x)));
-}
-
-/* Negative but for x from the number of these bits to the last finite one. Of the two differences that may leave
- * 31 bits, the other is negative. */
-static inline vw not_positive_from(vf x, int32_t first_bits)
-{
-    return vw_or(vw_sub(vf_bits(x), vw_set(first_bits)), vw_sub(vw_set(0x7F7FFFFF), vf_bits(x)));
-}
-
 /* An integer k and k + bias as the low bits of *ret_bits, bias even or odd. */
 static inline vf round_float(vf x, float bias, vw *ret_bits)
 {
@@ -94,8 +81,12 @@ static inline int exp2_quick(int n, const float *at, vf x, vf *ret_y)
 #define LOG_FIRST 0x3F755555 /* 23/24 */
 #define LOG_BIAS 128         /* of k, so that shifts need no sign */
 
-static const uint32_t log2_middle[8] = { 0, 0x2498E399, 0x4C34CA15, 0x6FF9CAB2, 0x9095B8E5, 0xAE8C0498, 0xCA427AC4, 0xE4098FC9 };
-static const double log_inverse[8] = { 0x1.0000000000000p+0, 0x1.cfb2b8a4a01d4p-1, 0x1.a08ad9d4a0105p-1, 0x1.7a17a233da989p-1, 0x1.5a240f07b5417p-1, 0x1.3f2b39097a71cp-1, 0x1.2818ad2b31837p-1, 0x1.142284b3b3e17p-1 };
+static const uint32_t log2_middle[8] = { 0,          0x2498E399, 0x4C34CA15, 0x6FF9CAB2,
+                                         0x9095B8E5, 0xAE8C0498, 0xCA427AC4, 0xE4098FC9 };
+static const double log_inverse[8] = { 0x1.0000000000000p+0, 0x1.cfb2b8a4a01d4p-1,
+                                       0x1.a08ad9d4a0105p-1, 0x1.7a17a233da989p-1,
+                                       0x1.5a240f07b5417p-1, 0x1.3f2b39097a71cp-1,
+                                       0x1.2818ad2b31837p-1, 0x1.142284b3b3e17p-1 };
 
 /* log(1 + r) / r for |r| < 0.0567, to 2^-37.9 of it. */
 static inline vd log_short(vd r)
@@ -263,7 +254,8 @@ static inline int erf_quick(int n, const float *at, vf x, vf *ret_y)
         vw_and(vw_sub(vf_bits(r), vw_set(0x00800000)), vw_sub(vw_set(0), vf_bits(r)));
 
     *ret_y = or_sign_post(r, x);
-    return decided(vw_dropped(y, REACH_38), vw_or(subnormal, vf_bits(vfm_unordered(r, r))));
+    return decided(vw_dropped(y, REACH_38),
+                   negative(vw_or(subnormal, vf_bits(vfm_unordered(r, r)))));
 }
 
 #endif /* FPX_ELEMFN_HOT_H */

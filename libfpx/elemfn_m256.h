@@ -209,12 +209,38 @@ static inline vw vw_dropped(vd y, int reach)
     return vw_and(vw_add(v_low_words(y), vw_set((1 << 28) + reach)), vw_set(mask));
 }
 
+/* Signs of a block, those of different lanes together. */
+typedef __m256i signs;
+
+static inline signs negative(vw x)
+{
+    return _mm256_or_si256(x.a, x.b);
+}
+
+/* Negative where an |x| is above the number of these bits, or NaN. */
+static inline signs above(vf x, int32_t limit_bits)
+{
+    const vw size = vf_bits(vf_and(x, vf_of_bits(vw_set(INT32_MAX))));
+
+    return _mm256_sub_epi32(_mm256_set1_epi32(limit_bits), _mm256_max_epi32(size.a, size.b));
+}
+
+/* Negative but where every x is from the number of these bits to the last finite one. */
+static inline signs not_positive_from(vf x, int32_t first_bits)
+{
+    const vw u = vf_bits(x);
+    const __m256i least = _mm256_min_epi32(u.a, u.b);
+    const __m256i most = _mm256_max_epi32(u.a, u.b);
+
+    return _mm256_or_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(first_bits), least),
+                           _mm256_cmpgt_epi32(most, _mm256_set1_epi32(0x7F7FFFFF)));
+}
+
 /* 1 where no lane of `dropped` is 0 and none of `outside` is negative. */
-static inline int decided(vw dropped, vw outside)
+static inline int decided(vw dropped, signs outside)
 {
     const __m256i least = _mm256_min_epu32(dropped.a, dropped.b);
-    const __m256i doubt = _mm256_or_si256(_mm256_sub_epi32(least, _mm256_set1_epi32(1)),
-                                          _mm256_or_si256(outside.a, outside.b));
+    const __m256i doubt = _mm256_or_si256(_mm256_sub_epi32(least, _mm256_set1_epi32(1)), outside);
 
     return _mm256_movemask_ps(_mm256_castsi256_ps(doubt)) == 0;
 }
