@@ -72,7 +72,8 @@ static void many_silu(const double *x, double *y)
         y[i] *= x[i] < -700.0 ? -700.0 : x[i];
 }
 
-/* Below -20 any number as small as that at -20 will do: no Inf times 0. An error of 2^-53 of -x / sqrt2 becomes x^2 2^-53 of erfc, below 2^-45 to x = -15. */
+/* Below -20 any number as small as that at -20 will do: no Inf times 0. An error of 2^-53 of -x / sqrt2 becomes
+ * x^2 2^-53 of erfc, below 2^-45 to x = -15. */
 static void many_gelu(const double *x, double *y)
 {
     double t[ELEMFN_SWEEP];
