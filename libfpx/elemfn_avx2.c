@@ -70,6 +70,13 @@ static inline vd v_wide(vf x)
                  _mm256_cvtps_pd(_mm256_extractf128_ps(x.b, 1)) };
 }
 
+/* The same: a conversion from memory is one operation less than from half a register. */
+static inline vd v_wide_load(const float *x)
+{
+    return (vd){ _mm256_cvtps_pd(_mm_loadu_ps(x)), _mm256_cvtps_pd(_mm_loadu_ps(x + 4)),
+                 _mm256_cvtps_pd(_mm_loadu_ps(x + 8)), _mm256_cvtps_pd(_mm_loadu_ps(x + 12)) };
+}
+
 static inline vf v_narrow(vd x)
 {
     return (vf){ _mm256_set_m128(_mm256_cvtpd_ps(x.b), _mm256_cvtpd_ps(x.a)),
@@ -86,17 +93,17 @@ static inline vw v_low_words(vd x)
     return (vw){ low_words(x.a, x.b), low_words(x.c, x.d) };
 }
 
-static inline __m256d entry4(const double *table, const int32_t *at, __m256d *ret_slope)
+static inline __m256d entry4(const double *table, const uint32_t *at, __m256d *ret_slope)
 {
-    const __m256d x = _mm256_loadu2_m128d(table + 2 * at[2], table + 2 * at[0]);
-    const __m256d y = _mm256_loadu2_m128d(table + 2 * at[3], table + 2 * at[1]);
+    const __m256d x = _mm256_loadu2_m128d(table + at[2], table + at[0]);
+    const __m256d y = _mm256_loadu2_m128d(table + at[3], table + at[1]);
 
     *ret_slope = _mm256_unpackhi_pd(x, y);
     return _mm256_unpacklo_pd(x, y);
 }
 
 /* Value and slope by one load of 128 bits: gathers take three times as long. */
-static inline vd v_entry(const double *table, const int32_t *at, vd *ret_slope)
+static inline vd v_entry(const double *table, const uint32_t *at, vd *ret_slope)
 {
     vd value;
 
@@ -105,6 +112,42 @@ static inline vd v_entry(const double *table, const int32_t *at, vd *ret_slope)
     value.c = entry4(table, at + 8, &ret_slope->c);
     value.d = entry4(table, at + 12, &ret_slope->d);
     return value;
+}
+
+/* Interleaving words of two registers takes 0, 1 and 4, 5, then 2, 3 and 6, 7. */
+static inline __m256i spread8(__m256i x)
+{
+    return _mm256_permute4x64_epi64(x, 0xD8);
+}
+
+static inline vw vw_spread(vw x)
+{
+    return (vw){ spread8(x.a), spread8(x.b) };
+}
+
+static inline vd v_of_words(vw low, vw high)
+{
+    return (vd){ _mm256_castsi256_pd(_mm256_unpacklo_epi32(low.a, high.a)),
+                 _mm256_castsi256_pd(_mm256_unpackhi_epi32(low.a, high.a)),
+                 _mm256_castsi256_pd(_mm256_unpacklo_epi32(low.b, high.b)),
+                 _mm256_castsi256_pd(_mm256_unpackhi_epi32(low.b, high.b)) };
+}
+
+/* Even words of the table, or odd ones. */
+static inline vw words_of(const double *table, vw spread, int odd)
+{
+    const __m256 x = _mm256_loadu_ps((const float *)(const void *)table);
+    const __m256 y = _mm256_loadu_ps((const float *)(const void *)(table + 4));
+    const __m256 z = odd ? _mm256_shuffle_ps(x, y, 0xDD) : _mm256_shuffle_ps(x, y, 0x88);
+    const __m256i words = spread8(_mm256_castps_si256(z));
+
+    return (vw){ _mm256_permutevar8x32_epi32(words, spread.a),
+                 _mm256_permutevar8x32_epi32(words, spread.b) };
+}
+
+static inline vd v_eighth(const double *table, vw spread, vw less)
+{
+    return v_of_words(words_of(table, spread, 0), vw_sub(words_of(table, spread, 1), less));
 }
 
 #include "elemfn_fast.h"

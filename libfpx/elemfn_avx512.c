@@ -56,6 +56,11 @@ static inline vd v_wide(vf x)
     return (vd){ _mm512_cvtps_pd(x.a), _mm512_cvtps_pd(x.b) };
 }
 
+static inline vd v_wide_load(const float *x)
+{
+    return (vd){ _mm512_cvtps_pd(_mm256_loadu_ps(x)), _mm512_cvtps_pd(_mm256_loadu_ps(x + 8)) };
+}
+
 static inline vf v_narrow(vd x)
 {
     return (vf){ _mm512_cvtpd_ps(x.a), _mm512_cvtpd_ps(x.b) };
@@ -67,16 +72,16 @@ static inline vw v_low_words(vd x)
                  _mm512_cvtepi64_epi32(_mm512_castpd_si512(x.b)) };
 }
 
-static inline __m256d entry4(const double *table, const int32_t *at, __m256d *ret_slope)
+static inline __m256d entry4(const double *table, const uint32_t *at, __m256d *ret_slope)
 {
-    const __m256d x = _mm256_loadu2_m128d(table + 2 * at[2], table + 2 * at[0]);
-    const __m256d y = _mm256_loadu2_m128d(table + 2 * at[3], table + 2 * at[1]);
+    const __m256d x = _mm256_loadu2_m128d(table + at[2], table + at[0]);
+    const __m256d y = _mm256_loadu2_m128d(table + at[3], table + at[1]);
 
     *ret_slope = _mm256_unpackhi_pd(x, y);
     return _mm256_unpacklo_pd(x, y);
 }
 
-static inline __m512d entry8(const double *table, const int32_t *at, __m512d *ret_slope)
+static inline __m512d entry8(const double *table, const uint32_t *at, __m512d *ret_slope)
 {
     __m256d low, high;
     const __m256d x = entry4(table, at, &low);
@@ -87,13 +92,39 @@ static inline __m512d entry8(const double *table, const int32_t *at, __m512d *re
 }
 
 /* Value and slope by one load of 128 bits: gathers take three times as long. */
-static inline vd v_entry(const double *table, const int32_t *at, vd *ret_slope)
+static inline vd v_entry(const double *table, const uint32_t *at, vd *ret_slope)
 {
     vd value;
 
     value.a = entry8(table, at, &ret_slope->a);
     value.b = entry8(table, at + 8, &ret_slope->b);
     return value;
+}
+
+static inline vw vw_spread(vw x)
+{
+    return x;
+}
+
+static inline __m512d of_words(__m256i low, __m256i high)
+{
+    return _mm512_castsi512_pd(_mm512_or_si512(_mm512_cvtepu32_epi64(low),
+                                               _mm512_slli_epi64(_mm512_cvtepu32_epi64(high), 32)));
+}
+
+static inline vd v_of_words(vw low, vw high)
+{
+    return (vd){ of_words(low.a, high.a), of_words(low.b, high.b) };
+}
+
+static inline vd v_eighth(const double *table, vw spread, vw less)
+{
+    const __m512d all = _mm512_loadu_pd(table);
+    const vd x = { _mm512_permutexvar_pd(_mm512_cvtepu32_epi64(spread.a), all),
+                   _mm512_permutexvar_pd(_mm512_cvtepu32_epi64(spread.b), all) };
+    const vi high = { _mm512_cvtepu32_epi64(less.a), _mm512_cvtepu32_epi64(less.b) };
+
+    return v_of_bits(vi_sub(v_bits(x), vi_shl(high, 32)));
 }
 
 #include "elemfn_fast.h"

@@ -52,12 +52,12 @@ static inline vd round_with_bits(vd x, double factor, double bias, vi *ret_bits)
 /* What NAME_pre leaves: x as it was, and two numbers or an index that it made. */
 typedef struct parts {
     vf a, b;
-    int32_t at[BLOCK];
+    uint32_t at[BLOCK];
 } parts;
 
 typedef struct wide {
     vd x, a, b;
-    const int32_t *at;
+    const uint32_t *at;
     int n; /* of x^n */
 } wide;
 
@@ -305,7 +305,7 @@ static inline void table_step(vf a, float steps, int first, int mask, parts *ret
 
     ret->b = vf_mul(vf_sub(t, magic), vf_set(1.0f / steps));
     ret->a = vf_sub(a, ret->b);
-    vw_store(ret->at, vw_and(vw_add(vf_bits(t), vw_set(-first)), vw_set(mask)));
+    vw_store(ret->at, vw_shl(vw_and(vw_add(vf_bits(t), vw_set(-first)), vw_set(mask)), 1));
 }
 
 /* 1 - erf(255/64) < 2^-25 is nothing. */
@@ -408,79 +408,6 @@ static inline vd pow_main(wide w)
     return w.n < 0 ? v_div(v_set(1.0), y) : y;
 }
 
-/* ---- arrays ---- */
-
-/* What round_quick() did not decide, and the shorter block at the end. y may be x. */
-#define ELEMFN_ARRAY(NAME, ID, PRE, POST, BOUND, TINY)                                             \
-    static __attribute__((noinline)) void NAME##_rest(int n, double bound, const float *x,         \
-                                                      float *y, size_t m)                          \
-    {                                                                                              \
-        float in[BLOCK] = { 0.0f };                                                                \
-        float out[BLOCK];                                                                          \
-        unsigned doubt;                                                                            \
-        parts p;                                                                                   \
-                                                                                                   \
-        memcpy(in, x, m * sizeof *x);                                                              \
-        const vf v = vf_load(in);                                                                  \
-        const vfm outside = PRE(v, &p);                                                            \
-        const wide w = { v_wide(v), v_wide(p.a), v_wide(p.b), p.at, n };                           \
-        vf_store(out,                                                                              \
-                 vf_canonical_nan(POST(round_block(NAME##_main(w), bound, outside, &doubt), v)));  \
-        for (size_t j = 0; j < m; j++)                                                             \
-            y[j] = (doubt >> j & 1u) ? fpx_elemfn_f32_judge((fpx_elemfn)(ID), in[j]) : out[j];     \
-    }                                                                                              \
-                                                                                                   \
-    static void NAME##_array(int n, const float *x, float *y, size_t count)                        \
-    {                                                                                              \
-        const double bound = (BOUND);                                                              \
-        size_t i = 0;                                                                              \
-                                                                                                   \
-        for (; i + BLOCK <= count; i += BLOCK) {                                                   \
-            const vf v = vf_load(x + i);                                                           \
-            parts p;                                                                               \
-            const vfm outside = PRE(v, &p);                                                        \
-            const wide w = { v_wide(v), v_wide(p.a), v_wide(p.b), p.at, n };                       \
-            vf r;                                                                                  \
-                                                                                                   \
-            if (round_quick(NAME##_main(w), bound, outside, TINY, &r))                             \
-                vf_store(y + i, POST(r, v));                                                       \
-            else                                                                                   \
-                NAME##_rest(n, bound, x + i, y + i, BLOCK);                                        \
-        }                                                                                          \
-        if (i < count)                                                                             \
-            NAME##_rest(n, bound, x + i, y + i, count - i);                                        \
-    }
-
-/* The last: 0 where only x that is subnormal has a subnormal result, x itself; 1 where others have; 2 where
- * one that lies at half of the least subnormal is not exactly there: f(2^-149) is nearly 2^-150. */
-ELEMFN_ARRAY(exp, FPX_ELEMFN_EXP, exp_pre, no_post, 0x1p-41, 1)
-ELEMFN_ARRAY(exp2, FPX_ELEMFN_EXP2, exp2_pre, no_post, 0x1p-41, 1)
-ELEMFN_ARRAY(expm1, FPX_ELEMFN_EXPM1, expm1_pre, or_sign_post, 0x1p-40, 0)
-ELEMFN_ARRAY(log, FPX_ELEMFN_LOG, log_pre, no_post, 0x1p-41, 0)
-ELEMFN_ARRAY(log2, FPX_ELEMFN_LOG2, log_pre, no_post, 0x1p-41, 0)
-ELEMFN_ARRAY(log1p, FPX_ELEMFN_LOG1P, log1p_pre, or_sign_post, 0x1p-41, 0)
-ELEMFN_ARRAY(sin, FPX_ELEMFN_SIN, sin_pre, sin_post, 0x1p-41, 0)
-ELEMFN_ARRAY(cos, FPX_ELEMFN_COS, sin_pre, no_post, 0x1p-41, 0)
-ELEMFN_ARRAY(tanh, FPX_ELEMFN_TANH, tanh_pre, or_sign_post, 0x1p-40, 0)
-ELEMFN_ARRAY(sigmoid, FPX_ELEMFN_SIGMOID, sigmoid_pre, no_post, 0x1p-41, 1)
-ELEMFN_ARRAY(erf, FPX_ELEMFN_ERF, erf_pre, or_sign_post, 0x1p-42, 1)
-ELEMFN_ARRAY(gelu, FPX_ELEMFN_GELU, gelu_pre, gelu_post, 0x1p-41, 2)
-ELEMFN_ARRAY(silu, FPX_ELEMFN_SILU, sigmoid_pre, no_post, 0x1p-41, 2)
-ELEMFN_ARRAY(rsqrt, FPX_ELEMFN_RSQRT, no_pre, no_post, 0x1p-50, 0)
-ELEMFN_ARRAY(cbrt, FPX_ELEMFN_CBRT, cbrt_pre, no_post, 0x1p-41, 0)
-/* A square of a float32 is exact in float64; any bound as small as that will do, but 0 times Inf would not. */
-ELEMFN_ARRAY(pow, FPX_ELEMFN_POW + n, no_pre, no_post, n == 2 ? 0x1p-60 : 0x1p-48, 1)
-
-#define ELEMFN_F32_SLOTS                                                                           \
-    {                                                                                              \
-        [FPX_ELEMFN_EXP] = exp_array, [FPX_ELEMFN_EXP2] = exp2_array,                              \
-        [FPX_ELEMFN_EXPM1] = expm1_array, [FPX_ELEMFN_LOG] = log_array,                            \
-        [FPX_ELEMFN_LOG2] = log2_array, [FPX_ELEMFN_LOG1P] = log1p_array,                          \
-        [FPX_ELEMFN_SIN] = sin_array, [FPX_ELEMFN_COS] = cos_array,                                \
-        [FPX_ELEMFN_TANH] = tanh_array, [FPX_ELEMFN_SIGMOID] = sigmoid_array,                      \
-        [FPX_ELEMFN_ERF] = erf_array, [FPX_ELEMFN_GELU] = gelu_array,                              \
-        [FPX_ELEMFN_SILU] = silu_array, [FPX_ELEMFN_RSQRT] = rsqrt_array,                          \
-        [FPX_ELEMFN_CBRT] = cbrt_array, [ELEMFN_POW_SLOT] = pow_array,                             \
-    }
+#include "elemfn_array.h"
 
 #endif /* FPX_ELEMFN_FAST_H */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 enum { BLOCK = 16 };
+#define ELEMFN_HOT 1 /* elemfn_hot.h */
 
 typedef struct vf {
     __m256 a, b;
@@ -61,9 +62,13 @@ static inline vf vf_set(float x)
     return (vf){ _mm256_set1_ps(x), _mm256_set1_ps(x) };
 }
 
+/* Hidden from gcc 12, which would make each constant anew from a general register by two shuffles. */
 static inline vw vw_set(int32_t i)
 {
-    return (vw){ _mm256_set1_epi32(i), _mm256_set1_epi32(i) };
+    __m256i x = _mm256_set1_epi32(i);
+
+    __asm__("" : "+x"(x));
+    return (vw){ x, x };
 }
 
 static inline vw vw_shl(vw x, int n)
@@ -71,15 +76,22 @@ static inline vw vw_shl(vw x, int n)
     return (vw){ _mm256_slli_epi32(x.a, n), _mm256_slli_epi32(x.b, n) };
 }
 
+static inline vw vw_shr(vw x, int n)
+{
+    return (vw){ _mm256_srli_epi32(x.a, n), _mm256_srli_epi32(x.b, n) };
+}
+
 static inline vw vw_sar(vw x, int n)
 {
     return (vw){ _mm256_srai_epi32(x.a, n), _mm256_srai_epi32(x.b, n) };
 }
 
-static inline void vw_store(int32_t *to, vw x)
+/* For loads by each: gcc would take them out of registers one by one. */
+static inline void vw_store(uint32_t to[BLOCK], vw x)
 {
     _mm256_storeu_si256((__m256i *)(void *)to, x.a);
     _mm256_storeu_si256((__m256i *)(void *)(to + 8), x.b);
+    __asm__("" : "+m"(*(uint32_t(*)[BLOCK])to));
 }
 
 #define COMPARE(NAME, PREDICATE)                                                                   \
@@ -161,6 +173,76 @@ static inline int round_quick(vd wide_y, double bound, vfm outside, int tiny, vf
     }
     *ret_y = y;
     return _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_or_si256(doubt.a, doubt.b))) == 0;
+}
+
+/* Lanes as v_of_words() and v_eighth() want them. */
+static inline vw vw_spread(vw x);
+/* float64 from their words. */
+static inline vd v_of_words(vw low, vw high);
+/* An entry of eight by the low three bits of each lane; less `less` in its high word. */
+static inline vd v_eighth(const double *table, vw spread, vw less);
+
+static inline vw vw_eighth(const uint32_t *table, vw spread)
+{
+    const __m256i all = _mm256_loadu_si256((const __m256i *)(const void *)table);
+
+    return (vw){ _mm256_permutevar8x32_epi32(all, spread.a),
+                 _mm256_permutevar8x32_epi32(all, spread.b) };
+}
+
+/* v_wide() through memory, whose conversions take one operation less than those of half a register. */
+static inline vd v_wide_load(const float *x);
+static inline vd v_wide_float(vf x)
+{
+    float memory[BLOCK];
+
+    vf_store(memory, x);
+    __asm__("" : "+m"(memory));
+    return v_wide_load(memory);
+}
+
+/* 0 where the bits that rounding drops are within `reach`, a power of two, of one half. */
+static inline vw vw_dropped(vd y, int reach)
+{
+    const int mask = (1 << 29) - 2 * reach;
+
+    return vw_and(vw_add(v_low_words(y), vw_set((1 << 28) + reach)), vw_set(mask));
+}
+
+/* Signs of a block, those of different lanes together. */
+typedef __m256i signs;
+
+static inline signs negative(vw x)
+{
+    return _mm256_or_si256(x.a, x.b);
+}
+
+/* Negative where an |x| is above the number of these bits, or NaN. */
+static inline signs above(vf x, int32_t limit_bits)
+{
+    const vw size = vf_bits(vf_and(x, vf_of_bits(vw_set(INT32_MAX))));
+
+    return _mm256_sub_epi32(_mm256_set1_epi32(limit_bits), _mm256_max_epi32(size.a, size.b));
+}
+
+/* Negative but where every x is from the number of these bits to the last finite one. */
+static inline signs not_positive_from(vf x, int32_t first_bits)
+{
+    const vw u = vf_bits(x);
+    const __m256i least = _mm256_min_epi32(u.a, u.b);
+    const __m256i most = _mm256_max_epi32(u.a, u.b);
+
+    return _mm256_or_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(first_bits), least),
+                           _mm256_cmpgt_epi32(most, _mm256_set1_epi32(0x7F7FFFFF)));
+}
+
+/* 1 where no lane of `dropped` is 0 and none of `outside` is negative. */
+static inline int decided(vw dropped, signs outside)
+{
+    const __m256i least = _mm256_min_epu32(dropped.a, dropped.b);
+    const __m256i doubt = _mm256_or_si256(_mm256_sub_epi32(least, _mm256_set1_epi32(1)), outside);
+
+    return _mm256_movemask_ps(_mm256_castsi256_ps(doubt)) == 0;
 }
 
 #endif /* FPX_ELEMFN_M256_H */

@@ -94,10 +94,10 @@ static inline vd v_wide(vf a)
     return (double)a;
 }
 
-static inline vd v_entry(const double *table, const int32_t *at, vd *ret_slope)
+static inline vd v_entry(const double *table, const uint32_t *at, vd *ret_slope)
 {
-    *ret_slope = table[2 * *at + 1];
-    return table[2 * *at];
+    *ret_slope = table[*at + 1];
+    return table[*at];
 }
 
 static inline vi vi_set(int64_t i)
@@ -212,9 +212,9 @@ static inline vw vw_sar(vw a, int n)
     return a >> n;
 }
 
-static inline void vw_store(int32_t *to, vw a)
+static inline void vw_store(uint32_t *to, vw a)
 {
-    *to = a;
+    *to = (uint32_t)a;
 }
 
 static inline vfm vfm_none(void)

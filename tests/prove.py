@@ -2,7 +2,8 @@
 """Runs the proofs that take minutes or hours, and keeps their results as text with the hashes of the sources that they
 are about, in proofs/. What was done is remembered in the build folder: an interrupted run goes on.
 
-prove.py BUILD [NAME...]    NAME: e4m3, e4m3/rne, e4m3/rne/scalar, scalar, avx2, avx512, cuda; none: everything
+prove.py BUILD [NAME...]    NAME: e4m3, e4m3/rne, e4m3/rne/scalar, scalar, avx2, avx512, cuda, elemfn, elemfn/exp;
+                            none: everything
 prove.py --check            exit 1 where a result in proofs/ is about other sources than the tree has
 """
 import hashlib
@@ -27,6 +28,8 @@ SETS = {
     "avx512": ([*VECTOR, "lanes_avx512.h", "convert_avx512.c"],
                "float32 to codes by the AVX-512 kernels, SatFinite, SatPropagate and None"),
     "cuda": ([*VECTOR, "lanes_avx2.h", "convert_avx2.c", "profile.c"], "the profile cuda-float against CUDA's host functions"),
+    "elemfn": (sorted(f.name for f in (ROOT / "libfpx").glob("elemfn*.[ch]")),
+               "the 48 elementary functions of float32 against libmvec and MPFR"),
 }
 ROUNDS = ["rne", "rna", "rz", "ru", "rd", "ro"]
 
@@ -36,7 +39,7 @@ def digests(name):
 
 
 def path_of(name):
-    return PROOFS / f"convert-{name}.txt"
+    return PROOFS / (f"{name}.txt" if name == "elemfn" else f"convert-{name}.txt")
 
 
 def read(name):
@@ -58,7 +61,7 @@ def write(name, line, about):
     path_of(name).write_text(head + body + "".join(f"{d}  {p}\n" for p, d in about.items()))
 
 
-def proofs(program):
+def proofs(program, elemfn_program):
     """All that this machine can prove: (set, name, command), the formats that matter most first."""
     listed = subprocess.run([program, "list"], check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")
     kernels = [line.split()[1] for line in listed if line.startswith("kernel ")]
@@ -70,6 +73,9 @@ def proofs(program):
     for line in listed:
         if line.startswith("cuda "):
             yield "cuda", line.split()[1], [line.split()[1]]
+    listed = subprocess.run([elemfn_program, "list"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    for function in listed:
+        yield "elemfn", f"elemfn/{function}", ["prove", function]
 
 
 def is_asked_for(names, name):
@@ -80,7 +86,7 @@ def is_asked_for(names, name):
 def check():
     stale = [name for name in SETS if path_of(name).exists() and read(name)[1] != digests(name)]
     for name in stale:
-        print(f"proofs/convert-{name}.txt is about other sources: ./dev prove {name}")
+        print(f"{path_of(name).relative_to(ROOT)} is about other sources: ./dev prove {name}")
     total = sum(len(read(name)[0]) for name in SETS)
     print(f"{total} results in proofs/, {len(stale)} stale files")
     return 1 if stale else 0
@@ -90,9 +96,9 @@ def main(args):
     if args == ["--check"]:
         return check()
     build, names = Path(args[0]), args[1:]
-    program = build / "tests" / "libfpx" / "prove"
+    program, elemfn_program = (build / "tests" / "libfpx" / p for p in ("prove", "test_elemfn_slow"))
     about = {group: digests(group) for group in SETS}  # as built: what is edited meanwhile is not proven
-    asked = [p for p in proofs(program) if is_asked_for(names, p[1])]
+    asked = [p for p in proofs(program, elemfn_program) if is_asked_for(names, p[1])]
     if not asked:
         print(f"prove: nothing here is called {' '.join(names)}")
         return 2
@@ -104,7 +110,8 @@ def main(args):
         if hashes == about[group] and any(r.startswith(name + ":") for r in results):
             return 0
         tag = hashlib.sha256(repr(sorted(about[group].items())).encode()).hexdigest()[:12]
-        done = subprocess.run([program, *command, build / f"prove-{tag}.state"], stdout=subprocess.PIPE, text=True)
+        whole = [elemfn_program, *command] if group == "elemfn" else [program, *command, build / f"prove-{tag}.state"]
+        done = subprocess.run(whole, stdout=subprocess.PIPE, text=True)
         with lock:
             print(done.stdout.strip(), flush=True)
             if done.returncode == 0:
