@@ -106,11 +106,14 @@ fpx_status fpx_trace_verify(fpx_trace *trace, size_t *ret_checked, fpx_error *er
     }
     void *codes = malloc(most);
     fpx_digest *digests = malloc((nrecords + trace->schema.nops) * sizeof *digests);
-    fpx_status status =
-        codes != NULL && digests != NULL
-            ? FPX_OK
-            : fpx_error_set(err, FPX_ENOMEM, "%s: no memory for %zu bytes of values", trace->path,
-                            most);
+    fpx_status status = FPX_OK;
+
+    if (codes == NULL || digests == NULL) {
+        free(digests);
+        free(codes);
+        return fpx_error_set(err, FPX_ENOMEM, "%s: no memory for %zu bytes of values", trace->path,
+                             most);
+    }
     for (size_t i = 0; i < trace->nsteps && status == FPX_OK; i++) {
         status = fpx_trace_digests(trace, i, digests, err);
         if (status == FPX_OK)
