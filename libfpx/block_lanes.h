@@ -18,10 +18,10 @@ enum { INF_BITS = 0x7f800000, NVFP4_WIDTH = 16, GROUP = 4 * LANES };
 /* A format's codes by the addition that rounds. */
 typedef struct block_encoder {
     fast_lanes k;
-    vi base_of_word;
-    uint16_t base;
-    uint8_t limit;
-    int to_sign;
+    vi base, left; /* in lanes of 16 bits: what is undone after packing */
+    uint32_t word_base;
+    int word_left;
+    uint8_t limit, sign;
 } block_encoder;
 
 /* 0: encode_fast.h has no addition that rounds so. */
@@ -38,10 +38,12 @@ static inline int block_encoder_make(const fpx_conversion *c, block_encoder *ret
         c->format.bias + c->format.mbits >= 125)
         return 0;
     ret_encoder->k = fast_lanes_of(&fast, &plan);
-    ret_encoder->base_of_word = vi_set(fast.base);
-    ret_encoder->base = (uint16_t)fast.base;
+    ret_encoder->base = half_set((uint16_t)fast.base);
+    ret_encoder->left = half_set((uint16_t)(0x10000 >> fast.left));
+    ret_encoder->word_base = fast.base;
+    ret_encoder->word_left = fast.left;
     ret_encoder->limit = (uint8_t)fast.limit;
-    ret_encoder->to_sign = fast.to_sign - 24;
+    ret_encoder->sign = (uint8_t)plan.sign;
     return 1;
 }
 
@@ -52,18 +54,27 @@ static inline void encode_group(const block_encoder *e, const vf q[4], uint8_t *
     vi signs[2];
 
     for (int pair = 0; pair < 2; pair++) {
-        magnitudes[pair] =
-            pack_codes(magnitude_add(&e->k, q[2 * pair]), magnitude_add(&e->k, q[2 * pair + 1]));
-        signs[pair] = pack_signs(q[2 * pair], q[2 * pair + 1]);
+        const vf x = q[2 * pair];
+        const vf y = q[2 * pair + 1];
+        magnitudes[pair] = half_mul_high(
+            half_sub(pack_codes(magnitude_add(&e->k, x), magnitude_add(&e->k, y)), e->base),
+            e->left);
+        signs[pair] = pack_signs(x, y);
     }
-    store_signed8(dst, magnitudes, signs, e->base, e->limit, e->to_sign);
+    store_signed8(dst, magnitudes, signs, e->limit, e->sign);
+}
+
+/* Codes of numbers of the format's range, in whole lanes. */
+static inline vi codes_of(const block_encoder *e, vf x)
+{
+    return vi_srl(vi_sub(magnitude_add(&e->k, x), vi_set(e->word_base)), e->word_left);
 }
 
 static inline vf rounding_addend(const block_encoder *e, vf x)
 {
     const vi field = vi_and(vi_bits(x), vi_set(INF_BITS));
 
-    return vf_bits(vi_add(vi_max(field, e->k.lowest), e->k.up));
+    return vf_mul(vf_bits(vi_max(field, e->k.lowest)), e->k.up);
 }
 
 /* x >= 0, at most the format's largest, rounded: by taking back what rounding had added. */

@@ -75,7 +75,7 @@ static int scale_mx(const run_plan *p, const block_lie *at, vi amax, vi *ret_byt
 static inline vi e4m3_of(const run_plan *p, vf x, vf *ret_values)
 {
     *ret_values = rounded_value(&p->scale_code, x);
-    return vi_sub(magnitude_add(&p->scale_code.k, x), p->scale_code.base_of_word);
+    return codes_of(&p->scale_code, x);
 }
 
 /* 1 / (value / S), at most the largest float32. */
