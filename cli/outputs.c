@@ -111,22 +111,13 @@ static fpx_status add_trace(places *list, const cli_file *of, const char *path, 
     return status;
 }
 
-/* A result is written beside its name first (fpx_file_write): that name is taken as well. */
 static fpx_status add_file(places *list, const cli_file *f, const char *path, fpx_error *err)
 {
     const char *holds = f->kind == CLI_FOLDER ? "step-*.safetensors" : NULL;
-    char beside[PATH_ROOM + 8];
-    struct stat st;
-    fpx_status status;
 
     if (f->kind == CLI_TRACE || f->kind == CLI_READS_TRACE)
         return add_trace(list, f, path, err);
-    status = add_path(list, f, path, holds, err);
-    if (status != FPX_OK || !is_output(f) || strlen(path) >= PATH_ROOM ||
-        (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
-        return status;
-    (void)snprintf(beside, sizeof beside, "%s.tmp", path);
-    return add_path(list, f, beside, NULL, err);
+    return add_path(list, f, path, holds, err);
 }
 
 /* The name is the file's own where it is a link: what lies beside it, lies beside that. */

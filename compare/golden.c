@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "golden_parts.h"
 
@@ -173,6 +174,25 @@ static char *golden_text(const fpx_golden *g, const char *reason, size_t *ret_si
     return text;
 }
 
+/* A file beside path that is this writer's alone ('x': what has the name already is left as it is); NULL: errno. */
+static FILE *create_beside(const char *path, char *temporary, size_t room)
+{
+    const char *const slash = strrchr(path, '/');
+    const char *const name = slash != NULL ? slash + 1 : path;
+    FILE *f = NULL;
+
+    errno = EEXIST;
+    for (int i = 0; i < 1000 && f == NULL && errno == EEXIST; i++) {
+        if (snprintf(temporary, room, "%.*s.%.200s.%ld-%d.tmp", (int)(name - path), path, name,
+                     (long)getpid(), i) >= (int)room) {
+            errno = ENAMETOOLONG;
+            break;
+        }
+        f = fopen(temporary, "wx");
+    }
+    return f;
+}
+
 fpx_status fpx_golden_write(const char *path, const fpx_golden *golden, const char *reason,
                             fpx_error *err)
 {
@@ -187,8 +207,7 @@ fpx_status fpx_golden_write(const char *path, const fpx_golden *golden, const ch
                              path);
     if ((text = golden_text(golden, reason, &size)) == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
-    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary ||
-        (f = fopen(temporary, "w")) == NULL) {
+    if ((f = create_beside(path, temporary, sizeof temporary)) == NULL) {
         const int number = errno;
 
         free(text);

@@ -1,5 +1,6 @@
 /* atomic_file.c - write beside, sync, rename: rename is what POSIX makes atomic, and the sync before it
- * keeps a crash from leaving a new name with old or no bytes. */
+ * keeps a crash from leaving a new name with old or no bytes. The name beside is the writer's own: two that
+ * write one file do not meet, the last to be done stays. */
 #include "atomic_file.h"
 
 #include <errno.h>
@@ -48,6 +49,28 @@ static char *resolve(const char *path, fpx_status *ret_status, fpx_error *err)
     return NULL;
 }
 
+/* path's folder, '.', path's name, the process, a number, ".tmp". O_EXCL makes it this writer's alone: what has the
+ * name already (a killed run's, another machine's, a planted link) is left as it is, and the next number taken. */
+static fpx_status create_beside(io_atomic_file *file, fpx_error *err)
+{
+    enum { NAME_KEPT = 200, DECORATION = 48, NUMBERS = 1000 };
+    const char *const slash = strrchr(file->path, '/');
+    const char *const name = slash != NULL ? slash + 1 : file->path;
+    const size_t room = strlen(file->path) + DECORATION;
+
+    file->tmp = malloc(room);
+    if (file->tmp == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", file->path);
+    for (int i = 0; i < NUMBERS && file->fd < 0; i++) {
+        (void)snprintf(file->tmp, room, "%.*s.%.*s.%ld-%d.tmp", (int)(name - file->path),
+                       file->path, NAME_KEPT, name, (long)getpid(), i);
+        file->fd = open(file->tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file->fd < 0 && errno != EEXIST)
+            break;
+    }
+    return file->fd >= 0 ? FPX_OK : refuse(file->path, "make a file beside it", err);
+}
+
 fpx_status io_atomic_open(const char *path, io_atomic_file *ret_file, fpx_error *err)
 {
     fpx_status status = FPX_OK;
@@ -55,18 +78,8 @@ fpx_status io_atomic_open(const char *path, io_atomic_file *ret_file, fpx_error 
 
     if (file.path == NULL)
         return status;
-    const size_t room = strlen(file.path) + sizeof ".tmp";
-    file.tmp = malloc(room);
-    if (file.tmp == NULL) {
-        free(file.path);
-        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
-    }
-    (void)snprintf(file.tmp, room, "%s.tmp", file.path);
-    /* One that a killed run left goes first; O_EXCL then keeps a planted link from being followed. */
-    (void)unlink(file.tmp);
-    file.fd = open(file.tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file.fd < 0) {
-        status = refuse(file.tmp, "create", err);
+    status = create_beside(&file, err);
+    if (status != FPX_OK) {
         free(file.tmp);
         free(file.path);
         return status;
@@ -85,7 +98,7 @@ fpx_status io_atomic_write(const io_atomic_file *file, const void *bytes, size_t
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return refuse(file->tmp, "write", err);
+            return refuse(file->path, "write", err);
         from += n;
         count -= (size_t)n;
     }
@@ -114,9 +127,9 @@ static void sync_folder(const char *path)
 fpx_status io_atomic_close(io_atomic_file *file, fpx_status status, fpx_error *err)
 {
     if (status == FPX_OK && fsync(file->fd) != 0)
-        status = refuse(file->tmp, "write", err);
+        status = refuse(file->path, "write", err);
     if (close(file->fd) != 0 && status == FPX_OK) /* NFS tells of a full disk here */
-        status = refuse(file->tmp, "write", err);
+        status = refuse(file->path, "write", err);
     if (status == FPX_OK && rename(file->tmp, file->path) != 0)
         status = refuse(file->path, "replace", err);
     if (status == FPX_OK) {

@@ -8,7 +8,7 @@
 
 typedef struct io_atomic_file {
     char *path; /* the file that will be replaced; symbolic links are followed to it */
-    char *tmp;  /* path + ".tmp" */
+    char *tmp;  /* beside it, a name that no other writer has: .NAME.PROCESS-NUMBER.tmp */
     int fd;
 } io_atomic_file;
 
@@ -19,7 +19,7 @@ fpx_status io_atomic_write(const io_atomic_file *file, const void *bytes, size_t
                            fpx_error *err);
 
 /* Ends the file in any case. status is what the writing came to: on FPX_OK the new file takes its place,
- * otherwise, or where that fails, the old one stays and the .tmp goes. */
+ * otherwise, or where that fails, the old one stays and `tmp` goes. */
 fpx_status io_atomic_close(io_atomic_file *file, fpx_status status, fpx_error *err);
 
 #endif /* IO_ATOMIC_FILE_H */

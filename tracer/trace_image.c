@@ -226,7 +226,8 @@ static int write_pages(const fpx_image *image, int fd)
 fpx_status fpx_image_save(const fpx_image *image, fpx_extent *holes, size_t nholes,
                           const char *temporary, const char *path, int *ret_fd, fpx_error *err)
 {
-    int fd = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    (void)unlink(temporary); /* a killed run's: the name is this trace's, and the trace is locked */
+    int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     int error = fd < 0 ? errno : write_pages(image, fd);
 
     if (error == 0)

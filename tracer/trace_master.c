@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "trace_hdf5.h"
 #include "trace_image.h"
@@ -115,12 +116,16 @@ static herr_t put_layout(hid_t file, const fpx_trace_layout *layout, const fpx_l
 
 static fpx_status save(const fpx_image *image, const char *path, fpx_error *err)
 {
-    const size_t size = strlen(path) + sizeof ".tmp";
+    const char *const slash = strrchr(path, '/');
+    const char *const name = slash != NULL ? slash + 1 : path;
+    const size_t size = strlen(path) + 32;
     char *temporary = malloc(size);
 
     if (temporary == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: no memory for a file name", path);
-    snprintf(temporary, size, "%s.tmp", path);
+    /* Not NAME.tmp: that may be somebody's file. */
+    snprintf(temporary, size, "%.*s.%.200s.%ld.tmp", (int)(name - path), path, name,
+             (long)getpid());
     const fpx_status status = fpx_image_save(image, NULL, 0, temporary, path, NULL, err);
     free(temporary);
     return status;

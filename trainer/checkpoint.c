@@ -123,7 +123,7 @@ static int is_checkpoint(const char *name, unsigned long long *ret_step)
     return 1;
 }
 
-/* The highest step below `below` among the files of the folder; unfinished .tmp files do not count. Returns
+/* The highest step below `below` among the files of the folder; unfinished ones (.step-*.tmp) do not count. Returns
  * 0 where there is none, -1 where the folder cannot be read. */
 static int newest(const char *dir, unsigned long long below, char path[4096],
                   unsigned long long *ret_step)

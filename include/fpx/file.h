@@ -15,8 +15,9 @@ extern "C" {
 fpx_status fpx_file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_count,
                          fpx_error *err);
 
-/* Writes to `path`.tmp, syncs, renames: at any moment `path` is absent, the old or the new file.
- * FPX_EIO; then `path` has not changed and the .tmp is gone. */
+/* Writes beside `path` under a name of its own (.NAME.PROCESS-NUMBER.tmp), syncs, renames: at any
+ * moment `path` is absent, the old or the new file; of two writers at once the last to end stays.
+ * FPX_EIO; then `path` has not changed and nothing is left. */
 fpx_status fpx_file_write(const char *path, const void *bytes, size_t count, fpx_error *err);
 
 /* SHA-256 (FIPS 180-4) of bytes as 64 lower-case hexadecimal digits and a terminator. */

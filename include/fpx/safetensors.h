@@ -32,10 +32,10 @@ typedef struct fpx_st_pair {
     const char *key, *value; /* the header's __metadata__ */
 } fpx_st_pair;
 
-/* Writes to `path`.tmp, syncs, renames: at any moment `path` is absent, the old or the new file. FPX_EIO
- * with text (full disk, no folder); then nothing at `path` has changed and the .tmp is gone. FPX_EINVAL:
- * an entry that is not as above, a name or key that is empty, repeated or no UTF-8, the name
- * "__metadata__", the key "fpx.digest". */
+/* Writes beside `path` under a name of its own (.NAME.PROCESS-NUMBER.tmp), syncs, renames: at any
+ * moment `path` is absent, the old or the new file. FPX_EIO with text (full disk, no folder); then
+ * nothing at `path` has changed and nothing is left. FPX_EINVAL: an entry that is not as above, a name
+ * or key that is empty, repeated or no UTF-8, the name "__metadata__", the key "fpx.digest". */
 fpx_status fpx_st_write(const char *path, const fpx_st_entry *entries, size_t nentries,
                         const fpx_st_pair *pairs, size_t npairs, fpx_error *err);
 

@@ -129,7 +129,6 @@ refused("--trace's folder and --json", ["T.h5.seg", "--json"], "train", "e.yaml"
 refused("--json and --junit", ["x", "--json", "--junit"], *check, "--json", "x", "--junit", "./x")
 refused("--json and --junit of diff", ["x", "--junit"], "diff", "t.h5", "u.h5", "--json", "x", "--junit", "x")
 refused("--html and --junit of diff", ["x", "--html"], "diff", "t.h5", "u.h5", "--html", "x", "--junit", "x")
-refused("--json beside --junit", ["x", "--junit"], *check, "--json", "x", "--junit", "x.tmp")
 refused("two in one stream", ["both", "--html"], "diff", "t.h5", "u.h5", "--json", "-", "--html", "-")
 ends(0, "train", "e.yaml", "--checkpoint", "c", "--every", "2")
 refused("a result among checkpoints", ["step-000009", "--json"], "train", "e.yaml", "--resume", "c", "--json",

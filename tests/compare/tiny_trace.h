@@ -209,7 +209,7 @@ static inline size_t tiny_entries(void)
 
     ck_assert_ptr_nonnull(dir);
     for (const struct dirent *e; (e = readdir(dir)) != NULL;)
-        n += e->d_name[0] != '.';
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     closedir(dir);
     return n;
 }

@@ -30,7 +30,7 @@ static inline int scratch_count(void)
 
     ck_assert_ptr_nonnull(d);
     for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d))
-        n += e->d_name[0] != '.';
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     closedir(d);
     return n;
 }

@@ -133,15 +133,17 @@ START_TEST(what_cannot_be_written)
 }
 END_TEST
 
-/* A link stays a link; a .tmp that a killed run left, or that someone planted as a link, is not followed. */
+/* A link stays a link. Names that may lie beside the file are left as they are: a user's own, and what a killed run
+ * left or someone planted as a link under the very name that this writer takes first. */
 START_TEST(links_and_leftovers)
 {
-    char path[PATH_ROOM], link_path[PATH_ROOM], tmp[PATH_ROOM], victim[PATH_ROOM];
+    char path[PATH_ROOM], link_path[PATH_ROOM], tmp[PATH_ROOM], victim[PATH_ROOM], own[64];
     struct stat st;
 
     scratch_path("real", path);
     scratch_path("link", link_path);
-    scratch_path("real.tmp", tmp);
+    (void)snprintf(own, sizeof own, ".real.%ld-0.tmp", (long)getpid());
+    scratch_path(own, tmp);
     scratch_path("victim", victim);
     scratch_write(path, "old", 3);
     scratch_write(victim, "victim", 6);
@@ -150,9 +152,16 @@ START_TEST(links_and_leftovers)
     ck_assert_int_eq(fpx_file_write(link_path, "new", 3, &err), FPX_OK);
     expect_file(path, "new", 3);
     expect_file(victim, "victim", 6);
+    ck_assert_int_eq(lstat(tmp, &st), 0);
+    ck_assert(S_ISLNK(st.st_mode));
+    scratch_path("real.tmp", tmp);
+    scratch_write(tmp, "mine", 4);
+    ck_assert_int_eq(fpx_file_write(path, "newer", 5, &err), FPX_OK);
+    expect_file(path, "newer", 5);
+    expect_file(tmp, "mine", 4);
     ck_assert_int_eq(lstat(link_path, &st), 0);
     ck_assert(S_ISLNK(st.st_mode));
-    ck_assert_int_eq(scratch_count(), 3);
+    ck_assert_int_eq(scratch_count(), 5);
 }
 END_TEST
 
