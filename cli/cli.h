@@ -11,11 +11,11 @@
 
 /* Exit codes: DESIGN.md. */
 enum { EXIT_HOLDS = 0, EXIT_FINDING = 1, EXIT_NO_VERDICT = 2 };
-enum { CLI_MAX_OPTIONS = 24, CLI_MAX_POSITIONALS = 4 };
+enum { CLI_MAX_OPTIONS = 24, CLI_MAX_POSITIONALS = 4, CLI_MAX_VALUES = 64 };
 
 typedef struct cli_option {
     const char *name;  /* "--recipe" */
-    const char *value; /* "NAME" in the help; NULL: a switch */
+    const char *value; /* "NAME" in the help; NULL: a switch; "NAME...": may be given again */
     const char *help;
 } cli_option;
 
@@ -23,6 +23,8 @@ typedef struct cli_args {
     const char *positional[CLI_MAX_POSITIONALS];
     size_t npositional;
     const char *option[CLI_MAX_OPTIONS]; /* value, or "" for a switch that is set; NULL: absent */
+    const char *several[CLI_MAX_VALUES]; /* all values of the option that may be given again */
+    size_t nseveral;
 } cli_args;
 
 typedef struct cli_verb {

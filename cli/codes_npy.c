@@ -33,17 +33,18 @@ fpx_status cli_npy_in(fpx_npy_reader *reader, const char *name, const fpx_format
     if (known == NULL && stated == NULL)
         return fpx_error_set(
             err, FPX_EINVAL,
-            "%s: holds codes of %u bytes: say of which format, quantize --from F or dequantize "
+            "%s: holds codes of %u byte%s: say of which format, quantize --from F or dequantize "
             "--format F (fpx formats lists them)",
-            name, a->size);
+            name, a->size, a->size == 1 ? "" : "s");
     if (known != NULL && stated != NULL && !fpx_format_equal(known, stated))
         return fpx_error_set(err, FPX_EINVAL, "%s: holds %s, not codes of %s", name,
                              fpx_format_alias(known), stated->name);
     if (known == NULL && size != a->size)
-        return fpx_error_set(err, FPX_EINVAL, "%s: its elements have %u bytes, %s of %s has %zu",
-                             name, a->size, packed ? "a packed array" : "a code", stated->name,
-                             size);
+        return fpx_error_set(err, FPX_EINVAL, "%s: its elements have %u byte%s, %s of %s has %zu",
+                             name, a->size, a->size == 1 ? "" : "s",
+                             packed ? "a packed array" : "a code", stated->name, size);
     *ret_in = (cli_codes_in){ .name = name,
+                              .from_npy = 1,
                               .format = known != NULL ? *known : *stated,
                               .packed = packed,
                               .count = fpx_npy_count(a),

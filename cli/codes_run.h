@@ -11,7 +11,8 @@
 
 /* One array on its way in: elements of a format, one in fpx_format_size bytes, or packed. */
 typedef struct cli_codes_in {
-    const char *name; /* for messages */
+    const char *name; /* for messages: the file, or the file and the tensor */
+    int from_npy;     /* a user says what it holds */
     fpx_format format;
     int packed;
     uint64_t count;
@@ -33,19 +34,35 @@ typedef struct cli_quantizer {
     uint64_t seed, site;
 } cli_quantizer;
 
-/* The scale that takes the largest magnitude of an array to the format's largest finite value; 1 where that
- * magnitude is 0, Inf or NaN. The array is then at its start again. FPX_EUNSUPPORTED: a pipe. */
-fpx_status cli_codes_find_scale(const fpx_format *to, const cli_codes_in *in, double *ret_scale,
+/* What --scale amax finds: the elements that are no NaN and no Inf decide. */
+typedef struct cli_amax {
+    double scale;      /* takes `largest` to the format's largest finite value; 1 where that is 0 */
+    double largest;    /* magnitude of a finite element */
+    uint64_t count;    /* of elements */
+    uint64_t nan, inf; /* left out */
+} cli_amax;
+
+/* The array is at its start again. FPX_EUNSUPPORTED: a pipe. */
+fpx_status cli_codes_find_scale(const fpx_format *to, const cli_codes_in *in, cli_amax *ret_amax,
                                 fpx_error *err);
+
+/* A scale that a user names, as the precision has it in which it multiplies the source: float64, or float32 where
+ * that has every value of the source. FPX_EINVAL: it lacks the scale. */
+fpx_status cli_codes_check_scale(const cli_codes_in *in, double *scale, fpx_error *err);
 
 /* loss may be NULL. FPX_EFORMAT: a code that is wider than its format; FPX_EINTERRUPTED; what read and write
  * return. */
 fpx_status cli_codes_quantize(const cli_quantizer *quantizer, const cli_codes_in *in,
                               const cli_codes_out *out, cli_loss *loss, fpx_error *err);
 
-/* Values of codes divided by scale (one rounding, in fp32 or fp64) as fp32, fp64, and with scale 1 fp16 or bf16.
- * FPX_EUNSUPPORTED: fp32 lacks a value of the format, or a scale with fp16 or bf16. */
+/* Finite values that became Inf, and values other than 0 that became 0. */
+typedef struct cli_lost {
+    uint64_t overflowed, underflowed;
+} cli_lost;
+
+/* Values of codes divided by scale, with one rounding to fp32, fp64, fp16 or bf16. FPX_EUNSUPPORTED: fp32 lacks a
+ * value of the format. */
 fpx_status cli_codes_dequantize(const fpx_format *to, double scale, const cli_codes_in *in,
-                                const cli_codes_out *out, fpx_error *err);
+                                const cli_codes_out *out, cli_lost *ret_lost, fpx_error *err);
 
 #endif /* CLI_CODES_RUN_H */

@@ -2,10 +2,13 @@
  * order of the file. */
 #include "codes_tensors.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli.h"
 
 #define FORMAT_KEY "fpx.format."
 #define SCALE_KEY "fpx.scale."
@@ -38,6 +41,7 @@ typedef struct cursor {
     fpx_st_stream *stream;
     const fpx_st_info *info;
     uint64_t at;
+    char label[512]; /* for messages */
 } cursor;
 
 static fpx_status read_tensor(void *context, void *dst, size_t bytes, fpx_error *err)
@@ -63,9 +67,10 @@ static fpx_status write_tensor(void *context, const void *src, size_t bytes, fpx
     return fpx_st_sink_write(context, src, bytes, err);
 }
 
-static cli_codes_in codes_of(const fpx_format *format, cursor *c)
+static cli_codes_in codes_of(const work *w, const fpx_format *format, cursor *c)
 {
-    const cli_codes_in in = { .name = c->info->name,
+    (void)snprintf(c->label, sizeof c->label, "%.256s: tensor '%.128s'", w->from, c->info->name);
+    const cli_codes_in in = { .name = c->label,
                               .format = *format,
                               .packed = c->info->bits < 8,
                               .count = c->info->count,
@@ -110,6 +115,7 @@ static fpx_status describe(const work *w, const fpx_st_info *info, cli_tensor *r
                              "%s: metadata '" FORMAT_KEY "%.64s' is '%.32s', which fits no %s",
                              w->from, info->name, format, info->dtype);
     if (scale != NULL) {
+        t.is_scaled = 1;
         t.scale = strtod(scale, &end);
         if (end == scale || *end != '\0' || !isfinite(t.scale) || t.scale <= 0.0)
             return fpx_error_set(w->err, FPX_EFORMAT,
@@ -147,8 +153,8 @@ static fpx_status add_pair(work *w, const char *prefix, const char *name, const 
 static fpx_status plan_tensor(work *w, size_t i, fpx_format *ret_format)
 {
     plan *const p = &w->plans[i];
-    cursor c = { w->stream, p->tensor.info, 0 };
-    const cli_codes_in in = codes_of(&p->tensor.format, &c);
+    cursor c = { .stream = w->stream, .info = p->tensor.info };
+    const cli_codes_in in = codes_of(w, &p->tensor.format, &c);
     fpx_status status =
         w->job->plan(w->job->context, &p->tensor, &in, ret_format, &p->scale, w->err);
     char text[32];
@@ -159,7 +165,7 @@ static fpx_status plan_tensor(work *w, size_t i, fpx_format *ret_format)
     w->infos[i].dtype = dtype_of(ret_format);
     if (fpx_st_dtype(ret_format) == NULL)
         status = add_pair(w, FORMAT_KEY, p->tensor.info->name, ret_format->name);
-    if (status == FPX_OK && p->scale != 1.0) {
+    if (status == FPX_OK && (p->scale != 1.0 || w->job->states_scale)) {
         (void)snprintf(text, sizeof text, "%.17g", p->scale);
         status = add_pair(w, SCALE_KEY, p->tensor.info->name, text);
     }
@@ -197,8 +203,49 @@ static int reserve(work *w)
     return w->plans != NULL && w->infos != NULL && w->pairs != NULL && w->texts != NULL;
 }
 
+/* Is the tensor asked for? Of the words of --tensor that name it, those are marked that find a tensor to convert. */
+static int is_asked(const work *w, const cli_tensor *t, char *found)
+{
+    int asked = w->job->nonly == 0;
+    const int wanted = w->job->wanted(w->job->context, t);
+
+    for (size_t k = 0; k < w->job->nonly; k++) {
+        const char *const word = w->job->only[k];
+        if (strcmp(word, t->info->name) != 0 && fnmatch(word, t->info->name, 0) != 0)
+            continue;
+        asked = 1;
+        found[k] |= (char)(wanted ? 2 : 1);
+    }
+    return asked && wanted;
+}
+
+static const char *name_at(const void *of, size_t i)
+{
+    return ((const fpx_st_info *)of)[i].name;
+}
+
+/* A word that nothing came of is a slip. */
+static fpx_status check_words(const work *w, const fpx_st_info *infos, const char *found)
+{
+    char near[160];
+
+    for (size_t k = 0; k < w->job->nonly; k++) {
+        const char *const word = w->job->only[k];
+        if (found[k] == 0) {
+            cli_nearest(word, name_at, infos, w->n, near, sizeof near);
+            return fpx_error_set(w->err, FPX_EINVAL, "%s: has no tensor '%.64s'; nearest: %s",
+                                 w->from, word, near);
+        }
+        if (found[k] == 1)
+            return fpx_error_set(w->err, FPX_EINVAL, "%s: tensor '%.64s' %s", w->from, word,
+                                 w->job->unwanted);
+    }
+    return FPX_OK;
+}
+
 static fpx_status plan_all(work *w)
 {
+    char found[CLI_MAX_VALUES] = { 0 };
     size_t nold = 0;
     size_t chosen = 0;
     const fpx_st_info *const infos = fpx_st_stream_infos(w->stream, &w->n);
@@ -206,27 +253,20 @@ static fpx_status plan_all(work *w)
     fpx_status status = FPX_OK;
 
     for (size_t i = 0; i < w->n && status == FPX_OK; i++) {
-        const cli_tensor_job *const job = w->job;
         fpx_format format;
 
         w->infos[i] = infos[i];
         status = describe(w, &infos[i], &w->plans[i].tensor);
-        if (status != FPX_OK || (job->only != NULL && strcmp(job->only, infos[i].name) != 0))
-            continue;
-        if (job->wanted(job->context, &w->plans[i].tensor)) {
+        if (status == FPX_OK && is_asked(w, &w->plans[i].tensor, found)) {
             chosen++;
             status = plan_tensor(w, i, &format);
-        } else if (job->only != NULL) {
-            return fpx_error_set(w->err, FPX_EINVAL, "%s: tensor '%.64s' %s", w->from, job->only,
-                                 job->unwanted);
         }
     }
+    if (status == FPX_OK)
+        status = check_words(w, infos, found);
     if (status == FPX_OK && chosen == 0)
-        return w->job->only != NULL
-                   ? fpx_error_set(w->err, FPX_EINVAL, "%s: has no tensor '%.64s'", w->from,
-                                   w->job->only)
-                   : fpx_error_set(w->err, FPX_EINVAL, "%s: nothing to convert: each tensor %s",
-                                   w->from, w->job->unwanted);
+        return fpx_error_set(w->err, FPX_EINVAL, "%s: nothing to convert: each tensor %s", w->from,
+                             w->job->unwanted);
     for (size_t i = 0; i < nold && status == FPX_OK; i++) {
         if (!is_replaced(w, old[i].key))
             w->pairs[w->npairs++] = old[i];
@@ -258,8 +298,8 @@ static fpx_status run_all(const work *w)
 
     for (size_t i = 0; i < n && status == FPX_OK; i++) {
         const plan *const p = &w->plans[i];
-        cursor c = { w->stream, &infos[i], 0 };
-        const cli_codes_in in = codes_of(&p->tensor.format, &c);
+        cursor c = { .stream = w->stream, .info = &infos[i] };
+        const cli_codes_in in = codes_of(w, &p->tensor.format, &c);
         const cli_codes_out out = { .packed = w->infos[i].bits < 8,
                                     .context = w->sink,
                                     .write = write_tensor };

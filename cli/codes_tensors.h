@@ -1,7 +1,8 @@
 /* codes_tensors.h - a safetensors file into another: some tensors are converted, all others copied.
  *
  * What a dtype cannot say is in the metadata: "fpx.format.NAME" where the codes are U8, U16 or U32, and
- * "fpx.scale.NAME", the number that multiplied the values (the value of an element is its code's / scale). */
+ * "fpx.scale.NAME", the number that multiplied the values (the value of an element is its code's / scale), 1 too
+ * where a scale was asked for. */
 #ifndef CLI_CODES_TENSORS_H
 #define CLI_CODES_TENSORS_H
 
@@ -14,11 +15,14 @@ typedef struct cli_tensor {
     const fpx_st_info *info;
     fpx_format format; /* of the dtype or the metadata; bits 0: none */
     double scale;      /* 1 where none is stated */
+    int is_scaled;     /* one is stated, be it 1 */
 } cli_tensor;
 
 typedef struct cli_tensor_job {
-    const char *only;     /* --tensor; NULL: all that `wanted` wants */
+    const char *const *only; /* --tensor: names or shell patterns; none: all that `wanted` wants */
+    size_t nonly;
     const char *unwanted; /* why: "is no float tensor" */
+    int states_scale;     /* even where it is 1 */
     void *context;
     /* 1 where it is to be converted. */
     int (*wanted)(const void *context, const cli_tensor *tensor);
@@ -30,7 +34,7 @@ typedef struct cli_tensor_job {
                           const cli_codes_in *in, const cli_codes_out *out, fpx_error *err);
 } cli_tensor_job;
 
-/* FPX_EINVAL: nothing to convert, or no tensor `only`; FPX_EFORMAT: metadata that fit no tensor. Else as the
+/* FPX_EINVAL: nothing to convert, or one of `only` that names nothing to convert; FPX_EFORMAT: metadata that fit no tensor. Else as the
  * functions of fpx/safetensors.h. Nothing at `to` has changed on failure. */
 fpx_status cli_tensors_run(const char *from, const char *to, const cli_tensor_job *job,
                            fpx_error *err);

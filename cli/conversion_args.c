@@ -34,6 +34,25 @@ static fpx_status find(const char *option, const char *word, const char *const *
                : fpx_error_set(err, FPX_EINVAL, "%s '%.32s': one of %s", option, word, all);
 }
 
+/* What the profile has instead, as options. */
+static void add_alternatives(const fpx_profile *profile, const fpx_conversion *asked, uint8_t round,
+                             fpx_error *err)
+{
+    char text[sizeof err->text];
+    char all[128] = "";
+    size_t length = 0;
+
+    for (uint8_t o = 0; overflows[o] != NULL; o++) {
+        if (fpx_profile_offers(profile, &asked->format, o, round, NULL) == FPX_OK)
+            length += (size_t)snprintf(all + length, sizeof all - length, "%s--overflow %s",
+                                       length > 0 ? ", " : "", overflows[o]);
+    }
+    if (length == 0)
+        return;
+    (void)snprintf(text, sizeof text, "%s", err->text);
+    (void)fpx_error_set(err, err->status, "%.300s; it has: %s", text, all);
+}
+
 /* A vendor's rules around what the words say: its own rounding where they name none. */
 static fpx_status apply_profile(const cli_conversion_words *words, fpx_conversion *c,
                                 fpx_error *err)
@@ -54,7 +73,33 @@ static fpx_status apply_profile(const cli_conversion_words *words, fpx_conversio
         c->round = asked.round;
     const fpx_status offers =
         fpx_profile_offers(profile, &asked.format, asked.overflow, c->round, err);
+    if (offers != FPX_OK && err != NULL)
+        add_alternatives(profile, &asked, c->round, err);
     return offers != FPX_OK ? offers : status;
+}
+
+/* A profile that is a vendor's product draws its own number of bits, in its own way; a standard leaves both open. */
+static fpx_status check_random_bits(const cli_conversion_words *words, const fpx_conversion *c,
+                                    uint64_t bits, fpx_error *err)
+{
+    static const char *const open[] = { "ocp", "p3109" };
+    const fpx_profile *const profile = fpx_profile_find(words->profile);
+    int is_open = profile == NULL;
+
+    for (size_t i = 0; i < sizeof open / sizeof open[0] && !is_open; i++)
+        is_open = strcmp(profile->name, open[i]) == 0;
+    if (is_open || c->round != FPX_SR)
+        return FPX_OK;
+    if (words->sr_bits != NULL && bits != c->sr_bits)
+        return fpx_error_set(err, FPX_EUNSUPPORTED,
+                             "--sr-bits %s: --profile %s rounds to %s with %u random bits; leave "
+                             "--sr-bits out",
+                             words->sr_bits, profile->name, c->format.name, c->sr_bits);
+    if (words->sr_variant != NULL && strcmp(words->sr_variant, variants[FPX_SR_A]) != 0)
+        return fpx_error_set(err, FPX_EUNSUPPORTED,
+                             "--sr-variant %s: --profile %s has %s alone; leave --sr-variant out",
+                             words->sr_variant, profile->name, variants[FPX_SR_A]);
+    return FPX_OK;
 }
 
 fpx_status cli_conversion_parse(const cli_conversion_words *words, fpx_conversion *ret_conversion,
@@ -77,6 +122,8 @@ fpx_status cli_conversion_parse(const cli_conversion_words *words, fpx_conversio
         status = find("--sr-variant", words->sr_variant, variants, &c.sr_variant, err);
     if (status == FPX_OK && words->sr_bits != NULL)
         status = cli_number("--sr-bits", words->sr_bits, 1, 32, &bits, err);
+    if (status == FPX_OK && words->profile != NULL)
+        status = check_random_bits(words, &c, bits, err);
     if (status == FPX_OK && c.round != FPX_SR &&
         (words->sr_bits != NULL || words->sr_variant != NULL))
         status = fpx_error_set(err, FPX_EINVAL, "random bits need --round sr");
@@ -98,16 +145,29 @@ const char *cli_overflow_name(const fpx_conversion *conversion)
     return overflows[conversion->overflow];
 }
 
+const char *cli_sr_variant_name(const fpx_conversion *conversion)
+{
+    return variants[conversion->sr_variant];
+}
+
 fpx_status cli_scale_parse(const char *text, double *ret_scale, fpx_error *err)
 {
     char *end = NULL;
     const double scale = strtod(text, &end);
 
-    if (end == text || *end != '\0' || !isfinite(scale) || !((float)scale > 0.0f) ||
-        !isfinite((float)scale))
+    if (end == text || *end != '\0' || !isfinite(scale) || !(scale > 0.0))
         return fpx_error_set(err, FPX_EINVAL, "--scale '%.32s': a finite number above 0", text);
     *ret_scale = scale;
     return FPX_OK;
+}
+
+void cli_scale_text(double scale, char ret_text[CLI_SCALE_TEXT])
+{
+    for (int digits = 1; digits <= 17; digits++) {
+        (void)snprintf(ret_text, CLI_SCALE_TEXT, "%.*g", digits, scale);
+        if (strtod(ret_text, NULL) == scale)
+            return;
+    }
 }
 
 int cli_is_safetensors(const char *path)

@@ -4,7 +4,7 @@
 
 #include <fpx/convert.h>
 
-/* As given; NULL: absent, and the default holds: rne, satfinite, 32 bits, variant a. */
+/* As given; NULL: absent, and the default holds: rne, satfinite, 32 bits, variant a, or the profile's. */
 typedef struct cli_conversion_words {
     const char *format; /* needed */
     const char *profile;
@@ -16,12 +16,17 @@ typedef struct cli_conversion_words {
 fpx_status cli_conversion_parse(const cli_conversion_words *words, fpx_conversion *ret_conversion,
                                 fpx_error *err);
 
-/* "rne", "satfinite". */
+/* "rne", "satfinite", "a". */
 const char *cli_round_name(const fpx_conversion *conversion);
 const char *cli_overflow_name(const fpx_conversion *conversion);
+const char *cli_sr_variant_name(const fpx_conversion *conversion);
 
-/* A number above 0 that float32 has. FPX_EINVAL. */
+/* A finite number above 0. FPX_EINVAL. */
 fpx_status cli_scale_parse(const char *text, double *ret_scale, fpx_error *err);
+
+/* The shortest text that cli_scale_parse takes back to the same number. */
+enum { CLI_SCALE_TEXT = 32 };
+void cli_scale_text(double scale, char ret_text[CLI_SCALE_TEXT]);
 
 /* Is this a .safetensors file by its name? */
 int cli_is_safetensors(const char *path);

@@ -11,6 +11,7 @@ void cli_loss_add(cli_loss *loss, const fpx_format *format, const double *y, con
                   size_t n)
 {
     const double largest = fpx_format_max(format);
+    const int is_signed = (format->flags & FPX_FORMAT_UNSIGNED) == 0;
 
     for (size_t i = 0; i < n; i++, loss->count++) {
         const int finite = isfinite(y[i]) && isfinite(q[i]);
@@ -23,7 +24,8 @@ void cli_loss_add(cli_loss *loss, const fpx_format *format, const double *y, con
         loss->nan_lost += isnan(y[i]) && !isnan(q[i]);
         loss->saturated += magnitude > largest && isfinite(q[i]);
         loss->overflowed += isfinite(y[i]) && !isfinite(q[i]);
-        loss->underflowed += magnitude > 0.0 && q[i] == 0.0;
+        loss->negative += y[i] < 0.0 && !is_signed;
+        loss->underflowed += magnitude > 0.0 && q[i] == 0.0 && (y[i] > 0.0 || is_signed);
         if (isfinite(y[i])) {
             loss->amax = magnitude > loss->amax ? magnitude : loss->amax;
             if (magnitude > 0.0)
@@ -95,7 +97,7 @@ static void print_rest(FILE *out, const char *name, uint64_t n)
 /* A row for each exponent from a few above the format's largest to a few below its least, at most ROWS. */
 static void print_exponents(FILE *out, const cli_loss *loss, const fpx_format *f)
 {
-    enum { ROWS = 48, BEYOND = 4, BAR = 40 };
+    enum { ROWS = 48, BEYOND = 4, BAR = 40, FOLDED = 4 };
     static const char bar[BAR + 1] = "########################################";
     const range r = range_of(f);
     int top = CLI_LOSS_EXPONENTS - 1;
@@ -123,6 +125,15 @@ static void print_exponents(FILE *out, const cli_loss *loss, const fpx_format *f
         const uint64_t n = loss->exponent[i];
         const char *const where = zone(r, i + CLI_LOSS_EXPONENT_MIN);
         const int length = (int)((double)n / (double)most * BAR);
+        int empty = 0;
+
+        while (i - empty > low && loss->exponent[i - empty] == 0)
+            empty++;
+        if (empty >= FOLDED) { /* a run of empty rows says no more than one */
+            (void)fprintf(out, "  %-8s %12s\n", "...", "0");
+            i -= empty - 1;
+            continue;
+        }
         (void)fprintf(out, "  2^%-6d %12" PRIu64 "%s%-*.*s%s%s\n", i + CLI_LOSS_EXPONENT_MIN, n,
                       n > 0 || where[0] ? " " : "", where[0] ? BAR : 0,
                       length > 0 || n == 0 ? length : 1, bar, where[0] ? " " : "", where);
@@ -137,8 +148,12 @@ void cli_loss_print(FILE *out, const cli_loss *loss, const fpx_format *format, d
     print_count(out, "saturated", loss->saturated, loss->count, "too large, became a finite value");
     print_count(out, "overflowed", loss->overflowed, loss->count, "finite, became Inf or NaN");
     print_count(out, "underflowed", loss->underflowed, loss->count, "not zero, became zero");
-    print_count(out, "NaN", loss->nan, loss->count,
-                loss->nan_lost > 0 ? "some became numbers: the format has no NaN" : "");
+    if (loss->negative > 0)
+        print_count(out, "negative", loss->negative, loss->count, "the format has no sign");
+    print_count(out, "NaN", loss->nan, loss->count, "");
+    if (loss->nan_lost > 0)
+        print_count(out, "NaN lost", loss->nan_lost, loss->count,
+                    "became numbers: the format has no NaN");
     print_count(out, "Inf", loss->inf, loss->count, "");
     print_count(out, "zero", loss->zero, loss->count, "");
     (void)fprintf(out, "  %-12s %14.6g\n", "amax", loss->amax / scale);
@@ -162,13 +177,13 @@ json_t *cli_loss_json(const cli_loss *loss, double scale)
         (void)snprintf(name, sizeof name, "%d", i + CLI_LOSS_EXPONENT_MIN);
         (void)json_object_set_new(exponents, name, json_integer((json_int_t)loss->exponent[i]));
     }
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
                      "elements", (json_int_t)loss->count, "exact", (json_int_t)loss->exact,
                      "saturated", (json_int_t)loss->saturated, "overflowed",
                      (json_int_t)loss->overflowed, "underflowed", (json_int_t)loss->underflowed,
-                     "nan", (json_int_t)loss->nan, "nan_lost", (json_int_t)loss->nan_lost, "inf",
-                     (json_int_t)loss->inf, "zero", (json_int_t)loss->zero, "amax",
-                     cli_json_number(loss->amax / scale), "max_abs_error",
-                     cli_json_number(loss->max_error / scale), "sqnr_db",
+                     "negative", (json_int_t)loss->negative, "nan", (json_int_t)loss->nan,
+                     "nan_lost", (json_int_t)loss->nan_lost, "inf", (json_int_t)loss->inf, "zero",
+                     (json_int_t)loss->zero, "amax", cli_json_number(loss->amax / scale),
+                     "max_abs_error", cli_json_number(loss->max_error / scale), "sqnr_db",
                      cli_json_number(cli_loss_sqnr(loss)), "exponents", exponents);
 }

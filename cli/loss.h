@@ -20,7 +20,8 @@ typedef struct cli_loss {
     uint64_t exact;          /* q is y, or both are NaN */
     uint64_t saturated;      /* y beyond the largest finite value (Inf too), q finite */
     uint64_t overflowed;     /* y finite, q Inf or NaN */
-    uint64_t underflowed;    /* y not 0, q 0 */
+    uint64_t underflowed;    /* y not 0, q 0; what is below is not counted */
+    uint64_t negative;       /* y below 0, the format without a sign */
     uint64_t nan_lost;       /* y NaN, q a number */
     double amax;             /* of finite y */
     double max_error;        /* |q - y| where both are finite */

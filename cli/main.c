@@ -92,6 +92,14 @@ int cli_fail(const fpx_error *err)
     return cli_is_finding(err->status) ? EXIT_FINDING : EXIT_NO_VERDICT;
 }
 
+/* Its value may be one of several. */
+static int is_several(const cli_option *o)
+{
+    const size_t length = o->value != NULL ? strlen(o->value) : 0;
+
+    return length > 3 && strcmp(o->value + length - 3, "...") == 0;
+}
+
 /* "--name value", "--name=value" or a switch; everything else is positional, "-" too. */
 static int parse(const cli_verb *verb, int argc, char **argv, cli_args *args)
 {
@@ -116,7 +124,7 @@ static int parse(const cli_verb *verb, int argc, char **argv, cli_args *args)
             k++;
         if (verb->options[k].name == NULL)
             return cli_usage(verb->name, "unknown option %.*s", (int)length, word);
-        if (args->option[k] != NULL)
+        if (args->option[k] != NULL && !is_several(&verb->options[k]))
             return cli_usage(verb->name, "%s is given twice", verb->options[k].name);
         if (verb->options[k].value == NULL && word[length] == '=')
             return cli_usage(verb->name, "%s takes no value", verb->options[k].name);
@@ -129,6 +137,11 @@ static int parse(const cli_verb *verb, int argc, char **argv, cli_args *args)
         else
             return cli_usage(verb->name, "%s needs a value: %s", verb->options[k].name,
                              verb->options[k].value);
+        if (is_several(&verb->options[k]) && args->nseveral == CLI_MAX_VALUES)
+            return cli_usage(verb->name, "%s is given more than %d times", verb->options[k].name,
+                             CLI_MAX_VALUES);
+        if (is_several(&verb->options[k]))
+            args->several[args->nseveral++] = args->option[k];
     }
     if (args->npositional < verb->min_positional)
         return cli_usage(verb->name, "too little is given: fpx %s %s", verb->name, verb->usage);

@@ -1,4 +1,5 @@
 /* verb_quantize.c - fpx quantize: numbers of a file to codes of a format, piece by piece. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +36,14 @@ static const cli_option options[] = {
                       "a vendor's NaN, zero, sign and overflow rules: ocp, cuda-float, ..." },
     [OPT_ROUND] = { "--round", "R", "rne (default), rna, rz, ru, rd, ro, sr" },
     [OPT_OVERFLOW] = { "--overflow", "O", "satfinite (default), satpropagate, none" },
-    [OPT_SCALE] = { "--scale", "S", "multiply by this first; amax: the largest fills the format" },
-    [OPT_SR_BITS] = { "--sr-bits", "N", "random bits of sr, 1 to 32 (default)" },
+    [OPT_SCALE] = { "--scale", "S",
+                    "multiply by this first; amax: the largest finite one fills F" },
+    [OPT_SR_BITS] = { "--sr-bits", "N", "random bits of sr, 1 to 32 (default 32, or P's own)" },
     [OPT_SR_VARIANT] = { "--sr-variant", "V", "of IEEE P3109: a (default), b, c" },
     [OPT_SEED] = { "--seed", "N", "of the random bits (default 0)" },
     [OPT_PACKED] = { "--packed", NULL, "4-bit codes two a byte, 6-bit codes four in three bytes" },
-    [OPT_TENSOR] = { "--tensor", "NAME", "only this one of a .safetensors file" },
+    [OPT_TENSOR] = { "--tensor", "NAME...",
+                     "only these of a .safetensors file: a name or 'layers.*'; again" },
     [OPT_STATS] = { "--stats", NULL, "say what was lost: saturated, underflowed, SQNR, exponents" },
     [OPT_JSON] = { "--json", "FILE", "the same as JSON; - is standard output" },
     { NULL, NULL, NULL }
@@ -64,6 +67,7 @@ static fpx_status parse(const cli_args *a, quantizing *q, fpx_error *err)
                                          .sr_variant = a->option[OPT_SR_VARIANT] };
     const char *const scale = a->option[OPT_SCALE];
     cli_quantizer *const z = &q->quantizer;
+    fpx_cpu_level level;
     const cli_file files[] = { { "the input", a->positional[0], CLI_READS },
                                { "-o", a->option[OPT_OUT], CLI_ARRAYS },
                                { "--json", a->option[OPT_JSON], CLI_JSON } };
@@ -75,6 +79,8 @@ static fpx_status parse(const cli_args *a, quantizing *q, fpx_error *err)
     q->scale_amax = scale != NULL && strcmp(scale, "amax") == 0;
     if (status == FPX_OK && scale != NULL && !q->scale_amax)
         status = cli_scale_parse(scale, &z->scale, err);
+    if (status == FPX_OK) /* a level that this machine lacks is no wish to be passed over */
+        status = fpx_cpu_choose(&level, err);
     if (status == FPX_OK && a->option[OPT_SEED])
         status = cli_number("--seed", a->option[OPT_SEED], 0, UINT64_MAX, &z->seed, err);
     if (status == FPX_OK && a->option[OPT_SEED] && z->conversion.round != FPX_SR)
@@ -86,24 +92,60 @@ static fpx_status parse(const cli_args *a, quantizing *q, fpx_error *err)
     return status;
 }
 
+/* The scale of one array, as the source's precision has it. */
+static fpx_status scale_of(const quantizing *q, const cli_codes_in *in, double *ret_scale,
+                           fpx_error *err)
+{
+    cli_amax amax;
+
+    *ret_scale = q->quantizer.scale;
+    if (!q->scale_amax)
+        return cli_codes_check_scale(in, ret_scale, err);
+    const fpx_status status = cli_codes_find_scale(&q->quantizer.conversion.format, in, &amax, err);
+    if (status != FPX_OK)
+        return status;
+    *ret_scale = amax.scale;
+    if (amax.nan + amax.inf > 0) {
+        (void)fputs("fpx: ", stderr);
+        cli_put(stderr, in->name);
+        (void)fprintf(stderr, ": --scale amax leaves out %" PRIu64 " NaN and %" PRIu64 " Inf%s\n",
+                      amax.nan, amax.inf,
+                      amax.nan + amax.inf == amax.count ? ", which is all there is: scale 1" : "");
+    }
+    return FPX_OK;
+}
+
 /* What one array lost, said at once: tensors are many, and their counts are large. */
 static fpx_status report(const quantizing *q, const char *name, double scale, fpx_error *err)
 {
     const fpx_conversion *const c = &q->quantizer.conversion;
+    char text[CLI_SCALE_TEXT];
     FILE *const out = strcmp(q->args->option[OPT_OUT], "-") == 0
                           ? stderr
                           : cli_text_stream(q->args->option[OPT_JSON], NULL);
 
     if (q->args->option[OPT_STATS]) {
+        cli_scale_text(scale, text);
         cli_put(out, name);
-        (void)fprintf(out, ": %s, %s, %s, scale %.9g\n", c->format.name, cli_round_name(c),
-                      cli_overflow_name(c), scale);
+        (void)fprintf(out, ": %s, %s, %s, scale %s\n", c->format.name, cli_round_name(c),
+                      cli_overflow_name(c), text);
+        if (c->round == FPX_SR)
+            (void)fprintf(out, "  %-12s %14" PRIu64 "  %u bits, variant %s\n", "seed",
+                          q->quantizer.seed, c->sr_bits, cli_sr_variant_name(c));
+        if (q->args->option[OPT_PROFILE])
+            (void)fprintf(out, "  %-12s %14s\n", "profile", q->args->option[OPT_PROFILE]);
+        if (q->scale_amax)
+            (void)fprintf(out, "  %-12s %14" PRIu64 "  NaN and Inf, which amax leaves out\n",
+                          "left out", q->loss->nan + q->loss->inf);
         cli_loss_print(out, q->loss, &c->format, scale);
     }
     if (q->results != NULL) {
         json_t *const one = cli_loss_json(q->loss, scale);
         if (json_object_set_new(one, "name", json_string(name)) != 0 ||
             json_object_set_new(one, "scale", json_real(scale)) != 0 ||
+            (q->scale_amax &&
+             json_object_set_new(one, "amax_left_out",
+                                 json_integer((json_int_t)(q->loss->nan + q->loss->inf))) != 0) ||
             json_array_append_new(q->results, one) != 0)
             return fpx_error_set(err, FPX_ENOMEM,
                                  "%s: its counts fit no JSON (a name without UTF-8, or no memory)",
@@ -131,7 +173,8 @@ static fpx_status quantize_npy(const quantizing *q, fpx_error *err)
     const char *const from = q->args->option[OPT_FROM];
     const int packed = q->args->option[OPT_PACKED] != NULL;
     const fpx_format *const to = &q->quantizer.conversion.format;
-    double scale = q->quantizer.scale;
+    char text[CLI_SCALE_TEXT];
+    double scale = 1.0;
     cli_npy_target target = { 0 };
     fpx_npy_reader *reader = NULL;
     fpx_npy_array array;
@@ -145,8 +188,8 @@ static fpx_status quantize_npy(const quantizing *q, fpx_error *err)
         status = cli_npy_in(reader, path, from != NULL ? &stated : NULL, 0, &in, err);
     if (status == FPX_OK)
         status = cli_npy_shape(fpx_npy_array_of(reader), NULL, to, packed, path, &array, err);
-    if (status == FPX_OK && q->scale_amax)
-        status = cli_codes_find_scale(to, &in, &scale, err);
+    if (status == FPX_OK)
+        status = scale_of(q, &in, &scale, err);
     if (status == FPX_OK)
         status = fpx_npy_create(q->args->option[OPT_OUT], &array, &target.writer, err);
     if (status == FPX_OK) {
@@ -154,6 +197,12 @@ static fpx_status quantize_npy(const quantizing *q, fpx_error *err)
         target.size = array.size;
         status = quantize_one(q, path, scale, 0, &in, &out, err);
         status = fpx_npy_finish(target.writer, status, err);
+    }
+    if (status == FPX_OK && q->scale_amax && q->loss == NULL) { /* .npy has no place for it */
+        cli_scale_text(scale, text);
+        (void)fputs("fpx: ", stderr);
+        cli_put(stderr, q->args->option[OPT_OUT]);
+        (void)fprintf(stderr, ": scale %s (fpx dequantize --scale %s divides by it)\n", text, text);
     }
     fpx_npy_close(reader);
     return status;
@@ -173,17 +222,16 @@ static fpx_status plan(void *context, const cli_tensor *t, const cli_codes_in *i
 
     if (t->scale != 1.0)
         return fpx_error_set(err, FPX_EUNSUPPORTED,
-                             "tensor '%.64s' is scaled already (metadata fpx.scale): dequantize it "
-                             "first",
-                             t->info->name);
+                             "%s is scaled already (metadata fpx.scale): dequantize it first",
+                             in->name);
     if (fpx_st_dtype(to) != NULL && to->bits < 8 && t->info->count * to->bits % 8 != 0)
         return fpx_error_set(err, FPX_EUNSUPPORTED,
-                             "tensor '%.64s': its elements are no whole number of bytes of %u-bit "
-                             "codes, which .safetensors needs: name the others with --tensor",
-                             t->info->name, to->bits);
+                             "%s: its elements are no whole number of bytes of %u-bit codes, which "
+                             ".safetensors needs: name the others with --tensor, once for each "
+                             "name or pattern",
+                             in->name, to->bits);
     *ret_format = *to;
-    *ret_scale = q->quantizer.scale;
-    return q->scale_amax ? cli_codes_find_scale(to, in, ret_scale, err) : FPX_OK;
+    return scale_of(q, in, ret_scale, err);
 }
 
 /* FNV-1a of 64 bits: each tensor has random bits of its own, whatever else is in the file. */
@@ -205,7 +253,9 @@ static fpx_status convert(void *context, const cli_tensor *t, double scale, cons
 static fpx_status quantize_tensors(quantizing *q, fpx_error *err)
 {
     const fpx_format *const to = &q->quantizer.conversion.format;
-    const cli_tensor_job job = { .only = q->args->option[OPT_TENSOR],
+    const cli_tensor_job job = { .only = q->args->several,
+                                 .nonly = q->args->nseveral,
+                                 .states_scale = q->args->option[OPT_SCALE] != NULL,
                                  .unwanted = "holds no floats of 16 bits or more",
                                  .context = q,
                                  .wanted = is_float,
@@ -223,9 +273,18 @@ static fpx_status quantize_tensors(quantizing *q, fpx_error *err)
 static fpx_status write_results(quantizing *q, fpx_error *err)
 {
     const fpx_conversion *const c = &q->quantizer.conversion;
-    json_t *const root = json_pack("{s:s, s:s, s:s, s:s, s:O}", "schema", "fpx.quantize/1",
-                                   "format", c->format.name, "round", cli_round_name(c), "overflow",
-                                   cli_overflow_name(c), "arrays", q->results);
+    json_t *const root =
+        json_pack("{s:s, s:s, s:s?, s:s, s:s, s:O}", "schema", "fpx.quantize/1", "format",
+                  c->format.name, "profile", q->args->option[OPT_PROFILE], "round",
+                  cli_round_name(c), "overflow", cli_overflow_name(c), "arrays", q->results);
+
+    if (c->round == FPX_SR) { /* the seed as text: JSON's readers hold 53 bits */
+        char seed[24];
+        (void)snprintf(seed, sizeof seed, "%" PRIu64, q->quantizer.seed);
+        (void)json_object_set_new(root, "seed", json_string(seed));
+        (void)json_object_set_new(root, "sr_bits", json_integer(c->sr_bits));
+        (void)json_object_set_new(root, "sr_variant", json_string(cli_sr_variant_name(c)));
+    }
 
     return cli_write_json(q->args->option[OPT_JSON], root, err);
 }
@@ -269,12 +328,14 @@ const cli_verb verb_quantize = {
     "round the numbers of a .npy or .safetensors file to codes of a format",
     "One rounding from the source's own precision: float64, float32, float16, bfloat16 (bfloat16 "
     "in\n"
-    ".npy, or other codes: --from). A .npy file gets unsigned integers, one code an element "
-    "(float16,\n"
-    "float32, float64 as they are). A .safetensors file gets the format's dtype, or U8, U16, U32 "
-    "with\n"
-    "metadata fpx.format.NAME, and fpx.scale.NAME; what is no float is copied. - is a .npy pipe.\n"
-    "Memory stays bounded for files of any size.\n"
+    ".npy, or other codes: --from). With --scale the product is rounded before it, in float64 for\n"
+    "float64, else in float32. A .npy file gets unsigned integers, one code an element (float16,\n"
+    "float32, float64 as they are); the scale of amax is said on standard error. A .safetensors "
+    "file\n"
+    "gets the format's dtype, or U8, U16, U32 with metadata fpx.format.NAME, and fpx.scale.NAME; "
+    "what\n"
+    "is no float is copied. - is a .npy pipe. Memory stays bounded for files of any size.\n"
+    "docs/quantize.md says which bits sr draws and what becomes of NaN.\n"
     "example: fpx quantize weights.npy -o codes.npy --format e4m3 --scale amax --stats",
     options,
     1,

@@ -93,7 +93,7 @@ static fpx_status parse_descr(parser *p, fpx_npy_array *a, int *ret_swap)
 
     skip_blanks(p);
     if (*p->at == '[' || *p->at == '(')
-        return bad_dtype(p, p->at, " is a structure");
+        return bad_dtype(p, "[...]", " is a structure");
     if (!take_text(p, text, sizeof text))
         return malformed(p, "no dtype");
 
