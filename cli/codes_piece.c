@@ -85,6 +85,15 @@ fpx_status codes_values(const fpx_format *format, int is_f32, codes_buffers *b, 
                   : fpx_decode_f64(format, 1.0, b->raw, b->x64, n);
 }
 
+void codes_random(const fpx_stream *stream, unsigned sr_bits, uint64_t first, uint32_t *dst,
+                  size_t n)
+{
+    if (sr_bits > 16)
+        fpx_stream_u32_array(stream, first, dst, n);
+    for (size_t i = 0; i < n && sr_bits <= 16; i++)
+        dst[i] = fpx_stream_u16(stream, first + i);
+}
+
 fpx_status codes_out_of_memory(const cli_codes_in *in, fpx_error *err)
 {
     return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", in->name);

@@ -36,6 +36,10 @@ int codes_over_f32(const fpx_format *format);
 /* The values of b->raw into b->x32 or b->x64. */
 fpx_status codes_values(const fpx_format *format, int is_f32, codes_buffers *b, size_t n);
 
+/* The random bits of elements from `first` on, as fpx_encode_f32_stream takes them. */
+void codes_random(const fpx_stream *stream, unsigned sr_bits, uint64_t first, uint32_t *dst,
+                  size_t n);
+
 /* For people only, and rarely. */
 void codes_progress(const cli_codes_in *in, uint64_t done, time_t *last);
 

@@ -20,11 +20,7 @@ static fpx_status encode(const cli_quantizer *z, int is_f32, codes_buffers *b, u
     if (c->round == FPX_SR) {
         if (is_f32)
             return fpx_encode_f32_stream(c, scale, b->x32, &stream, at, b->codes, n);
-        /* The same bits for float64: fpx_encode_f32_stream's. */
-        if (c->sr_bits > 16)
-            fpx_stream_u32_array(&stream, at, b->random, n);
-        for (size_t i = 0; i < n && c->sr_bits <= 16; i++)
-            b->random[i] = fpx_stream_u16(&stream, at + i);
+        codes_random(&stream, c->sr_bits, at, b->random, n);
         return fpx_encode_f64_random(c, z->scale, b->x64, b->random, b->codes, n);
     }
     return is_f32 ? fpx_encode_f32(c, scale, b->x32, b->codes, n)

@@ -3,22 +3,22 @@
 #include "codes_tensors.h"
 
 #include <fnmatch.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
-
-#define FORMAT_KEY "fpx.format."
-#define SCALE_KEY "fpx.scale."
+#include "codes_metadata.h"
 
 enum { COPY_PIECE = 1 << 18 };
 
 typedef struct plan {
     cli_tensor tensor;
     int convert;
-    double scale; /* to state */
+    int is_scales; /* of another tensor's blocks */
+    int drop;      /* these scales are divided out */
+    cli_tensor_plan to;
+    char *scales; /* name of the tensor of scales that is new */
 } plan;
 
 typedef struct work {
@@ -27,8 +27,9 @@ typedef struct work {
     fpx_st_stream *stream;
     fpx_st_sink *sink;
     plan *plans;
-    fpx_st_info *infos; /* of the new file */
     size_t n;
+    fpx_st_info *infos; /* of the new file */
+    size_t nout;
     fpx_st_pair *pairs; /* of the new file */
     size_t npairs;
     char **texts; /* those of the pairs that are new */
@@ -86,46 +87,6 @@ static fpx_status out_of_memory(const work *w)
     return fpx_error_set(w->err, FPX_ENOMEM, "%s: out of memory", w->from);
 }
 
-/* The value of PREFIX + name; NULL: none. */
-static const char *stated(const work *w, const char *prefix, const char *name)
-{
-    const size_t length = strlen(prefix);
-    size_t n = 0;
-    const fpx_st_pair *const pairs = fpx_st_stream_pairs(w->stream, &n);
-
-    for (size_t i = 0; i < n; i++) {
-        if (strncmp(pairs[i].key, prefix, length) == 0 && strcmp(pairs[i].key + length, name) == 0)
-            return pairs[i].value;
-    }
-    return NULL;
-}
-
-static fpx_status describe(const work *w, const fpx_st_info *info, cli_tensor *ret_tensor)
-{
-    const char *const format = stated(w, FORMAT_KEY, info->name);
-    const char *const scale = stated(w, SCALE_KEY, info->name);
-    cli_tensor t = { .info = info, .scale = 1.0 };
-    char *end = NULL;
-
-    if (info->format != NULL)
-        t.format = *info->format;
-    if (format != NULL && (info->dtype[0] != 'U' || fpx_format_parse(format, &t.format, NULL) ||
-                           fpx_format_size(&t.format) * 8 != info->bits))
-        return fpx_error_set(w->err, FPX_EFORMAT,
-                             "%s: metadata '" FORMAT_KEY "%.64s' is '%.32s', which fits no %s",
-                             w->from, info->name, format, info->dtype);
-    if (scale != NULL) {
-        t.is_scaled = 1;
-        t.scale = strtod(scale, &end);
-        if (end == scale || *end != '\0' || !isfinite(t.scale) || t.scale <= 0.0)
-            return fpx_error_set(w->err, FPX_EFORMAT,
-                                 "%s: metadata '" SCALE_KEY "%.64s' is '%.32s', no number above 0",
-                                 w->from, info->name, scale);
-    }
-    *ret_tensor = t;
-    return FPX_OK;
-}
-
 /* The dtype that holds a format: its own, or unsigned integers of its size. */
 static const char *dtype_of(const fpx_format *format)
 {
@@ -150,39 +111,85 @@ static fpx_status add_pair(work *w, const char *prefix, const char *name, const 
     return FPX_OK;
 }
 
-static fpx_status plan_tensor(work *w, size_t i, fpx_format *ret_format)
+static fpx_status add_number(work *w, const char *prefix, const char *name, double number)
 {
-    plan *const p = &w->plans[i];
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%.17g", number);
+    return add_pair(w, prefix, name, text);
+}
+
+/* The name of its scales, which no other tensor may have. */
+static fpx_status name_scales(const work *w, plan *p)
+{
+    const char *const name = p->tensor.info->name;
+    const size_t room = strlen(name) + sizeof SCALES;
+
+    p->scales = malloc(room);
+    if (p->scales == NULL)
+        return out_of_memory(w);
+    (void)snprintf(p->scales, room, "%s" SCALES, name);
+    for (size_t i = 0; i < w->n; i++) {
+        if (strcmp(w->plans[i].tensor.info->name, p->scales) == 0)
+            return fpx_error_set(w->err, FPX_EUNSUPPORTED,
+                                 "%s: has a tensor '%.64s', the name of the scales of '%.64s'",
+                                 w->from, p->scales, name);
+    }
+    return FPX_OK;
+}
+
+static fpx_status plan_tensor(work *w, plan *p)
+{
+    const char *const name = p->tensor.info->name;
     cursor c = { .stream = w->stream, .info = p->tensor.info };
     const cli_codes_in in = codes_of(w, &p->tensor.format, &c);
-    fpx_status status =
-        w->job->plan(w->job->context, &p->tensor, &in, ret_format, &p->scale, w->err);
-    char text[32];
+    fpx_status status = w->job->plan(w->job->context, &p->tensor, &in, &p->to, w->err);
 
     if (status != FPX_OK)
         return status;
     p->convert = 1;
-    w->infos[i].dtype = dtype_of(ret_format);
-    if (fpx_st_dtype(ret_format) == NULL)
-        status = add_pair(w, FORMAT_KEY, p->tensor.info->name, ret_format->name);
-    if (status == FPX_OK && (p->scale != 1.0 || w->job->states_scale)) {
-        (void)snprintf(text, sizeof text, "%.17g", p->scale);
-        status = add_pair(w, SCALE_KEY, p->tensor.info->name, text);
+    if (fpx_st_dtype(&p->to.format) == NULL)
+        status = add_pair(w, FORMAT_KEY, name, p->to.format.name);
+    if (status == FPX_OK && (p->to.scale != 1.0 || w->job->states_scale))
+        status = add_number(w, SCALE_KEY, name, p->to.scale);
+    if (status == FPX_OK && p->to.block != NULL)
+        status = add_pair(w, BLOCK_KEY, name, p->to.block);
+    if (status == FPX_OK && p->to.states_amax)
+        status = add_number(w, AMAX_KEY, name, (double)p->to.amax);
+    return status == FPX_OK && p->to.block != NULL ? name_scales(w, p) : status;
+}
+
+/* The tensors of the new file, in the order of the old one. */
+static void lay_out(work *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        const plan *const p = &w->plans[i];
+        if (p->drop)
+            continue;
+        fpx_st_info *const info = &w->infos[w->nout++];
+        *info = *p->tensor.info;
+        if (!p->convert)
+            continue;
+        info->dtype = dtype_of(&p->to.format);
+        if (p->to.block != NULL)
+            w->infos[w->nout++] = (fpx_st_info){ .name = p->scales,
+                                                 .dtype = p->to.scales_dtype,
+                                                 .ndim = p->to.scales_ndim,
+                                                 .shape = p->to.scales_shape };
     }
-    return status;
 }
 
 /* Is this a statement about a tensor that is converted? It is made anew, or no longer true. */
 static int is_replaced(const work *w, const char *key)
 {
-    static const char *const prefixes[] = { FORMAT_KEY, SCALE_KEY };
+    static const char *const prefixes[] = { FORMAT_KEY, SCALE_KEY, BLOCK_KEY, AMAX_KEY };
 
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t k = 0; k < sizeof prefixes / sizeof prefixes[0]; k++) {
         const size_t length = strlen(prefixes[k]);
         if (strncmp(key, prefixes[k], length) != 0)
             continue;
         for (size_t i = 0; i < w->n; i++) {
-            if (w->plans[i].convert && strcmp(w->infos[i].name, key + length) == 0)
+            if (w->plans[i].convert && strcmp(w->plans[i].tensor.info->name, key + length) == 0)
                 return 1;
         }
     }
@@ -197,17 +204,18 @@ static int reserve(work *w)
     (void)fpx_st_stream_infos(w->stream, &w->n);
     (void)fpx_st_stream_pairs(w->stream, &nold);
     w->plans = calloc(w->n + 1, sizeof *w->plans);
-    w->infos = calloc(w->n + 1, sizeof *w->infos);
-    w->pairs = calloc(2 * w->n + nold + 1, sizeof *w->pairs);
-    w->texts = calloc(2 * w->n + 1, sizeof *w->texts);
+    w->infos = calloc(2 * w->n + 1, sizeof *w->infos);
+    w->pairs = calloc(4 * w->n + nold + 1, sizeof *w->pairs);
+    w->texts = calloc(4 * w->n + 1, sizeof *w->texts);
     return w->plans != NULL && w->infos != NULL && w->pairs != NULL && w->texts != NULL;
 }
 
 /* Is the tensor asked for? Of the words of --tensor that name it, those are marked that find a tensor to convert. */
-static int is_asked(const work *w, const cli_tensor *t, char *found)
+static int is_asked(const work *w, const plan *p, char *found)
 {
+    const cli_tensor *const t = &p->tensor;
     int asked = w->job->nonly == 0;
-    const int wanted = w->job->wanted(w->job->context, t);
+    const int wanted = !p->is_scales && w->job->wanted(w->job->context, t);
 
     for (size_t k = 0; k < w->job->nonly; k++) {
         const char *const word = w->job->only[k];
@@ -253,15 +261,23 @@ static fpx_status plan_all(work *w)
     fpx_status status = FPX_OK;
 
     for (size_t i = 0; i < w->n && status == FPX_OK; i++) {
-        fpx_format format;
-
-        w->infos[i] = infos[i];
-        status = describe(w, &infos[i], &w->plans[i].tensor);
-        if (status == FPX_OK && is_asked(w, &w->plans[i].tensor, found)) {
-            chosen++;
-            status = plan_tensor(w, i, &format);
-        }
+        cli_tensor *const tensor = &w->plans[i].tensor;
+        status = cli_tensor_describe(w->from, w->stream, &infos[i], tensor, w->err);
+        w->plans[i].to.scale = 1.0;
+        if (status == FPX_OK && tensor->scales != NULL)
+            w->plans[tensor->scales - infos].is_scales = 1;
     }
+    for (size_t i = 0; i < w->n && status == FPX_OK; i++) {
+        plan *const p = &w->plans[i];
+        if (!is_asked(w, p, found))
+            continue;
+        chosen++;
+        if (p->tensor.scales != NULL)
+            w->plans[p->tensor.scales - infos].drop = 1;
+        status = plan_tensor(w, p);
+    }
+    if (status == FPX_OK)
+        lay_out(w);
     if (status == FPX_OK)
         status = check_words(w, infos, found);
     if (status == FPX_OK && chosen == 0)
@@ -292,20 +308,20 @@ static fpx_status copy_tensor(const work *w, const fpx_st_info *info)
 
 static fpx_status run_all(const work *w)
 {
-    size_t n = 0;
-    const fpx_st_info *const infos = fpx_st_stream_infos(w->stream, &n);
     fpx_status status = FPX_OK;
 
-    for (size_t i = 0; i < n && status == FPX_OK; i++) {
+    for (size_t i = 0; i < w->n && status == FPX_OK; i++) {
         const plan *const p = &w->plans[i];
-        cursor c = { .stream = w->stream, .info = &infos[i] };
+        cursor c = { .stream = w->stream, .info = p->tensor.info };
         const cli_codes_in in = codes_of(w, &p->tensor.format, &c);
-        const cli_codes_out out = { .packed = w->infos[i].bits < 8,
+        const char *const own = p->convert ? fpx_st_dtype(&p->to.format) : NULL;
+        const cli_codes_out out = { .packed = own != NULL && p->to.format.bits < 8,
                                     .context = w->sink,
                                     .write = write_tensor };
-        status = p->convert
-                     ? w->job->convert(w->job->context, &p->tensor, p->scale, &in, &out, w->err)
-                     : copy_tensor(w, &infos[i]);
+        if (p->convert)
+            status = w->job->convert(w->job->context, &p->tensor, &p->to, &in, &out, w->err);
+        else if (!p->drop)
+            status = copy_tensor(w, p->tensor.info);
     }
     return status;
 }
@@ -314,6 +330,10 @@ static void release(work *w)
 {
     for (size_t i = 0; i < w->ntexts; i++)
         free(w->texts[i]);
+    for (size_t i = 0; i < w->n && w->plans != NULL; i++) {
+        free(w->plans[i].scales);
+        free(w->plans[i].to.scales_shape);
+    }
     free(w->texts);
     free(w->pairs);
     free(w->infos);
@@ -335,7 +355,7 @@ fpx_status cli_tensors_run(const char *from, const char *to, const cli_tensor_jo
     else
         status = out_of_memory(&w);
     if (status == FPX_OK)
-        status = fpx_st_sink_open(to, w.infos, w.n, w.pairs, w.npairs, &sink, err);
+        status = fpx_st_sink_open(to, w.infos, w.nout, w.pairs, w.npairs, &sink, err);
     if (status == FPX_OK) {
         w.sink = sink;
         status = fpx_st_sink_close(sink, run_all(&w), err);

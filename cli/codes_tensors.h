@@ -2,7 +2,8 @@
  *
  * What a dtype cannot say is in the metadata: "fpx.format.NAME" where the codes are U8, U16 or U32, and
  * "fpx.scale.NAME", the number that multiplied the values (the value of an element is its code's / scale), 1 too
- * where a scale was asked for. */
+ * where a scale was asked for. A tensor with a scale for each block has "fpx.block.NAME", the profile (fpx/block.h),
+ * "fpx.amax.NAME", the tensor's largest magnitude where the profile reads it, and its scales in tensor NAME_scale. */
 #ifndef CLI_CODES_TENSORS_H
 #define CLI_CODES_TENSORS_H
 
@@ -12,11 +13,27 @@
 
 /* A tensor's numbers as the file states them. */
 typedef struct cli_tensor {
+    fpx_st_stream *stream;
     const fpx_st_info *info;
-    fpx_format format; /* of the dtype or the metadata; bits 0: none */
-    double scale;      /* 1 where none is stated */
-    int is_scaled;     /* one is stated, be it 1 */
+    fpx_format format;         /* of the dtype or the metadata; bits 0: none */
+    double scale;              /* 1 where none is stated */
+    int is_scaled;             /* one is stated, be it 1 */
+    const char *block;         /* profile of its blocks; NULL: none */
+    float amax;                /* of the tensor, where block reads it */
+    const fpx_st_info *scales; /* of the blocks; NULL: none */
 } cli_tensor;
+
+/* What a tensor is to become. */
+typedef struct cli_tensor_plan {
+    fpx_format format;
+    double scale;      /* to state; 1 */
+    const char *block; /* NULL: no blocks, and no scales */
+    int states_amax;
+    float amax;
+    const char *scales_dtype;
+    size_t scales_ndim;
+    uint64_t *scales_shape; /* freed with free() */
+} cli_tensor_plan;
 
 typedef struct cli_tensor_job {
     const char *const *only; /* --tensor: names or shell patterns; none: all that `wanted` wants */
@@ -26,11 +43,11 @@ typedef struct cli_tensor_job {
     void *context;
     /* 1 where it is to be converted. */
     int (*wanted)(const void *context, const cli_tensor *tensor);
-    /* Asked for each of those before anything is written: the format and the scale to state. */
+    /* Asked for each of those before anything is written; *plan is empty, with scale 1. */
     fpx_status (*plan)(void *context, const cli_tensor *tensor, const cli_codes_in *in,
-                       fpx_format *ret_format, double *ret_scale, fpx_error *err);
-    /* scale: the plan's. */
-    fpx_status (*convert)(void *context, const cli_tensor *tensor, double scale,
+                       cli_tensor_plan *plan, fpx_error *err);
+    /* Writes the codes, then the scales of its blocks. */
+    fpx_status (*convert)(void *context, const cli_tensor *tensor, const cli_tensor_plan *plan,
                           const cli_codes_in *in, const cli_codes_out *out, fpx_error *err);
 } cli_tensor_job;
 

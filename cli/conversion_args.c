@@ -109,6 +109,13 @@ fpx_status cli_conversion_parse(const cli_conversion_words *words, fpx_conversio
     uint64_t bits = 32;
     fpx_status status = fpx_format_parse(words->format, &c.format, err);
 
+    if (status != FPX_OK && err != NULL &&
+        (strncmp(words->format, "mx", 2) == 0 || strncmp(words->format, "nv", 2) == 0))
+        return fpx_error_set(
+            err, FPX_EINVAL,
+            "--format %.32s: codes with a scale for each block are made by --block "
+            "mx-ocp, nvfp4-te, ... (in C: fpx/block.h)",
+            words->format);
     if (status == FPX_OK && c.format.cls == FPX_CLASS_INT)
         status = fpx_error_set(err, FPX_EINVAL, "--format %s: indices are not rounded to",
                                c.format.name);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "codes_blocks.h"
 #include "codes_npy.h"
 #include "codes_tensors.h"
 #include "conversion_args.h"
@@ -107,23 +108,20 @@ static int is_narrower(const void *context, const cli_tensor *t)
 }
 
 static fpx_status plan(void *context, const cli_tensor *t, const cli_codes_in *in,
-                       fpx_format *ret_format, double *ret_scale, fpx_error *err)
+                       cli_tensor_plan *plan, fpx_error *err)
 {
-    (void)t;
-    (void)in;
-    (void)err;
-    *ret_format = *(const fpx_format *)context;
-    *ret_scale = 1.0;
-    return FPX_OK;
+    plan->format = *(const fpx_format *)context;
+    return t->block != NULL ? cli_blocks_check(t, in, err) : FPX_OK;
 }
 
-static fpx_status convert(void *context, const cli_tensor *t, double scale, const cli_codes_in *in,
-                          const cli_codes_out *out, fpx_error *err)
+static fpx_status convert(void *context, const cli_tensor *t, const cli_tensor_plan *plan,
+                          const cli_codes_in *in, const cli_codes_out *out, fpx_error *err)
 {
     cli_lost lost;
 
-    (void)scale; /* of the new tensor: 1 */
-    const fpx_status status = cli_codes_dequantize(context, t->scale, in, out, &lost, err);
+    const fpx_status status =
+        t->block != NULL ? cli_blocks_dequantize(&plan->format, t, in, out, &lost, err)
+                         : cli_codes_dequantize(&plan->format, t->scale, in, out, &lost, err);
     if (status == FPX_OK)
         say_lost(context, in, &lost);
     return status;
@@ -181,9 +179,10 @@ const cli_verb verb_dequantize = {
     "Exact, then divided by the scale with one rounding to --to; what --to cannot hold is counted "
     "on\n"
     "standard error. A .npy file of codes needs --format; bf16 is written as uint16. In a "
-    ".safetensors file every number narrower than --to is converted, with "
-    "the\n"
-    "format and scale that quantize noted; all else is copied. - is a .npy pipe.\n"
+    ".safetensors\n"
+    "file every number narrower than --to is converted, with the format, scale and blocks that "
+    "quantize\n"
+    "noted; all else is copied. - is a .npy pipe.\n"
     "example: fpx dequantize codes.npy -o values.npy --format e4m3 --scale 12.5",
     options,
     1,

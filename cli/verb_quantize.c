@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "codes_blocks.h"
 #include "codes_npy.h"
 #include "codes_tensors.h"
 #include "conversion_args.h"
@@ -19,6 +20,7 @@ enum {
     OPT_ROUND,
     OPT_OVERFLOW,
     OPT_SCALE,
+    OPT_BLOCK,
     OPT_SR_BITS,
     OPT_SR_VARIANT,
     OPT_SEED,
@@ -38,6 +40,7 @@ static const cli_option options[] = {
     [OPT_OVERFLOW] = { "--overflow", "O", "satfinite (default), satpropagate, none" },
     [OPT_SCALE] = { "--scale", "S",
                     "multiply by this first; amax: the largest finite one fills F" },
+    [OPT_BLOCK] = { "--block", "B", "a scale for each block of a tensor: mx-ocp, nvfp4-te, ..." },
     [OPT_SR_BITS] = { "--sr-bits", "N", "random bits of sr, 1 to 32 (default 32, or P's own)" },
     [OPT_SR_VARIANT] = { "--sr-variant", "V", "of IEEE P3109: a (default), b, c" },
     [OPT_SEED] = { "--seed", "N", "of the random bits (default 0)" },
@@ -53,18 +56,49 @@ typedef struct quantizing {
     const cli_args *args;
     cli_quantizer quantizer;
     int scale_amax;
+    const fpx_blocking *block; /* NULL: no blocks */
+    fpx_blocking blocking;
     cli_loss *loss;  /* NULL: nobody asked */
     json_t *results; /* of the tensors; NULL: no --json */
 } quantizing;
 
+/* The profile's rules around the format and the rounding that are asked for. */
+static fpx_status use_block(quantizing *q, fpx_error *err)
+{
+    static const int excluded[] = { OPT_SCALE, OPT_PROFILE, OPT_OVERFLOW, OPT_PACKED,
+                                    OPT_FROM,  OPT_STATS,   OPT_JSON };
+    const fpx_conversion *const c = &q->quantizer.conversion;
+    fpx_blocking *const b = &q->blocking;
+
+    if (!cli_is_safetensors(q->args->positional[0]))
+        return fpx_error_set(err, FPX_EINVAL,
+                             "--block %s: codes and scales are two tensors, which .safetensors "
+                             "holds and .npy does not",
+                             b->name);
+    for (size_t i = 0; i < sizeof excluded / sizeof excluded[0]; i++) {
+        if (q->args->option[excluded[i]] != NULL)
+            return fpx_error_set(err, FPX_EINVAL, "%s does not go with --block",
+                                 options[excluded[i]].name);
+    }
+    b->element.format = c->format;
+    b->element.round = c->round;
+    b->element.sr_bits = c->sr_bits;
+    b->element.sr_variant = c->sr_variant;
+    if (fpx_blocking_check(b) != FPX_OK)
+        return fpx_error_set(err, FPX_EUNSUPPORTED, "--block %s: its elements cannot be %s",
+                             b->name, c->format.name);
+    q->block = b;
+    return FPX_OK;
+}
+
 static fpx_status parse(const cli_args *a, quantizing *q, fpx_error *err)
 {
-    const cli_conversion_words words = { .format = a->option[OPT_FORMAT],
-                                         .profile = a->option[OPT_PROFILE],
-                                         .round = a->option[OPT_ROUND],
-                                         .overflow = a->option[OPT_OVERFLOW],
-                                         .sr_bits = a->option[OPT_SR_BITS],
-                                         .sr_variant = a->option[OPT_SR_VARIANT] };
+    cli_conversion_words words = { .format = a->option[OPT_FORMAT],
+                                   .profile = a->option[OPT_PROFILE],
+                                   .round = a->option[OPT_ROUND],
+                                   .overflow = a->option[OPT_OVERFLOW],
+                                   .sr_bits = a->option[OPT_SR_BITS],
+                                   .sr_variant = a->option[OPT_SR_VARIANT] };
     const char *const scale = a->option[OPT_SCALE];
     cli_quantizer *const z = &q->quantizer;
     fpx_cpu_level level;
@@ -73,8 +107,14 @@ static fpx_status parse(const cli_args *a, quantizing *q, fpx_error *err)
                                { "--json", a->option[OPT_JSON], CLI_JSON } };
     fpx_status status = cli_check_kinds(a->positional[0], a->option[OPT_OUT], err);
 
+    if (status == FPX_OK && a->option[OPT_BLOCK])
+        status = cli_block_parse(a->option[OPT_BLOCK], &q->blocking, err);
+    if (status == FPX_OK && words.format == NULL)
+        words.format = q->blocking.element.format.name;
     if (status == FPX_OK)
         status = cli_conversion_parse(&words, &z->conversion, err);
+    if (status == FPX_OK && a->option[OPT_BLOCK])
+        status = use_block(q, err);
     z->scale = 1.0;
     q->scale_amax = scale != NULL && strcmp(scale, "amax") == 0;
     if (status == FPX_OK && scale != NULL && !q->scale_amax)
@@ -210,12 +250,15 @@ static fpx_status quantize_npy(const quantizing *q, fpx_error *err)
 
 static int is_float(const void *context, const cli_tensor *t)
 {
-    (void)context;
+    const quantizing *const q = context;
+
+    if (q->block != NULL && (t->info->ndim < 2 || t->info->count == 0))
+        return 0;
     return t->info->format != NULL && t->format.cls == FPX_CLASS_FLOAT && t->format.bits >= 16;
 }
 
 static fpx_status plan(void *context, const cli_tensor *t, const cli_codes_in *in,
-                       fpx_format *ret_format, double *ret_scale, fpx_error *err)
+                       cli_tensor_plan *plan, fpx_error *err)
 {
     const quantizing *const q = context;
     const fpx_format *const to = &q->quantizer.conversion.format;
@@ -230,8 +273,9 @@ static fpx_status plan(void *context, const cli_tensor *t, const cli_codes_in *i
                              ".safetensors needs: name the others with --tensor, once for each "
                              "name or pattern",
                              in->name, to->bits);
-    *ret_format = *to;
-    return scale_of(q, in, ret_scale, err);
+    plan->format = *to;
+    return q->block != NULL ? cli_blocks_plan(q->block, t, in, plan, err)
+                            : scale_of(q, in, &plan->scale, err);
 }
 
 /* FNV-1a of 64 bits: each tensor has random bits of its own, whatever else is in the file. */
@@ -244,10 +288,15 @@ static uint64_t site_of(const char *name)
     return hash;
 }
 
-static fpx_status convert(void *context, const cli_tensor *t, double scale, const cli_codes_in *in,
-                          const cli_codes_out *out, fpx_error *err)
+static fpx_status convert(void *context, const cli_tensor *t, const cli_tensor_plan *plan,
+                          const cli_codes_in *in, const cli_codes_out *out, fpx_error *err)
 {
-    return quantize_one(context, t->info->name, scale, site_of(t->info->name), in, out, err);
+    const quantizing *const q = context;
+    const fpx_stream stream = { .seed = q->quantizer.seed, .site = site_of(t->info->name) };
+
+    if (q->block != NULL)
+        return cli_blocks_quantize(q->block, plan->amax, &stream, t, in, out, err);
+    return quantize_one(q, t->info->name, plan->scale, stream.site, in, out, err);
 }
 
 static fpx_status quantize_tensors(quantizing *q, fpx_error *err)
@@ -256,7 +305,10 @@ static fpx_status quantize_tensors(quantizing *q, fpx_error *err)
     const cli_tensor_job job = { .only = q->args->several,
                                  .nonly = q->args->nseveral,
                                  .states_scale = q->args->option[OPT_SCALE] != NULL,
-                                 .unwanted = "holds no floats of 16 bits or more",
+                                 .unwanted = q->block == NULL
+                                                 ? "holds no floats of 16 bits or more"
+                                                 : "holds no floats of 16 bits or more along two "
+                                                   "axes or more",
                                  .context = q,
                                  .wanted = is_float,
                                  .plan = plan,
@@ -296,8 +348,9 @@ static int run(const cli_args *a)
     fpx_status status;
     const int tensors = cli_is_safetensors(a->positional[0]);
 
-    if (a->option[OPT_OUT] == NULL || a->option[OPT_FORMAT] == NULL)
-        return cli_usage("quantize", "-o OUT and --format F are needed");
+    if (a->option[OPT_OUT] == NULL ||
+        (a->option[OPT_FORMAT] == NULL && a->option[OPT_BLOCK] == NULL))
+        return cli_usage("quantize", "-o OUT and --format F (or --block B) are needed");
     if (tensors && a->option[OPT_FROM])
         return cli_usage("quantize", "--from is for .npy: .safetensors states its formats");
     if (!tensors && a->option[OPT_TENSOR])
@@ -324,7 +377,7 @@ static int run(const cli_args *a)
 
 const cli_verb verb_quantize = {
     "quantize",
-    "IN -o OUT --format F [OPTIONS]",
+    "IN -o OUT --format F|--block B [OPTIONS]",
     "round the numbers of a .npy or .safetensors file to codes of a format",
     "One rounding from the source's own precision: float64, float32, float16, bfloat16 (bfloat16 "
     "in\n"
@@ -335,6 +388,8 @@ const cli_verb verb_quantize = {
     "gets the format's dtype, or U8, U16, U32 with metadata fpx.format.NAME, and fpx.scale.NAME; "
     "what\n"
     "is no float is copied. - is a .npy pipe. Memory stays bounded for files of any size.\n"
+    "--block B writes a tensor of scales, NAME_scale, beside each tensor of codes with two axes or "
+    "more.\n"
     "docs/quantize.md says which bits sr draws and what becomes of NaN.\n"
     "example: fpx quantize weights.npy -o codes.npy --format e4m3 --scale amax --stats",
     options,

@@ -582,10 +582,12 @@ refused("no such format", ["e99m1", "binary<K>p<P>"], "formats", "e99m1")
 
 # ---- the commands of README ----
 shutil.copy("y.npy", "weights.npy")
-shutil.copy("m.safetensors", "model.safetensors")
+write_st("model.safetensors", {name: tensor for name, tensor in model.items() if name != "d"})  # blocks take no float64
 text = open(os.path.join(root, "README.md"), encoding="utf-8").read()
 section = text[text.index("## Numbers to codes"):]
 section = section[:section.index("\n## ")]
+text = open(os.path.join(root, "docs/quantize.md"), encoding="utf-8").read()
+section += text[text.index("## Blocks"):text.index("## NaN")]
 commands = [line.split("     ")[0].replace("fpx ", shlex.quote(fpx) + " ") for line in section.splitlines()
             if re.match(r"(\$ )?(cat .* \| )?fpx ", line)]
 expect("README has commands", len(commands) >= 5, commands)
