@@ -6,8 +6,9 @@
 
 void bench_hold_openblas(fpx_cpu_level level)
 {
-    static const char *const cores[FPX_CPU_LEVELS] = { [FPX_CPU_AVX2] = "Haswell",
-                                                       [FPX_CPU_AVX512] = "SkylakeX" };
+    static const char *const cores[FPX_CPU_LEVELS] = {
+        [FPX_CPU_AVX2] = "Haswell", [FPX_CPU_AVX512] = "SkylakeX"
+    };
 
     if (cores[level] != NULL)
         (void)setenv("OPENBLAS_CORETYPE", cores[level], 0);

@@ -120,9 +120,9 @@ static fpx_status write_json(const char *path, const bench *b, fpx_error *err)
                       f->against, "less_is_better", f->lower));
     }
     return cli_write_json(path,
-                          json_pack("{s:s, s:s, s:s, s:s?, s:o}", "schema", "fpx.bench/1", "version",
-                                    cli_version, "level", fpx_cpu_level_name(b->level), "openblas",
-                                    fpx_gemm_openblas_core(), "figures", list),
+                          json_pack("{s:s, s:s, s:s, s:s?, s:o}", "schema", "fpx.bench/1",
+                                    "version", cli_version, "level", fpx_cpu_level_name(b->level),
+                                    "openblas", fpx_gemm_openblas_core(), "figures", list),
                           err);
 }
 
@@ -144,9 +144,9 @@ static fpx_status run_areas(bench *b, const char *only, fpx_error *err)
 
     const char *const core = fpx_gemm_openblas_core();
 
-    (void)printf("level %s; %s%s\n", fpx_cpu_level_name(b->level),
-                 core == NULL ? "no OpenBLAS here" : "the kernels of OpenBLAS: ",
-                 core == NULL ? "" : core);
+    (void)printf(
+        "level %s; %s%s\n", fpx_cpu_level_name(b->level),
+        core == NULL ? "no OpenBLAS here" : "the kernels of OpenBLAS: ", core == NULL ? "" : core);
     (void)printf("%-8s %-26s %12s %12s %-9s %7s  %s\n", "area", "figure", "value", "peer", "unit",
                  "ratio", "peer is");
     for (size_t i = 0; i < AREAS && status == FPX_OK; i++)

@@ -199,7 +199,8 @@ static void tile(const struct gemm_block *block, const void *a, const void *b, s
 {
     switch (rows) {
         CASE(1)
-        CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+        CASE(2)
+        CASE(3) CASE(4) CASE(5) CASE(6)
 #ifdef __AVX512F__
             CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
 #endif
