@@ -27,7 +27,8 @@ typedef enum fpx_overflow {
     FPX_SATFINITE,    /* the largest finite value, Inf too */
     FPX_SATPROPAGATE, /* the largest finite value; Inf as below */
     FPX_OVERFLOW_NONE /* Inf where the format has it, else NaN, else the largest finite value; a rounding toward
-                         zero (RZ, RD of a positive, RU of a negative) keeps a finite one at the largest */
+                         zero (RZ, RD of a positive, RU of a negative) keeps a finite one at the largest, and in
+                         unsigned formats with Inf rounding to odd does (IEEE P3109) */
 } fpx_overflow;
 
 /* Stochastic rounding of a magnitude whose discarded part is nu ulp (0 <= nu < 1) with N bits R in [0, 2^N)
@@ -51,9 +52,10 @@ typedef enum fpx_nan_rule {
  * none, it counts as negative.) */
 typedef enum fpx_negative_rule {
     FPX_NEGATIVE_CLAMP, /* 0 (the least value where there is no 0) where overflow saturates, -Inf too; else NaN,
-                           else 0 */
+                            else 0; in formats with Inf 0 where a finite one is rounded by RZ or RU (IEEE P3109) */
     FPX_NEGATIVE_ABS, /* the sign is ignored */
-    FPX_NEGATIVE_NAN /* NaN, or 0 where there is none, whatever overflow gives (P3109's finite formats) */
+    FPX_NEGATIVE_NAN /* NaN, or 0 where there is none, whatever overflow gives, but 0 where a finite one is rounded by RZ
+                        or RU (P3109's finite formats) */
 } fpx_negative_rule;
 
 /* What zero, exactly, becomes in a format without zero; what is less than the least value rounds to it. (To nearest even
