@@ -1,10 +1,10 @@
-/* mma_peer.c - the matrix-unit reference behind a pipe, for mma_oracle.py and mma_peers.py: jobs on standard input, codes
- * of D on standard output.
+/* mma_peer.c - the matrix-unit reference behind a pipe, for mma_oracle.py and mma_public.py: jobs on standard input,
+ * 64-bit codes of D on standard output.
  *   mma_peer --list: each preset on a line: NAME, output format, inputs, scales ("-": none), apart by tabs.
- *   job: "NAME A B C SCALE BLOCK M N K CHANGES...\n", A, B, C, SCALE names of formats ("-": no C, no scales), then 32-bit
- *   codes (C, A and B of 64-bit formats: 64 bits): A (m x k), B (n x k), C (m x n), scales of A and of B (k / BLOCK a
- *   vector, begun ones too).  CHANGES: "field=value" of the model: promote, split, tile, deal, combine, block, e_zero,
- *   fraction; "." ends them. */
+ *   job: "NAME A B C SCALE BLOCK M N K CHANGES...\n", A to SCALE names of formats ("-": no C, no scales), then
+ *   codes of 32 bits (of 64 for fp64): A (m x k), B (n x k), C (m x n), scales of A and of B (k / BLOCK a
+ *   vector, begun ones too).
+ *   CHANGES of the model: "field=value", "field:difference"; "." ends them. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,25 +38,38 @@ static fpx_format format_of(const char *name)
     return format;
 }
 
-static void change(fpx_mma_model *model, const char *name, long value)
+/* "field=value" or "field:difference". */
+static void change(fpx_mma_model *model, const char *text)
 {
     const struct {
         const char *name;
         void *at;
         size_t size;
     } fields[] = {
-        { "promote", &model->promote, 4 },   { "split", &model->split, 4 },
-        { "tile", &model->tile, 4 },         { "deal", &model->deal, 1 },
-        { "combine", &model->combine, 1 },   { "block", &model->block, 4 },
-        { "step", &model->step, 4 },         { "e_zero", &model->e_zero, 2 },
+        { "promote", &model->promote, 4 },
+        { "split", &model->split, 4 },
+        { "tile", &model->tile, 4 },
+        { "deal", &model->deal, 1 },
+        { "combine", &model->combine, 1 },
+        { "block", &model->block, 4 },
+        { "step", &model->step, 4 },
+        { "e_zero", &model->e_zero, 2 },
         { "fraction", &model->fraction, 1 },
+        { "fraction_sum", &model->fraction_sum, 1 },
+        { "fraction_all", &model->fraction_all, 1 },
+        { "gap_c", &model->gap_c, 1 },
     };
+    const size_t length = strcspn(text, "=:");
 
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        if (strcmp(fields[i].name, name) == 0) {
-            memcpy(fields[i].at, &value, fields[i].size);
-            return;
-        }
+    for (size_t i = 0; text[length] != '\0' && i < sizeof fields / sizeof fields[0]; i++) {
+        if (strncmp(fields[i].name, text, length) != 0 || fields[i].name[length] != '\0')
+            continue;
+        int64_t value = 0; /* little-endian */
+        if (text[length] == ':')
+            memcpy(&value, fields[i].at, fields[i].size);
+        value += strtol(text + length + 1, NULL, 10);
+        memcpy(fields[i].at, &value, fields[i].size);
+        return;
     }
     abort();
 }
@@ -85,11 +98,7 @@ int main(int argc, char **argv)
         if (fpx_mma_preset_find(name, &p, &err) != FPX_OK)
             abort();
         while (scanf("%31s", word) == 1 && strcmp(word, ".") != 0) {
-            char *const value = strchr(word, '=');
-            if (value == NULL)
-                abort();
-            *value = '\0';
-            change(&p.model, word, strtol(value + 1, NULL, 10));
+            change(&p.model, word);
         }
         if (getchar() != '\n')
             abort();

@@ -1,0 +1,327 @@
+/* test_mma.c - fpx/mma.h: table 8 of MMA-Sim's paper, presets as they should be, strides, packing and scales in place,
+ * and what is refused. The values of outputs at large are mma_oracle.py's. */
+#include <check.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <fpx/mma.h>
+
+static fpx_mma_preset preset(const char *name)
+{
+    fpx_mma_preset p;
+    fpx_error err = { 0 };
+
+    if (fpx_mma_preset_find(name, &p, &err) != FPX_OK)
+        ck_abort_msg("%s", err.text);
+    return p;
+}
+
+static uint64_t code_of(const fpx_format *format, double value)
+{
+    const fpx_conversion conversion = { .format = *format };
+    unsigned char code[8] = { 0 };
+
+    ck_assert_int_eq(fpx_encode_f64(&conversion, 1.0, &value, code, 1), FPX_OK);
+    ck_assert_msg(fpx_format_value(format, fpx_format_code(format, code, 0)) == value,
+                  "%s has no %g", format->name, value);
+    return fpx_format_code(format, code, 0);
+}
+
+/* Values as codes of a format of at most 4 bytes. */
+static void put(const fpx_format *format, const double *values, size_t n, void *codes)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t code = code_of(format, values[i]);
+        memcpy((char *)codes + i * fpx_format_size(format), &code, fpx_format_size(format));
+    }
+}
+
+static fpx_mma_operand operand(const fpx_format *format, const void *codes, size_t k)
+{
+    return (
+        fpx_mma_operand){ .format = *format, .codes = codes, .stride_vector = k, .stride_k = 1 };
+}
+
+/* arXiv 2511.10909, table 8: 2^23 + (-2^23 - 0.5 - 0.25 - 0.125), products at k = 0 to 3. */
+static const struct golden {
+    const char *preset, *input;
+    double d;
+} table8[] = {
+    { "volta/mma.sync/fp16-fp32", "fp16", 0 },
+    { "turing/mma.sync/fp16-fp32", "fp16", -0.5 },
+    { "turing/mma.sync.m8n8k4/fp16-fp32", "fp16", 0 },
+    { "ampere/mma.sync/fp16-fp32", "fp16", -0.5 },
+    { "ampere/mma.sync/bf16-fp32", "bf16", -0.5 },
+    { "ampere/mma.sync/tf32-fp32", "tf32", -0.5 },
+    { "ada/mma.sync/fp16-fp32", "fp16", -0.5 },
+    { "ada/mma.sync/bf16-fp32", "bf16", -0.5 },
+    { "ada/mma.sync/fp8-fp32", "e5m2", 0 },
+    { "hopper/mma.sync/fp16-fp32", "fp16", -0.75 },
+    { "hopper/mma.sync/bf16-fp32", "bf16", -0.75 },
+    { "hopper/mma.sync/tf32-fp32", "tf32", -0.75 },
+    { "hopper/mma.sync/fp8-fp32", "e5m2", 0 },
+    { "hopper/wgmma/fp16-fp32", "fp16", -0.75 },
+    { "hopper/wgmma/fp8-fp32", "e5m2", 0 },
+    { "blackwell/mma.sync/fp16-fp32", "fp16", -0.75 },
+    { "blackwell/mma.sync/fp8-fp32", "e5m2", 0 },
+    { "blackwell/tcgen05/fp16-fp32", "fp16", -0.75 },
+    { "blackwell/tcgen05/f8f6f4-fp32", "e5m2", -0.75 },
+    { "rtx-blackwell/mma.sync/f8f6f4-fp32", "e5m2", -0.75 },
+    { "cdna1/mfma/fp16-fp32", "fp16", -0.875 },
+    { "cdna1/mfma/fp32-fp32", "fp32", -0.875 },
+    { "cdna2/mfma/fp16-fp32", "fp16", 0 },
+    { "cdna2/mfma.1k/bf16-fp32", "bf16", 0 },
+    { "cdna2/mfma/bf16-fp32", "bf16", -0.375 },
+    { "cdna3/mfma/fp16-fp32", "fp16", -0.5 },
+    { "cdna3/mfma/bf16-fp32", "bf16", -0.5 },
+    { "cdna3/mfma/xf32-fp32", "tf32", -0.5 },
+    { "cdna3/mfma/fp8-fp32", "e5m2fnuz", -1 },
+    { "ideal/exact/any-fp32", "fp16", -0.875 },
+    { "ideal/fma/any-fp32", "fp16", -0.875 },
+    { "ideal/pairwise/any-fp32", "fp16", 0 },
+};
+
+START_TEST(table_8)
+{
+    const struct golden *const g = &table8[_i];
+    const fpx_mma_preset p = preset(g->preset);
+    const fpx_format *const format = fpx_format_find(g->input);
+    const double a[] = { -4096, -0.5, -0.5, -0.25 }, b[] = { 2048, 1, 0.5, 0.5 }, c = 0x1p23;
+    unsigned char code_a[16], code_b[16], code_c[4], code_d[4];
+
+    put(format, a, 4, code_a);
+    put(format, b, 4, code_b);
+    put(&fpx_fp32, &c, 1, code_c);
+    const fpx_mma_call call = { .m = 1,
+                                .n = 1,
+                                .k = 4,
+                                .a = operand(format, code_a, 4),
+                                .b = operand(format, code_b, 4),
+                                .c = code_c,
+                                .c_format = fpx_fp32 };
+    ck_assert_int_eq(fpx_mma_preset_takes(&p, format, format), 1);
+    ck_assert_int_eq(fpx_mma(&p.model, &call, code_d, NULL), FPX_OK);
+    const double d = fpx_format_value(&fpx_fp32, fpx_format_code(&fpx_fp32, code_d, 0));
+    ck_assert_msg(d == g->d, "%s: %g, not %g", g->preset, d, g->d);
+}
+END_TEST
+
+/* Every row is a valid model with its own name, and says where it is from. */
+START_TEST(presets)
+{
+    fpx_mma_preset p, q;
+    fpx_error err = { 0 };
+    size_t n = 0;
+
+    for (; fpx_mma_preset_at(n, &p) == FPX_OK; n++) {
+        ck_assert_msg(fpx_mma_model_check(&p.model, &err) == FPX_OK, "%s", err.text);
+        ck_assert_int_eq(fpx_mma_preset_find(p.model.name, &q, NULL), FPX_OK);
+        ck_assert_mem_eq(&q.model, &p.model, sizeof p.model);
+        ck_assert_uint_gt(strlen(p.source), 10);
+        ck_assert_int_eq(p.provenance == FPX_MMA_DEFINITION,
+                         strncmp(p.model.name, "ideal/", 6) == 0);
+        char words[80];
+        (void)snprintf(words, sizeof words, "%s", p.inputs == NULL ? "fp32" : p.inputs);
+        for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " ")) {
+            const fpx_format *const format = fpx_format_find(word);
+            ck_assert_msg(format != NULL, "%s takes %s, which is no format", p.model.name, word);
+            ck_assert_int_eq(fpx_mma_preset_takes(&p, format, format), 1);
+        }
+        ck_assert_int_eq(fpx_mma_preset_takes(&p, &fpx_mxint8, &fpx_e4m3), p.inputs == NULL);
+    }
+    ck_assert_uint_gt(n, 90);
+    ck_assert_int_eq(fpx_mma_preset_find("hopper", &q, &err), FPX_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "hopper"));
+}
+END_TEST
+
+enum { M = 3, N = 5, K = 37 };
+
+static uint32_t next(void)
+{
+    static uint32_t state = 1;
+
+    state = state * 1664525u + 1013904223u;
+    return state >> 8;
+}
+
+/* A transpose is a pair of strides, four bits may lie two a byte, and D may lie on C. */
+START_TEST(places)
+{
+    const fpx_mma_preset p = preset("rtx-blackwell/mma.sync/f8f6f4-fp32");
+    uint8_t a[M * K], b[N * K], turned[K * N], packed[(M * K + 1) / 2] = { 0 };
+    uint32_t c[M * N], d[M * N], on_c[M * 8], wide[M * 8];
+
+    for (size_t i = 0; i < M * K; i++) {
+        a[i] = next() % 16;
+        packed[i / 2] = (uint8_t)(packed[i / 2] | a[i] << (i % 2 * 4));
+    }
+    for (size_t j = 0; j < N; j++) {
+        for (size_t k = 0; k < K; k++)
+            turned[k * N + j] = b[j * K + k] = (uint8_t)(next() % 0x78);
+    }
+    for (size_t i = 0; i < M * N; i++) {
+        const float x = (float)next() / 0x1p20f;
+        memcpy(&c[i], &x, 4);
+        on_c[i / N * 8 + i % N] = c[i];
+    }
+    fpx_mma_call call = { .m = M,
+                          .n = N,
+                          .k = K,
+                          .c = c,
+                          .c_format = fpx_fp32,
+                          .stride_c_row = N,
+                          .stride_c_column = 1,
+                          .stride_d = N };
+    call.a = operand(&fpx_e2m1, a, K);
+    call.b = operand(&fpx_e4m3, b, K);
+    ck_assert_int_eq(fpx_mma(&p.model, &call, d, NULL), FPX_OK);
+
+    call.a.codes = packed;
+    call.a.packing = FPX_PACK_DENSE;
+    call.b =
+        (fpx_mma_operand){ .format = fpx_e4m3, .codes = turned, .stride_vector = 1, .stride_k = N };
+    call.c = on_c;
+    call.stride_c_row = call.stride_d = 8;
+    memcpy(wide, on_c, sizeof wide);
+    ck_assert_int_eq(fpx_mma(&p.model, &call, on_c, NULL), FPX_OK);
+    for (size_t i = 0; i < M; i++) {
+        ck_assert_mem_eq(on_c + 8 * i, d + N * i, 4 * N);
+        ck_assert_mem_eq(on_c + 8 * i + N, wide + 8 * i + N, 4 * (8 - N));
+    }
+}
+END_TEST
+
+/* Scales of one are no scales; of two on A and four on B they are eight times D, where nothing is lost. */
+START_TEST(scales)
+{
+    const fpx_mma_preset p = preset("blackwell/tcgen05/mxf4nvf4-fp32");
+    uint8_t a[M * 64], b[N * 64], ones[5 * 4], twos[5 * 4], fours[5 * 4];
+    float d[3][M * N];
+
+    for (size_t i = 0; i < sizeof a; i++)
+        a[i] = next() % 16;
+    for (size_t i = 0; i < sizeof b; i++)
+        b[i] = next() % 16;
+    memset(ones, 0x38, sizeof ones);  /* ue4m3 */
+    memset(twos, 0x40, sizeof twos);  /* ue4m3 */
+    memset(fours, 129, sizeof fours); /* e8m0 */
+    fpx_mma_call call = { .m = M, .n = N, .k = 64, .stride_d = N };
+    call.a = operand(&fpx_e2m1, a, 64);
+    call.b = operand(&fpx_e2m1, b, 64);
+    ck_assert_int_eq(fpx_mma(&p.model, &call, d[0], NULL), FPX_OK);
+    call.a.scales = call.b.scales = ones;
+    call.a.scale_format = call.b.scale_format = fpx_ue4m3;
+    call.a.scale_block = call.b.scale_block = 16;
+    call.a.scale_stride_vector = call.b.scale_stride_vector = 4;
+    call.a.scale_stride_k = call.b.scale_stride_k = 1;
+    ck_assert_int_eq(fpx_mma(&p.model, &call, d[1], NULL), FPX_OK);
+    call.a.scales = twos;
+    call.b.scales = fours;
+    call.b.scale_format = fpx_e8m0;
+    ck_assert_int_eq(fpx_mma(&p.model, &call, d[2], NULL), FPX_OK);
+    for (size_t i = 0; i < M * N; i++) {
+        ck_assert(d[1][i] == d[0][i]);
+        ck_assert(d[2][i] == 8 * d[0][i]);
+    }
+
+    fpx_error err = { 0 };
+    call.a.scale_block = 8;
+    ck_assert_int_eq(fpx_mma(&p.model, &call, d[0], &err), FPX_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "16"));
+    call.a.scale_block = 16;
+    call.a.scale_format = fpx_fp32;
+    ck_assert_int_eq(fpx_mma(&p.model, &call, d[0], &err), FPX_EUNSUPPORTED);
+    const fpx_mma_preset fma = preset("ideal/fma/any-fp32");
+    call.a.scale_format = fpx_ue4m3;
+    ck_assert_int_eq(fpx_mma(&fma.model, &call, d[0], &err), FPX_EUNSUPPORTED);
+}
+END_TEST
+
+/* Without k, D is C. */
+START_TEST(nothing_to_sum)
+{
+    const fpx_mma_preset p = preset("hopper/mma.sync/fp8-fp16");
+    const float c[2] = { 65520.0f, -1.00048828125f }; /* rounds to Inf; a tie, to even */
+    uint16_t d[2] = { 1, 1 };
+    fpx_mma_call call = { .m = 1, .n = 2, .c = c, .c_format = fpx_fp32, .stride_c_column = 1 };
+
+    call.a = call.b = operand(&fpx_e4m3, NULL, 0);
+    ck_assert_int_eq(fpx_mma(&p.model, &call, d, NULL), FPX_OK);
+    ck_assert_uint_eq(d[0], 0x7c00);
+    ck_assert_uint_eq(d[1], 0xbc00);
+    call.c = NULL;
+    ck_assert_int_eq(fpx_mma(&p.model, &call, d, NULL), FPX_OK);
+    ck_assert_uint_eq(d[0], 0);
+}
+END_TEST
+
+/* What is wrong is named, and D stays. */
+START_TEST(refused)
+{
+    const uint32_t word = 0;
+    uint32_t d = 0xabcdefu;
+    fpx_error err = { 0 };
+    fpx_mma_call call = { .m = 1, .n = 1, .k = 1 };
+    const fpx_mma_model good = preset("ampere/mma.sync/fp16-fp32").model;
+
+    call.a = call.b = operand(&fpx_fp64, &word, 1);
+    ck_assert_int_eq(fpx_mma(&good, &call, &d, &err), FPX_EUNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "24 bits"));
+    call.a = call.b = operand(&fpx_int32, &word, 1);
+    ck_assert_int_eq(fpx_mma(&good, &call, &d, &err), FPX_EINVAL);
+    call.a = call.b = operand(&fpx_fp16, &word, 1);
+    call.m = call.n = 2;
+    call.stride_d = 1;
+    ck_assert_int_eq(fpx_mma(&good, &call, &d, &err), FPX_EINVAL);
+
+    for (int i = 0; i < 12; i++) {
+        fpx_mma_model m = good;
+        const char *const fields[] = { "fraction", "block",        "parities", "nan_code",
+                                       "format",   "c:",           "round",    "width",
+                                       "group",    "fraction_sum", "tile",     "step" };
+        m.fraction = i == 0 ? 60 : m.fraction;
+        m.block = i == 1 ? 0 : m.block;
+        m.parities = i == 2 ? 2 : m.parities;
+        m.nan_code = i == 3 ? 0x7f800000 : m.nan_code;
+        m.format = i == 4 ? fpx_e4m3 : m.format;
+        m.sum = i == 5 ? FPX_MMA_EXACT : m.sum;
+        m.round = i == 6 ? FPX_SR : m.round;
+        m.vectors = i == 7 ? 2 : m.vectors;
+        m.group = i == 8 ? 200 : m.group;
+        m.fraction_sum = i == 9 ? 3 : m.fraction_sum;
+        m.split = i == 10 ? 2 : m.split;
+        m.promote = i == 11 ? 128 : m.promote;
+        if (i == 5) {
+            m.c = FPX_MMA_C_JOINED;
+            m.block = m.fraction = m.parities = 0;
+            m.e_zero = 0;
+        }
+        if (i == 10)
+            m.step = 16;
+        ck_assert_msg(fpx_mma_model_check(&m, &err) == FPX_EINVAL, "%s is let through", fields[i]);
+        ck_assert_msg(strstr(err.text, fields[i]) != NULL, "%s: %s", fields[i], err.text);
+    }
+    ck_assert_uint_eq(d, 0xabcdefu);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *const suite = suite_create("mma");
+    TCase *const tc = tcase_create("mma");
+    SRunner *const runner = srunner_create(suite);
+
+    tcase_add_loop_test(tc, table_8, 0, (int)(sizeof table8 / sizeof table8[0]));
+    tcase_add_test(tc, presets);
+    tcase_add_test(tc, places);
+    tcase_add_test(tc, scales);
+    tcase_add_test(tc, nothing_to_sum);
+    tcase_add_test(tc, refused);
+    suite_add_tcase(suite, tc);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
