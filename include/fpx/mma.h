@@ -108,6 +108,25 @@ typedef struct fpx_mma_model {
 /* FPX_OK; FPX_EINVAL with text: which field, what it may be. The check that fpx_mma makes first. */
 fpx_status fpx_mma_model_check(const fpx_mma_model *model, fpx_error *err);
 
+/* A field of a model by number, for what reads, prints or changes models. (name and format are not among them.) */
+typedef struct fpx_mma_field {
+    const char *name, *meaning;
+    const char *const *values; /* the names of 0, 1, ..., then NULL; NULL: it is a number */
+} fpx_mma_field;
+
+/* The fields in order; NULL at and after the end. */
+const fpx_mma_field *fpx_mma_field_at(size_t index);
+
+/* The number of the field of this name; that of no field where there is none. */
+size_t fpx_mma_field_find(const char *name);
+
+/* The value of a field that there is. */
+int64_t fpx_mma_field_get(const fpx_mma_model *model, size_t index);
+
+/* FPX_EINVAL: no such field, or the value does not fit its type. Whether the model is still valid is
+ * fpx_mma_model_check's. */
+fpx_status fpx_mma_field_set(fpx_mma_model *model, size_t index, int64_t value);
+
 /* Vectors along k: rows of A or columns of B. Code of vector i, element k: number i * stride_vector + k * stride_k of
  * codes, so that a transpose is a pair of strides. Its scale: number i * scale_stride_vector + (k / scale_block) *
  * scale_stride_k of scales. Any alignment. */

@@ -41,37 +41,17 @@ static fpx_format format_of(const char *name)
 /* "field=value" or "field:difference". */
 static void change(fpx_mma_model *model, const char *text)
 {
-    const struct {
-        const char *name;
-        void *at;
-        size_t size;
-    } fields[] = {
-        { "promote", &model->promote, 4 },
-        { "split", &model->split, 4 },
-        { "tile", &model->tile, 4 },
-        { "deal", &model->deal, 1 },
-        { "combine", &model->combine, 1 },
-        { "block", &model->block, 4 },
-        { "step", &model->step, 4 },
-        { "e_zero", &model->e_zero, 2 },
-        { "fraction", &model->fraction, 1 },
-        { "fraction_sum", &model->fraction_sum, 1 },
-        { "fraction_all", &model->fraction_all, 1 },
-        { "gap_c", &model->gap_c, 1 },
-    };
+    char name[32] = { 0 };
     const size_t length = strcspn(text, "=:");
 
-    for (size_t i = 0; text[length] != '\0' && i < sizeof fields / sizeof fields[0]; i++) {
-        if (strncmp(fields[i].name, text, length) != 0 || fields[i].name[length] != '\0')
-            continue;
-        int64_t value = 0; /* little-endian */
-        if (text[length] == ':')
-            memcpy(&value, fields[i].at, fields[i].size);
-        value += strtol(text + length + 1, NULL, 10);
-        memcpy(fields[i].at, &value, fields[i].size);
-        return;
-    }
-    abort();
+    memcpy(name, text, length);
+    const size_t field = fpx_mma_field_find(name);
+    const int64_t by = strtol(text + length + (text[length] != '\0'), NULL, 10);
+    if (fpx_mma_field_at(field) == NULL ||
+        fpx_mma_field_set(model, field,
+                          by + (text[length] == ':' ? fpx_mma_field_get(model, field) : 0)) !=
+            FPX_OK)
+        abort();
 }
 
 static int list(void)
