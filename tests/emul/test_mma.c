@@ -307,6 +307,77 @@ START_TEST(refused)
 }
 END_TEST
 
+/* Any model that passes the check can be run on what there is room for, and its only NaN is nan_code (an infinity and a
+ * zero among the codes see to NaN). Sums beyond what was allowed for would be seen by sanitizers. */
+START_TEST(any_model)
+{
+    static const fpx_format *const formats[] = { &fpx_fp32, &fpx_fp16, &fpx_bf16,
+                                                 &fpx_e4m3, &fpx_e5m2, &fpx_e2m1 };
+    const size_t fields = fpx_mma_field_find("no such field");
+    size_t valid = 0, ran = 0;
+
+    for (int round = 0; round < 60000; round++) {
+        fpx_mma_preset p;
+        ck_assert_int_eq(fpx_mma_preset_at(next() % 102, &p), FPX_OK);
+        for (uint32_t changes = next() % 4; changes > 0; changes--) {
+            const uint32_t bits = next() % 17;
+            (void)fpx_mma_field_set(&p.model, next() % fields,
+                                    (int64_t)(next() & ((1u << bits) - 1)) -
+                                        (next() % 4 == 0 ? 200 : 0));
+        }
+        if (fpx_mma_model_check(&p.model, NULL) != FPX_OK)
+            continue;
+        valid++;
+        uint32_t a[40], b[40], c[1] = { next() << 8 ^ next() };
+        uint8_t some_scales[40];
+        uint64_t d = 0;
+        for (size_t i = 0; i < 40; i++) {
+            a[i] = next() % 8 == 0 ? 0 : next() << 8 ^ next();
+            b[i] = next() << 8 ^ next();
+            some_scales[i] = (uint8_t)next();
+        }
+        fpx_mma_call call = { .m = 1, .n = 1, .k = 1 + next() % 40, .c = c, .c_format = fpx_fp32 };
+        call.a = operand(formats[next() % 6], a, 40);
+        call.b = operand(formats[next() % 6], b, 40);
+        if (next() % 2 == 0) {
+            call.a.scales = call.b.scales = some_scales;
+            call.a.scale_format = call.b.scale_format = next() % 2 == 0 ? fpx_e8m0 : fpx_ue4m3;
+            call.a.scale_block = call.b.scale_block = 1 + next() % 32;
+            call.a.scale_stride_k = call.b.scale_stride_k = 1;
+        }
+        if (fpx_mma(&p.model, &call, &d, NULL) != FPX_OK)
+            continue;
+        ran++;
+        const double value = fpx_format_value(&p.model.format, d);
+        ck_assert_msg(value == value || d == p.model.nan_code, "%s", p.model.name);
+    }
+    ck_assert_uint_gt(valid, 10000);
+    ck_assert_uint_gt(ran, 3000);
+}
+END_TEST
+
+/* A field takes what its type holds, and no more. */
+START_TEST(fields)
+{
+    fpx_mma_model m = preset("hopper/wgmma/fp8-fp32").model;
+    const fpx_mma_model was = m;
+    const size_t e_zero = fpx_mma_field_find("e_zero"), fraction = fpx_mma_field_find("fraction");
+
+    ck_assert_int_eq(fpx_mma_field_get(&m, e_zero), -133);
+    ck_assert_int_eq(fpx_mma_field_set(&m, e_zero, -32769), FPX_EINVAL);
+    ck_assert_int_eq(fpx_mma_field_set(&m, fraction, 256), FPX_EINVAL);
+    ck_assert_int_eq(fpx_mma_field_set(&m, fpx_mma_field_find("none"), 1), FPX_EINVAL);
+    ck_assert_mem_eq(&m, &was, sizeof m);
+    for (size_t i = 0; fpx_mma_field_at(i) != NULL; i++) {
+        const char *const name = fpx_mma_field_at(i)->name;
+        ck_assert_uint_eq(fpx_mma_field_find(name), i);
+        ck_assert_int_eq(fpx_mma_field_set(&m, i, 1), FPX_OK);
+        ck_assert_int_eq(fpx_mma_field_get(&m, i), 1);
+    }
+    ck_assert_str_eq(m.name, was.name);
+}
+END_TEST
+
 int main(void)
 {
     Suite *const suite = suite_create("mma");
@@ -319,6 +390,8 @@ int main(void)
     tcase_add_test(tc, scales);
     tcase_add_test(tc, nothing_to_sum);
     tcase_add_test(tc, refused);
+    tcase_add_test(tc, fields);
+    tcase_add_test(tc, any_model);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
