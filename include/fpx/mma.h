@@ -159,6 +159,20 @@ typedef struct fpx_mma_call {
  * none go with FMA and TREE; a group's products must fit 62 bits). On error d is untouched. err may be NULL. */
 fpx_status fpx_mma(const fpx_mma_model *model, const fpx_mma_call *call, void *d, fpx_error *err);
 
+/* What cuBLASLt does with the float32 sums of FP8 (mmaemu 0.1.0): alpha = scale_a * scale_b; y = fma(sum, alpha, +0); y is
+ * the result, or rounded again: to bf16, fp16, or, times scale_d, to an 8-bit format, which saturates, Inf too. Every
+ * step is float32, to nearest even. NaN is the format's with all bits set but the sign. */
+typedef struct fpx_mma_epilogue {
+    float scale_a, scale_b;
+    float scale_d;     /* 8-bit formats only; 1: none */
+    fpx_format format; /* fp32, bf16, fp16, or of 8 bits, with NaN and at most float32's range */
+} fpx_mma_epilogue;
+
+/* n sums, codes of fp32 at any alignment, to codes of the format; dst may be sums where the format is fp32. FPX_EINVAL
+ * with text: another format. err may be NULL. */
+fpx_status fpx_mma_finish(const fpx_mma_epilogue *epilogue, const void *sums, size_t n, void *dst,
+                          fpx_error *err);
+
 /* What a model is known from: real outputs of the hardware that it reproduces, or a published model that was
  * validated on hardware by its authors. */
 typedef enum fpx_mma_provenance {

@@ -54,6 +54,35 @@ static void change(fpx_mma_model *model, const char *text)
         abort();
 }
 
+/* job: "finish FORMAT SCALE_A SCALE_B SCALE_D N\n", scales as 32 bits in base 16, then N sums; N codes of 64 bits. */
+static void finish(void)
+{
+    char format[20];
+    uint32_t scale[3];
+    size_t n = 0;
+
+    if (scanf("%19s %" SCNx32 " %" SCNx32 " %" SCNx32 " %zu", format, &scale[0], &scale[1],
+              &scale[2], &n) != 5 ||
+        getchar() != '\n')
+        abort();
+    fpx_mma_epilogue e = { .format = format_of(format) };
+    memcpy(&e.scale_a, &scale[0], 4);
+    memcpy(&e.scale_b, &scale[1], 4);
+    memcpy(&e.scale_d, &scale[2], 4);
+    void *const sums = read_codes(&fpx_fp32, n);
+    unsigned char *const out = calloc(n + 1, 4);
+    if (out == NULL || fpx_mma_finish(&e, sums, n, out, NULL) != FPX_OK)
+        abort();
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t code = fpx_format_code(&e.format, out, i);
+        if (fwrite(&code, 8, 1, stdout) != 1)
+            abort();
+    }
+    (void)fflush(stdout);
+    free(sums);
+    free(out);
+}
+
 static int list(void)
 {
     fpx_mma_preset p;
@@ -71,8 +100,13 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "--list") == 0)
         return list();
-    while (scanf("%47s %19s %19s %19s %19s %zu %zu %zu %zu", name, a, b, c, scale, &block, &m, &n,
-                 &k) == 9) {
+    while (scanf("%47s", name) == 1) {
+        if (strcmp(name, "finish") == 0) {
+            finish();
+            continue;
+        }
+        if (scanf("%19s %19s %19s %19s %zu %zu %zu %zu", a, b, c, scale, &block, &m, &n, &k) != 8)
+            abort();
         fpx_mma_preset p;
         fpx_error err = { 0 };
         if (fpx_mma_preset_find(name, &p, &err) != FPX_OK)

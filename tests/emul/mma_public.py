@@ -15,7 +15,7 @@ try:
         from mmasim.amd.sim import MFMA
         from mmasim.nv_ptx import MMA, WGMMA, MMABlockScale, TCGen05MMA, TCGen05MMABlockScale
     else:
-        from mmaemu.model import chain, plan
+        from mmaemu.model import chain, epilogue, plan
 except (ImportError, OSError, RuntimeError) as missing:
     print(f"skipped: Python has no {sys.argv[2]} ({missing})")
     sys.exit(77)
@@ -196,6 +196,38 @@ def mmaemu_call(inputs, preset, kind, peer):
     return m * n, len(bad)
 
 
+def finish_calls(inputs, peer):
+    """The epilogue: sums and scales of every kind to each output type."""
+    rng, outputs, bad = inputs.rng, 0, 0
+    for index in range(40 * EFFORT):
+        out = ["fp32", "bf16", "fp16", "e4m3", "e5m2"][index % 5]
+        kind = rng.choice(["plain", "plain", "wide", "tiny", "huge", "special"])
+        n = 200
+        sums = [inputs.code("fp32", rng.choice([kind, "plain"])) for _ in range(n)]
+        scale = [inputs.code("fp32", rng.choice([kind, "plain"])) for _ in range(3)]
+        if index % 3 == 0:  # ties and neighbours of the output type
+            scale = [0x3F800000] * 3
+            low = {"fp32": 0, "bf16": 16, "fp16": 13, "e4m3": 20, "e5m2": 21}[out]
+            sums = [(x >> low << low | rng.choice([0, 1, -1]) + (1 << low >> 1)) & 0xFFFFFFFF for x in sums]
+        if index % 7 == 0:
+            scale[2] = 0x3F800000
+        peer.pipe.stdin.write(f"finish {out} {scale[0]:x} {scale[1]:x} {scale[2]:x} {n}\n".encode()
+                              + b"".join(x.to_bytes(4, "little") for x in sums))
+        peer.pipe.stdin.flush()
+        data = peer.pipe.stdout.read(8 * n)
+        got = [int.from_bytes(data[8 * i:8 * i + 8], "little") for i in range(n)]
+        S = [tensor("fp32", [[x]]).reshape(()) for x in scale]
+        want = codes(epilogue.apply(tensor("fp32", [sums]), S[0], S[1], out_dtype=TORCH[out], scale_result=S[2]))[0]
+        wrong = [i for i in range(n) if got[i] != want[i]]
+        if wrong:
+            i = wrong[0]
+            print(f"epilogue to {out}, scales {[hex(x) for x in scale]}: {sums[i]:#x} gave {got[i]:#x}, mmaemu {want[i]:#x}")
+        outputs += n
+        bad += len(wrong)
+    print(f"epilogue: {outputs} results, {bad} differences from mmaemu")
+    return outputs, bad
+
+
 def main(args):
     peer = Peer(args[0])
     call = mmasim_call if args[1] == "mmasim" else mmaemu_call
@@ -211,6 +243,8 @@ def main(args):
         presets += here > 0
         outputs += here
     print(f"{presets} presets, {outputs} outputs: {bad} differences from {args[1]}")
+    if args[1] == "mmaemu":
+        bad += finish_calls(Inputs("finish"), peer)[1]
     return 1 if bad or not outputs else 0
 
 

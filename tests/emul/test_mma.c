@@ -356,6 +356,46 @@ START_TEST(any_model)
 }
 END_TEST
 
+/* Saturation, Inf too; NaN's code; -0; ties. */
+START_TEST(epilogue)
+{
+    const struct {
+        const fpx_format *format;
+        uint32_t sum;
+        float scale_a, scale_b, scale_d;
+        uint32_t want;
+    } cases[] = {
+        { &fpx_e4m3, 0x7f800000, 1, 1, 1, 0x7e },
+        { &fpx_e4m3, 0xff800000, 1, 1, 1, 0xfe },
+        { &fpx_e4m3, 0xffc00001, 1, 1, 1, 0x7f },
+        { &fpx_e5m2, 0x7f800000, 0, 1, 1, 0x7f },
+        { &fpx_e5m2, 0x47600000, 1, 2, 0.25f, 0x77 },
+        { &fpx_e5m2, 0x47600000, 1, 2, 1, 0x7b },
+        { &fpx_fp32, 0x80000000, 1, 1, 0, 0 },
+        { &fpx_fp32, 0x80000001, 0.25f, 1, 0, 0x80000000 },
+        { &fpx_fp32, 0x7f800000, 0, 1, 0, 0x7fffffff },
+        { &fpx_bf16, 0x7fc00000, 1, 1, 0, 0x7fff },
+        { &fpx_bf16, 0x3f808000, 1, 1.00000011920929f, 0, 0x3f81 },
+        { &fpx_bf16, 0x3f808000, 1, 1, 0, 0x3f80 },
+        { &fpx_fp16, 0x477fefff, 1, 1, 0, 0x7bff },
+        { &fpx_fp16, 0x477ff000, 1, 1, 0, 0x7c00 },
+        { &fpx_fp32, 0x3f800000, 0x1p-100f, 0x1p-100f, 0, 0 },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const fpx_mma_epilogue e = { cases[i].scale_a, cases[i].scale_b, cases[i].scale_d,
+                                     *cases[i].format };
+        uint32_t code = 0;
+        ck_assert_int_eq(fpx_mma_finish(&e, &cases[i].sum, 1, &code, NULL), FPX_OK);
+        ck_assert_msg(code == cases[i].want, "case %zu: 0x%x, not 0x%x", i, code, cases[i].want);
+    }
+    fpx_error err = { 0 };
+    const fpx_mma_epilogue wrong = { 1, 1, 1, fpx_e2m1 };
+    ck_assert_int_eq(fpx_mma_finish(&wrong, &cases[0].sum, 1, NULL, &err), FPX_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "8 bits"));
+}
+END_TEST
+
 /* A field takes what its type holds, and no more. */
 START_TEST(fields)
 {
@@ -391,6 +431,7 @@ int main(void)
     tcase_add_test(tc, nothing_to_sum);
     tcase_add_test(tc, refused);
     tcase_add_test(tc, fields);
+    tcase_add_test(tc, epilogue);
     tcase_add_test(tc, any_model);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
