@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <fpx/config.h>
 #include <fpx/mma.h>
 
 #include "cli.h"
@@ -147,12 +148,16 @@ static json_t *preset_json(const fpx_mma_preset *p)
                      parameters);
 }
 
-static json_t *list_json(const char *name)
+/* one: the only one there is; NULL: all that `name` takes. */
+static json_t *list_json(const char *name, const fpx_mma_preset *one)
 {
     json_t *const list = json_array();
     fpx_mma_preset p;
 
-    for (size_t i = 0; fpx_mma_preset_at(i, &p) == FPX_OK; i++) {
+    if (one != NULL)
+        (void)json_array_append_new(list, preset_json(one));
+
+    for (size_t i = 0; one == NULL && fpx_mma_preset_at(i, &p) == FPX_OK; i++) {
         if (is_of(&p, name))
             (void)json_array_append_new(list, preset_json(&p));
     }
@@ -204,32 +209,80 @@ static int no_such(const char *name)
     return cli_usage("models", "no matrix unit is named %.60s; near it are %s", name, near);
 }
 
-static int run(const cli_args *a)
+/* A user's unit as a preset whose texts live as long as the file's content. */
+static fpx_status preset_of(const char *path, const fpx_unit *unit, fpx_mma_preset *ret_preset,
+                            fpx_error *err)
 {
-    const char *const json = a->option[OPT_JSON];
-    const char *const name = a->npositional > 0 ? a->positional[0] : NULL;
-    fpx_mma_preset one;
+    fpx_error why = { 0 };
+    fpx_status status = fpx_mma_preset_find(unit->like, ret_preset, &why);
+
+    for (unsigned i = 0; status == FPX_OK && i < unit->nchanges; i++)
+        status = fpx_mma_field_parse(&ret_preset->model, unit->changes[i].field,
+                                     unit->changes[i].to, &why);
+    if (status == FPX_OK && strlen(unit->name) >= FPX_MMA_NAME_MAX)
+        status =
+            fpx_error_set(&why, FPX_EINVAL, "name: at most %d characters", FPX_MMA_NAME_MAX - 1);
+    if (status == FPX_OK) {
+        (void)snprintf(ret_preset->model.name, FPX_MMA_NAME_MAX, "%s", unit->name);
+        status = fpx_mma_model_check(&ret_preset->model, &why);
+    }
+    ret_preset->provenance = FPX_MMA_CUSTOM;
+    ret_preset->source = unit->source;
+    return status == FPX_OK ? FPX_OK : fpx_error_set(err, status, "%s: %s", path, why.text);
+}
+
+static int is_file(const char *name)
+{
+    const size_t length = name == NULL ? 0 : strlen(name);
+
+    return length > 5 && strcmp(name + length - 5, ".yaml") == 0;
+}
+
+static int show(const char *name, const fpx_mma_preset *one, const char *json)
+{
     fpx_error err = { 0 };
 
-    if (count_of(name) == 0)
-        return no_such(name);
-    if (json != NULL && cli_write_json(json, list_json(name), &err) != FPX_OK)
+    if (json != NULL && cli_write_json(json, list_json(name, one), &err) != FPX_OK)
         return cli_fail(&err);
     if (json != NULL && strcmp(json, "-") == 0)
         return EXIT_HOLDS;
-    if (name != NULL && fpx_mma_preset_find(name, &one, NULL) == FPX_OK)
-        print_page(&one);
+    if (one != NULL)
+        print_page(one);
     else
         print_list(name);
     return EXIT_HOLDS;
 }
 
+static int run(const cli_args *a)
+{
+    const char *const json = a->option[OPT_JSON];
+    const char *const name = a->npositional > 0 ? a->positional[0] : NULL;
+    fpx_mma_preset one;
+    fpx_unit *unit = NULL;
+    fpx_error err = { 0 };
+    int code = EXIT_NO_VERDICT;
+
+    if (!is_file(name)) {
+        if (count_of(name) == 0)
+            return no_such(name);
+        return show(name,
+                    name != NULL && fpx_mma_preset_find(name, &one, NULL) == FPX_OK ? &one : NULL,
+                    json);
+    }
+    if (fpx_unit_read(name, &unit, &err) != FPX_OK || preset_of(name, unit, &one, &err) != FPX_OK)
+        code = cli_fail(&err);
+    else
+        code = show(name, &one, json);
+    fpx_unit_free(unit);
+    return code;
+}
+
 const cli_verb verb_models = {
     "models",
-    "[NAME] [--json FILE]",
+    "[NAME|FILE.yaml] [--json FILE]",
     "matrix units: how each sums, rounds, and from where that is known",
-    "NAME: one of the list, or its first parts: hopper, hopper/wgmma. docs/models.md says what\n"
-    "the parameters mean.\n"
+    "NAME: one of the list, or its first parts: hopper, hopper/wgmma. FILE.yaml: one's own, a\n"
+    "known one with changes. docs/models.md says what the parameters mean, and how to write it.\n"
     "example: fpx models hopper/wgmma/fp8-fp32",
     options,
     0,

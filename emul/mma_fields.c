@@ -1,5 +1,8 @@
 /* mma_fields.c - a model's fields as a table: what reads, prints or changes models goes by it. */
+#include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <fpx/mma.h>
@@ -109,5 +112,60 @@ fpx_status fpx_mma_field_set(fpx_mma_model *model, size_t index, int64_t value)
     if (fpx_mma_field_get(&changed, index) != value)
         return FPX_EINVAL;
     *model = changed;
+    return FPX_OK;
+}
+
+static fpx_status format_parse(fpx_mma_model *model, const char *value, fpx_error *err)
+{
+    fpx_format format;
+    const fpx_status status = fpx_format_parse(value, &format, err);
+
+    if (status != FPX_OK)
+        return status;
+    if (model->fraction_out == model->format.mbits)
+        model->fraction_out = format.mbits;
+    model->format = format;
+    model->nan_code = format.nan_code;
+    return FPX_OK;
+}
+
+/* "rne, rna, rz", for a message. */
+static void names_of(const fpx_mma_field *field, char *ret_text, size_t room)
+{
+    size_t used = 0;
+
+    ret_text[0] = '\0';
+    for (size_t i = 0; field->values[i] != NULL && used < room; i++)
+        used += (size_t)snprintf(ret_text + used, room - used, "%s%s", i > 0 ? ", " : "",
+                                 field->values[i]);
+}
+
+fpx_status fpx_mma_field_parse(fpx_mma_model *model, const char *name, const char *value,
+                               fpx_error *err)
+{
+    const size_t index = fpx_mma_field_find(name);
+    const fpx_mma_field *const field = fpx_mma_field_at(index);
+    char names[64];
+    char *end = NULL;
+
+    if (strcmp(name, "format") == 0)
+        return format_parse(model, value, err);
+    if (field == NULL)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "a matrix unit has no %.40s: docs/models.md has its fields", name);
+    for (int64_t i = 0; field->values != NULL && field->values[i] != NULL; i++) {
+        if (strcmp(field->values[i], value) == 0)
+            return fpx_mma_field_set(model, index, i);
+    }
+    if (field->values != NULL) {
+        names_of(field, names, sizeof names);
+        return fpx_error_set(err, FPX_EINVAL, "%s is one of %s, not %.40s", name, names, value);
+    }
+    errno = 0;
+    const int64_t number = strtoll(value, &end, strncmp(value, "0x", 2) == 0 ? 16 : 10);
+    if (*value == '\0' || *value == ' ' || *end != '\0' || errno != 0 ||
+        fpx_mma_field_set(model, index, number) != FPX_OK)
+        return fpx_error_set(err, FPX_EINVAL, "%s is a number that its type holds, not %.40s", name,
+                             value);
     return FPX_OK;
 }

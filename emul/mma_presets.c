@@ -364,7 +364,7 @@ int fpx_mma_preset_takes(const fpx_mma_preset *preset, const fpx_format *a, cons
 
 const char *fpx_mma_provenance_name(fpx_mma_provenance provenance)
 {
-    static const char *const names[] = { "hardware", "source", "definition" };
+    static const char *const names[] = { "hardware", "source", "definition", "custom" };
 
     return names[provenance];
 }

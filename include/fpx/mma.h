@@ -127,6 +127,12 @@ int64_t fpx_mma_field_get(const fpx_mma_model *model, size_t index);
  * fpx_mma_model_check's. */
 fpx_status fpx_mma_field_set(fpx_mma_model *model, size_t index, int64_t value);
 
+/* The same by text: name, and a number in base 10 (nan_code: 0x and base 16) or one of the field's names. "format"
+ * takes a format's name; fraction_out, where it was the format's, and nan_code become the new one's. FPX_EINVAL with
+ * text: there is no such field or value. err may be NULL. */
+fpx_status fpx_mma_field_parse(fpx_mma_model *model, const char *name, const char *value,
+                               fpx_error *err);
+
 /* Vectors along k: rows of A or columns of B. Code of vector i, element k: number i * stride_vector + k * stride_k of
  * codes, so that a transpose is a pair of strides. Its scale: number i * scale_stride_vector + (k / scale_block) *
  * scale_stride_k of scales. Any alignment. */
@@ -178,7 +184,8 @@ fpx_status fpx_mma_finish(const fpx_mma_epilogue *epilogue, const void *sums, si
 typedef enum fpx_mma_provenance {
     FPX_MMA_HARDWARE,
     FPX_MMA_SOURCE,
-    FPX_MMA_DEFINITION /* no hardware: an ideal, right by definition */
+    FPX_MMA_DEFINITION, /* no hardware: an ideal, right by definition */
+    FPX_MMA_CUSTOM      /* a user's */
 } fpx_mma_provenance;
 
 /* One row: a (device, instruction, input types, output type). Texts are static. */
@@ -200,7 +207,7 @@ fpx_status fpx_mma_preset_find(const char *name, fpx_mma_preset *ret_preset, fpx
 /* 1 where the preset's hardware takes A in format a and B in format b, else 0. */
 int fpx_mma_preset_takes(const fpx_mma_preset *preset, const fpx_format *a, const fpx_format *b);
 
-/* "hardware", "source", "definition". */
+/* "hardware", "source", "definition", "custom". */
 const char *fpx_mma_provenance_name(fpx_mma_provenance provenance);
 
 #ifdef __cplusplus

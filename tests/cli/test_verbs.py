@@ -248,6 +248,18 @@ for m in models["models"][::9]:
 part = re.findall(r"(?m)^hopper/wgmma/\S+", ends(0, "models", "hopper/wgmma").stdout)
 expect(len(part) == 6 and part == [m["name"] for m in models["models"] if m["name"].startswith("hopper/wgmma/")], part)
 expect("hopper" in ends(2, "models", "hoper").stderr, "the nearest name is offered")
+own = "name: mine\nsource: a guess\nlike: hopper/wgmma/fp8-fp32\nchanges:\n  - { field: fraction, to: 14 }\n"
+for old, new, word in (("", "", ""), ("14", "99", "1 to 48"), ("fraction", "fractoin", "fractoin"), ("hopper", "hoper", "hoper"),
+                       ("source", "sauce", "unit.yaml:2:1"), ("mine", "m" * 60, "at most 47")):
+    with open("unit.yaml", "w", encoding="utf-8") as file:
+        file.write(own.replace(old, new))
+    done = ends(2 if word else 0, "models", "unit.yaml", "--json", "-")
+    expect(word in done.stderr, f"one's own unit with {new}: {done.stderr}")
+    if not word:
+        mine, = json.loads(done.stdout)["models"]
+        like = next(m for m in models["models"] if m["name"] == "hopper/wgmma/fp8-fp32")
+        expect(mine["parameters"] == {**like["parameters"], "fraction": 14} and mine["provenance"] == "custom", mine)
+os.remove("unit.yaml")
 
 # ---- colours: never into a pipe, whatever NO_COLOR says ----
 for value in ({}, {"NO_COLOR": "1"}, {"NO_COLOR": "", "TERM": "xterm-256color"}):

@@ -418,6 +418,43 @@ START_TEST(fields)
 }
 END_TEST
 
+/* By text: names of choices, numbers, a format with what belongs to it; what is wrong is named. */
+START_TEST(fields_by_text)
+{
+    fpx_mma_model m = preset("hopper/wgmma/fp16-fp32").model;
+    const struct {
+        const char *name, *value, *in_text;
+    } bad[] = {
+        { "fraction", "300", "fraction" },
+        { "fraction", "2x", "2x" },
+        { "fraction", "", "number" },
+        { "fraction", " 2", "number" },
+        { "c", "latr", "early, joined" },
+        { "c", "2", "early" },
+        { "fractoin", "2", "fractoin" },
+        { "format", "e9m9", "e9m9" },
+        { "e_zero", "99999999999999999999", "e_zero" },
+    };
+
+    ck_assert_int_eq(fpx_mma_field_parse(&m, "c", "late", NULL), FPX_OK);
+    ck_assert_int_eq(fpx_mma_field_parse(&m, "e_zero", "-21", NULL), FPX_OK);
+    ck_assert_int_eq(fpx_mma_field_parse(&m, "format", "bf16", NULL), FPX_OK);
+    ck_assert_int_eq(fpx_mma_field_parse(&m, "nan_code", "0x7fff", NULL), FPX_OK);
+    ck_assert_int_eq(m.c, FPX_MMA_C_LATE);
+    ck_assert_int_eq(m.e_zero, -21);
+    ck_assert_uint_eq(m.fraction_out, 7);
+    ck_assert_uint_eq(m.nan_code, 0x7fff);
+    ck_assert_int_eq(fpx_mma_model_check(&m, NULL), FPX_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const fpx_mma_model was = m;
+        fpx_error err = { 0 };
+        ck_assert_int_eq(fpx_mma_field_parse(&m, bad[i].name, bad[i].value, &err), FPX_EINVAL);
+        ck_assert_msg(strstr(err.text, bad[i].in_text) != NULL, "%s: %s", bad[i].name, err.text);
+        ck_assert_mem_eq(&m, &was, sizeof m);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *const suite = suite_create("mma");
@@ -431,6 +468,7 @@ int main(void)
     tcase_add_test(tc, nothing_to_sum);
     tcase_add_test(tc, refused);
     tcase_add_test(tc, fields);
+    tcase_add_test(tc, fields_by_text);
     tcase_add_test(tc, epilogue);
     tcase_add_test(tc, any_model);
     suite_add_tcase(suite, tc);
