@@ -34,6 +34,7 @@ static const struct place {
     { { "flush_results", "subnormal products and sums are 0", NULL }, AT(flush_results), 0 },
     { { "group", "products summed exactly to one term", NULL }, AT(group), 0 },
     { { "parities", "2: even and odd terms summed apart", NULL }, AT(parities), 0 },
+    { { "e_least", "least exponent of an operand (0: its format's)", NULL }, AT(e_least), 1 },
     { { "e_infinite", "exponent from which a product is Inf", NULL }, AT(e_infinite), 1 },
     { { "fraction_sum", "bits of the sum of products, cut down", NULL }, AT(fraction_sum), 0 },
     { { "fraction_c", "bits of c, cut down", NULL }, AT(fraction_c), 0 },

@@ -83,10 +83,10 @@ fpx_status fpx_mma_model_check(const fpx_mma_model *m, fpx_error *err)
         return status;
     if (m->c == FPX_MMA_C_JOINED && m->sum != FPX_MMA_ALIGNED)
         return fpx_error_set(err, FPX_EINVAL, "model %s: c: JOINED goes with ALIGNED", m->name);
-    if (m->sum != FPX_MMA_ALIGNED && (m->e_zero != 0 || m->e_infinite != 0))
-        return fpx_error_set(err, FPX_EINVAL,
-                             "model %s: e_zero and e_infinite must be 0: only ALIGNED reads them",
-                             m->name);
+    if (m->sum != FPX_MMA_ALIGNED && (m->e_zero != 0 || m->e_least != 0 || m->e_infinite != 0))
+        return fpx_error_set(
+            err, FPX_EINVAL,
+            "model %s: e_zero, e_least and e_infinite must be 0: only ALIGNED reads them", m->name);
     if (m->step > 0 && (m->promote % m->step != 0 || m->tile % m->step != 0))
         return fpx_error_set(err, FPX_EINVAL,
                              "model %s: promote and tile must be multiples of step, %" PRIu32,

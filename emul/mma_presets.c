@@ -36,7 +36,7 @@ enum family {
     TF32,         /* the same, 13 low bits of a float32 not read */
     T_E8M13,      /* RZ to 13 fraction bits in fp32 */
     T_PROMOTED,   /* with a restart every 128 */
-    TWO_HMMA,     /* 32 k as two vectors of alternating pairs, c at the end */
+    TWO_HMMA,     /* FP8 as fp16, 32 k as two vectors of alternating pairs, c at the end */
     GST,          /* groups of 16 */
     FMA,          /* chain of IEEE 754's */
     EXACT,        /* ideal */
@@ -62,6 +62,7 @@ static const fpx_mma_model families[] = {
     [TWO_HMMA] = { .sum = FPX_MMA_ALIGNED,
                    .parities = 1,
                    .c = FPX_MMA_C_LATE,
+                   .e_least = -14,
                    .step = 32,
                    .vectors = 2,
                    .width = 2 },

@@ -86,7 +86,10 @@ typedef struct fpx_mma_model {
     uint8_t
         parities; /* 1; 2 (JOINED): the block's even and odd terms are summed apart, each below its own E,
                              each sum then cut toward minus infinity to `fraction` bits below the larger E */
-    int16_t e_zero;     /* exponent of a term that is zero; FPX_MMA_ZERO_ABSENT: it has none */
+    int16_t e_zero; /* exponent of a term that is zero; FPX_MMA_ZERO_ABSENT: it has none */
+    int16_t
+        e_least; /* least exponent of an operand's significand where it is not the format's own: -14 where FP8
+                             goes to fp16 first; 0: the format's */
     int16_t e_infinite; /* a product of this exponent or more is Inf; 0: none is */
     /* JOINED, all cut toward minus infinity; a zero c has its format's least exponent, Inf and NaN have -1. */
     uint8_t fraction_sum; /* bits of the sum of products below 2^E, E now with c's exponent */

@@ -62,6 +62,13 @@ def decode_new(fmt, code):
     return Number(FINITE, neg, significand << (Q + e - mbits), e)
 
 
+def as_format(x, fmt):
+    """x converted exactly: its significand is normalised as far as the other format allows."""
+    if x.kind != FINITE or x.mag == 0:
+        return x
+    return decode(fmt, code_of(fmt, x.neg, x.mag))
+
+
 def code_of(fmt, neg, mag):
     """The code of a value that the format has, or of TOO_LARGE."""
     ebits, mbits, bias, _ = FORMATS[fmt]

@@ -140,6 +140,7 @@ class Oracle:
         step = self.length(len(indices))
         if name.split("/")[1:] in (["mma.sync", "fp8-fp32"], ["mma.sync", "fp8-fp16"]) and not name.startswith("ada"):
             code = None
+            x, y = [mm.as_format(v, "fp16") for v in x], [mm.as_format(v, "fp16") for v in y]
             for at in range(0, len(indices), 32):  # two vectors by alternating pairs, then an addition of c
                 some = indices[at:at + 32]
                 total = zero
@@ -366,7 +367,7 @@ PLANTS = [
     ("ampere/mma.sync/fp16-fp16", "e_zero", 1), ("ampere/mma.sync/fp16-fp32", "fraction", 1),
     ("ampere/mma.sync/bf16-fp32", "e_zero", 1), ("ada/mma.sync/fp8-fp32", "fraction", 1),
     ("ada/mma.sync/fp8-fp16", "e_zero", 2), ("hopper/mma.sync/fp16-fp32", "block", -8),
-    ("hopper/mma.sync/tf32-fp32", "e_zero", -1), ("hopper/mma.sync/fp8-fp16", "block", -8),
+    ("hopper/mma.sync/tf32-fp32", "e_zero", -1), ("hopper/mma.sync/fp8-fp16", "block", -8), ("hopper/mma.sync/fp8-fp32", "e_least", 8),
     ("hopper/wgmma/fp8-fp32", "fraction", -1), ("hopper/wgmma/fp8-fp32", "block", -16),
     ("hopper/cublaslt-slow/fp8-fp32", "promote", 128), ("blackwell/tcgen05/mxf4nvf4-fp32", "fraction", -1),
     ("blackwell/tcgen05/mxf8f6f4-fp32", "fraction", -1), ("cdna1/mfma/fp16-fp32", "block", 4),
