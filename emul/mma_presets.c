@@ -335,37 +335,3 @@ fpx_status fpx_mma_preset_at(size_t index, fpx_mma_preset *ret_preset)
     *ret_preset = p;
     return FPX_OK;
 }
-
-fpx_status fpx_mma_preset_find(const char *name, fpx_mma_preset *ret_preset, fpx_error *err)
-{
-    for (size_t i = 0; i < ROWS; i++) {
-        if (strcmp(rows[i].name, name) == 0)
-            return fpx_mma_preset_at(i, ret_preset);
-    }
-    return fpx_error_set(err, FPX_EINVAL, "no matrix unit is named %.80s", name);
-}
-
-/* 1 where the list of words has this one. */
-static int has_word(const char *list, const char *word)
-{
-    const size_t length = strlen(word);
-
-    for (const char *at = strstr(list, word); at != NULL; at = strstr(at + 1, word)) {
-        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return 1;
-    }
-    return 0;
-}
-
-int fpx_mma_preset_takes(const fpx_mma_preset *preset, const fpx_format *a, const fpx_format *b)
-{
-    return preset->inputs == NULL ||
-           (has_word(preset->inputs, a->name) && has_word(preset->inputs, b->name));
-}
-
-const char *fpx_mma_provenance_name(fpx_mma_provenance provenance)
-{
-    static const char *const names[] = { "hardware", "source", "definition", "custom" };
-
-    return names[provenance];
-}

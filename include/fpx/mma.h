@@ -207,6 +207,17 @@ fpx_status fpx_mma_preset_at(size_t index, fpx_mma_preset *ret_preset);
 /* The preset of this name. FPX_EINVAL with text: there is none. err may be NULL. */
 fpx_status fpx_mma_preset_find(const char *name, fpx_mma_preset *ret_preset, fpx_error *err);
 
+/* The first preset of a device ("hopper") and path ("wgmma"; NULL: any) whose hardware takes A in format a, B in format b,
+ * scales of scale (NULL: none) for each scale_block elements, and gives D in format d (NULL: any). FPX_EINVAL with
+ * text: there is none. err may be NULL. */
+typedef struct fpx_mma_wish {
+    const char *device, *path;
+    const fpx_format *a, *b, *scale, *d;
+    size_t scale_block;
+} fpx_mma_wish;
+fpx_status fpx_mma_preset_select(const fpx_mma_wish *wish, fpx_mma_preset *ret_preset,
+                                 fpx_error *err);
+
 /* 1 where the preset's hardware takes A in format a and B in format b, else 0. */
 int fpx_mma_preset_takes(const fpx_mma_preset *preset, const fpx_format *a, const fpx_format *b);
 

@@ -20,7 +20,7 @@ except (ImportError, OSError, RuntimeError) as missing:
     print(f"skipped: Python has no {sys.argv[2]} ({missing})")
     sys.exit(77)
 
-from mma_oracle import KINDS, Inputs, Peer
+from mma_inputs import KINDS, Inputs, Peer
 
 EFFORT = max(1, int(os.environ.get("FPX_TEST_EFFORT", "1")))
 
