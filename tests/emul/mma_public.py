@@ -116,6 +116,9 @@ def same(out, x, y, open_nan):
     return x == y or open_nan and is_nan(out, x) and is_nan(out, y)
 
 
+VOLTA = {"volta/mma.sync/fp16-fp32": "m8n8k4"}  # c may be fp16 where d is fp32
+
+
 def mmasim_call(inputs, preset, kind, peer):
     name, out, takes, scales_text = preset
     rng = inputs.rng
@@ -137,10 +140,11 @@ def mmasim_call(inputs, preset, kind, peer):
     if "fnuz" in a_fmt and k % 16 == 1:
         k += 1
     a, b = inputs.vectors(a_fmt, b_fmt, m, n, k, kind, out)
-    c = [[inputs.code(out, rng.choice([kind if kind != "ties" else "tiny", "plain"])) for _ in range(n)] for _ in range(m)]
-    if kind == "ties":
+    c_fmt = rng.choice([out, "fp16"]) if name.endswith("fp16-fp32") and "m8n8k4" in f"{name} {VOLTA.get(name)}" else out
+    c = [[inputs.code(c_fmt, rng.choice([kind if kind != "ties" else "tiny", "plain"])) for _ in range(n)] for _ in range(m)]
+    if kind == "ties" and c_fmt == out:
         c = [[rng.choice([inputs.tie_c, 0])]]
-    A, B, C = tensor(a_fmt, a, "mxf4" in name), tensor(b_fmt, b, "mxf4" in name).T, tensor(out, c)
+    A, B, C = tensor(a_fmt, a, "mxf4" in name), tensor(b_fmt, b, "mxf4" in name).T, tensor(c_fmt, c)
     more = lambda at, to: ()
     if scale:
         scales = [[[inputs.code(scale, kind) for _ in range(k // block)] for _ in range(v)] for v in (m, n)]
@@ -157,7 +161,7 @@ def mmasim_call(inputs, preset, kind, peer):
         to = min(at + (step or k), k)
         C = op(A[:, at:to], B[at:to, :], C, *more(at, to)) if step else op(A, B, C, *more(0, k))
     want = codes(C)
-    got = peer.run(name, a_fmt, b_fmt, out, scale, block, a, b, c, scales, [])
+    got = peer.run(name, a_fmt, b_fmt, c_fmt, scale, block, a, b, c, scales, [])
     open_nan = two or name.startswith(("cdna1", "cdna2")) or name.endswith(("fp64-fp64", "cdna3/mfma/fp32-fp32"))
     bad = [(i, j) for i in range(m) for j in range(n) if not same(out, got[i][j], want[i][j], open_nan)]
     if bad:
