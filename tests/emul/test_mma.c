@@ -1,11 +1,16 @@
 /* test_mma.c - fpx/mma.h: table 8 of MMA-Sim's paper, presets as they should be, strides, packing and scales in place,
  * and what is refused. The values of outputs at large are mma_oracle.py's. */
 #include <check.h>
+#include <fenv.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <fpx/mma.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 static fpx_mma_preset preset(const char *name)
 {
@@ -257,6 +262,56 @@ START_TEST(nothing_to_sum)
 }
 END_TEST
 
+/* The caller's rounding mode and flushing of subnormals change no bit of any preset, on tiny numbers above all. */
+START_TEST(environment)
+{
+    uint64_t a[M * K], b[N * K], c[M * N], plain[M * N], odd[M * N];
+    fpx_mma_preset p;
+
+    for (size_t at = 0; fpx_mma_preset_at(at, &p) == FPX_OK; at++) {
+        char word[16] = "fp32";
+        (void)sscanf(p.inputs == NULL ? "fp32" : p.inputs, "%15s", word);
+        const fpx_format *const format = fpx_format_find(word);
+        const size_t size = fpx_format_size(format), size_d = fpx_format_size(&p.model.format);
+        const int few = format->mbits + 2; /* codes of the least exponents */
+        for (size_t i = 0; i < sizeof a / size; i++) {
+            const uint64_t code = (uint64_t)next() << 32 | (uint64_t)next() << 8;
+            const uint64_t tiny = code & ((UINT64_C(1) << (few < 52 ? few : 52)) - 1);
+            memcpy((char *)a + i * size, i % 3 == 0 ? &code : &tiny, size);
+            if (i < sizeof b / size)
+                memcpy((char *)b + i * size, i % 2 == 0 ? &code : &tiny, size);
+        }
+        for (size_t i = 0; i < M * N; i++) {
+            const uint64_t tiny = next() % 64;
+            memcpy((char *)c + i * size_d, &tiny, size_d);
+        }
+        fpx_mma_call call = { .m = M,
+                              .n = N,
+                              .k = K,
+                              .c = c,
+                              .c_format = p.model.format,
+                              .stride_c_row = N,
+                              .stride_c_column = 1,
+                              .stride_d = N };
+        call.a = operand(format, a, K);
+        call.b = operand(format, b, K);
+        ck_assert_int_eq(fpx_mma(&p.model, &call, plain, NULL), FPX_OK);
+        (void)fesetround(FE_UPWARD);
+#if defined(__x86_64__)
+        const unsigned was = _mm_getcsr();
+        _mm_setcsr(was | 0x8040u); /* FTZ, DAZ */
+#endif
+        const fpx_status status = fpx_mma(&p.model, &call, odd, NULL);
+#if defined(__x86_64__)
+        _mm_setcsr(was);
+#endif
+        (void)fesetround(FE_TONEAREST);
+        ck_assert_int_eq(status, FPX_OK);
+        ck_assert_msg(memcmp(plain, odd, M * N * size_d) == 0, "%s", p.model.name);
+    }
+}
+END_TEST
+
 /* Any model that passes the check can be run on what there is room for, and its only NaN is nan_code (an infinity and a
  * zero among the codes see to NaN). Sums beyond what was allowed for would be seen by sanitizers. */
 START_TEST(any_model)
@@ -315,6 +370,7 @@ int main(void)
     tcase_add_loop_test(tc, table_8, 0, (int)(sizeof table8 / sizeof table8[0]));
     tcase_add_test(tc, presets);
     tcase_add_test(tc, places);
+    tcase_add_test(tc, environment);
     tcase_add_test(tc, scales);
     tcase_add_test(tc, nothing_to_sum);
     tcase_add_test(tc, any_model);
