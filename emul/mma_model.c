@@ -87,6 +87,13 @@ fpx_status fpx_mma_model_check(const fpx_mma_model *m, fpx_error *err)
         return fpx_error_set(
             err, FPX_EINVAL,
             "model %s: e_zero, e_least and e_infinite must be 0: only ALIGNED reads them", m->name);
+    /* A group has one scale. */
+    if (m->group > 0 && (m->vectors > 1 || m->block % m->group != 0 || m->step % m->group != 0))
+        return fpx_error_set(
+            err, FPX_EINVAL,
+            "model %s: group goes with vectors 1, and block and step are multiples of "
+            "it, %u",
+            m->name, m->group);
     if (m->step > 0 && (m->promote % m->step != 0 || m->tile % m->step != 0))
         return fpx_error_set(err, FPX_EINVAL,
                              "model %s: promote and tile must be multiples of step, %" PRIu32,

@@ -82,7 +82,9 @@ typedef struct fpx_mma_model {
 
     /* ALIGNED. */
     uint8_t fraction; /* F: bits below 2^E that a term keeps, cut toward zero */
-    uint8_t group; /* products summed exactly to one term whose exponent is the scales'; 0: none */
+    uint8_t
+        group; /* products summed exactly to one term whose exponent is the scales', which they share; 0: none.
+                             vectors is 1, block and step are multiples of it */
     uint8_t
         parities; /* 1; 2 (JOINED): the block's even and odd terms are summed apart, each below its own E,
                              each sum then cut toward minus infinity to `fraction` bits below the larger E */

@@ -4,6 +4,7 @@
 #include <fenv.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <fpx/mma.h>
@@ -321,7 +322,10 @@ START_TEST(any_model)
     const size_t fields = fpx_mma_field_find("no such field");
     size_t valid = 0, ran = 0;
 
-    for (int round = 0; round < 60000; round++) {
+    const char *const effort = getenv("FPX_TEST_EFFORT");
+    const long rounds = 60000 * (effort == NULL ? 1 : strtol(effort, NULL, 10));
+
+    for (long round = 0; round < rounds; round++) {
         fpx_mma_preset p;
         ck_assert_int_eq(fpx_mma_preset_at(next() % 102, &p), FPX_OK);
         for (uint32_t changes = next() % 4; changes > 0; changes--) {

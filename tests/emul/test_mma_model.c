@@ -79,11 +79,12 @@ START_TEST(refused)
     call.stride_d = 1;
     ck_assert_int_eq(fpx_mma(&good, &call, &d, &err), FPX_EINVAL);
 
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 13; i++) {
         fpx_mma_model m = good;
-        const char *const fields[] = { "fraction", "block",        "parities", "nan_code",
-                                       "format",   "c:",           "round",    "width",
-                                       "group",    "fraction_sum", "tile",     "step" };
+        const char *const fields[] = { "fraction",      "block",        "parities", "nan_code",
+                                       "format",        "c:",           "round",    "width",
+                                       "group",         "fraction_sum", "tile",     "step",
+                                       "block and step" };
         m.fraction = i == 0 ? 60 : m.fraction;
         m.block = i == 1 ? 0 : m.block;
         m.parities = i == 2 ? 2 : m.parities;
@@ -96,6 +97,7 @@ START_TEST(refused)
         m.fraction_sum = i == 9 ? 3 : m.fraction_sum;
         m.split = i == 10 ? 2 : m.split;
         m.promote = i == 11 ? 128 : m.promote;
+        m.group = i == 12 ? 3 : m.group;
         if (i == 5) {
             m.c = FPX_MMA_C_JOINED;
             m.block = m.fraction = m.parities = 0;
