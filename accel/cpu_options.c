@@ -74,7 +74,8 @@ static fpx_status set_engine(word value, cpu_options *o, fpx_error *err)
         return fpx_error_set(err, FPX_EINVAL, "engine=%.*s: use repro or openblas",
                              (int)value.length, value.text);
     if (fpx_gemm_f32(&one, &x, &x, &d, NULL, NULL) != FPX_OK)
-        return fpx_error_set(err, FPX_EUNSUPPORTED, "engine=openblas: libopenblas.so.0 is not here; use repro");
+        return fpx_error_set(err, FPX_EUNSUPPORTED,
+                             "engine=openblas: libopenblas.so.0 is not here; use repro");
     o->engine = FPX_ENGINE_OPENBLAS;
     return FPX_OK;
 }

@@ -192,16 +192,25 @@ INLINE void tile_rows(const struct gemm_block *block, const real *a, const real 
 #define CASE(ROWS)                                                                                 \
     case ROWS:                                                                                     \
         tile_rows(block, a, b, offset, d, columns, ROWS);                                          \
-        break;
+        break
 
 static void tile(const struct gemm_block *block, const void *a, const void *b, size_t offset,
                  void *d, size_t rows, size_t columns)
 {
     switch (rows) {
-        CASE(1)
-        CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+        CASE(1);
+        CASE(2);
+        CASE(3);
+        CASE(4);
+        CASE(5);
+        CASE(6);
 #ifdef __AVX512F__
-            CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+        CASE(7);
+        CASE(8);
+        CASE(9);
+        CASE(10);
+        CASE(11);
+        CASE(12);
 #endif
     }
 }

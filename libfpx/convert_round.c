@@ -146,25 +146,30 @@ static int has_inf(const fpx_format *f)
     return f->specials == FPX_SPECIALS_IEEE || f->specials == FPX_SPECIALS_P3109;
 }
 
-/* What stands above the largest finite value; infinite: the source was Inf. */
+/* What stands above the largest finite value; infinite: the source was Inf. In an unsigned format with Inf the
+ * largest finite code is odd and that of Inf even: rounding to odd stays (IEEE P3109, 4.7.5). */
 static uint64_t overflowed(const fpx_conversion *c, int negative, int infinite)
 {
     const fpx_format *const f = &c->format;
     const int toward_zero =
         c->round == FPX_RZ || (c->round == FPX_RD && !negative) || (c->round == FPX_RU && negative);
+    const int stays_odd = c->round == FPX_RO && has_inf(f) && (f->flags & FPX_FORMAT_UNSIGNED) != 0;
 
     if (c->overflow == FPX_SATFINITE || f->specials == FPX_SPECIALS_NONE ||
-        (!infinite && (c->overflow == FPX_SATPROPAGATE || toward_zero)))
+        (!infinite && (c->overflow == FPX_SATPROPAGATE || toward_zero || stays_odd)))
         return with_sign(f, f->max_code, negative);
     return has_inf(f) ? with_sign(f, f->max_code + 1, negative) : made_nan(c, negative);
 }
 
-/* A negative result in a format without a sign. */
-static uint64_t below_range(const fpx_conversion *c)
+/* A negative result in a format without a sign; infinite: the source was Inf. Of P3109's formats, and of others with
+ * Inf, a finite one that is rounded up or toward zero is the least value, 0. */
+static uint64_t below_range(const fpx_conversion *c, int infinite)
 {
     const int saturates = c->overflow != FPX_OVERFLOW_NONE && c->negative != FPX_NEGATIVE_NAN;
+    const int stops_at_0 = has_inf(&c->format) || c->negative == FPX_NEGATIVE_NAN;
+    const int toward_zero = !infinite && (c->round == FPX_RZ || c->round == FPX_RU);
 
-    if (saturates || c->format.specials == FPX_SPECIALS_NONE)
+    if (saturates || (stops_at_0 && toward_zero) || c->format.specials == FPX_SPECIALS_NONE)
         return 0;
     return made_nan(c, 0);
 }
@@ -230,7 +235,7 @@ static uint64_t round_float(const fpx_conversion *c, fpx_fields x, uint64_t low,
                       (top < emin ? FPX_RAISED_TINY_BEFORE : 0u) |
                       (is_tiny_after(c, x, low, top, emin, random) ? FPX_RAISED_TINY_AFTER : 0u);
     if (is_unsigned && negative)
-        return below ? below_range(c) : 0;
+        return below ? below_range(c, 0) : 0;
     return over ? overflowed(c, negative, 0) : with_sign(f, code, negative);
 }
 
@@ -304,7 +309,7 @@ uint64_t fpx_round_wide(const fpx_conversion *conversion, fpx_fields x, uint64_t
     if (x.kind == FPX_KIND_NAN)
         return nan_of(conversion, x.negative);
     if (x.kind == FPX_KIND_INF)
-        return below ? below_range(conversion)
+        return below ? below_range(conversion, 1)
                      : overflowed(conversion, x.negative && !ignores_sign, 1);
     return round_zero(conversion, x.negative);
 }

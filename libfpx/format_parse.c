@@ -42,14 +42,15 @@ fpx_status fpx_format_p3109(unsigned width, unsigned precision, int is_unsigned,
     return FPX_OK;
 }
 
-/* A decimal number of at most 4 digits at *at, which moves behind it; 0 where there is none. */
+/* A decimal number of at most 4 digits, without leading zeros, at *at, which moves behind it; 0 where there is none. */
 static int take_number(const char **at, const char *prefix, unsigned *ret_number)
 {
     const size_t skip = strlen(prefix);
     const char *digit = *at + skip;
     unsigned number = 0;
 
-    if (strncmp(*at, prefix, skip) != 0 || !isdigit((unsigned char)*digit))
+    if (strncmp(*at, prefix, skip) != 0 || !isdigit((unsigned char)*digit) ||
+        (digit[0] == '0' && isdigit((unsigned char)digit[1])))
         return 0;
     for (int n = 0; isdigit((unsigned char)*digit); n++, digit++) {
         if (n == 4)
@@ -61,19 +62,26 @@ static int take_number(const char **at, const char *prefix, unsigned *ret_number
     return 1;
 }
 
-static int parse_p3109(const char *name, fpx_format *ret_format)
+/* What is wrong with a name: NULL, nothing; NOT_THIS, it is of another kind. */
+static const char NOT_THIS[] = "";
+
+static const char *parse_p3109(const char *name, fpx_format *ret_format)
 {
     unsigned width = 0;
     unsigned precision = 0;
 
     if (!take_number(&name, "binary", &width) || !take_number(&name, "p", &precision))
-        return 0;
+        return NOT_THIS;
     const char *const domain = *name == '\0' ? "se" : name;
     if ((domain[0] != 's' && domain[0] != 'u') || (domain[1] != 'e' && domain[1] != 'f') ||
         domain[2] != '\0')
-        return 0;
-    return fpx_format_p3109(width, precision, domain[0] == 'u', domain[1] == 'e', ret_format) ==
-           FPX_OK;
+        return "IEEE P3109's names end in se, sf, ue or uf";
+    if (width < 3 || width > 15 || precision < 1 || precision > width)
+        return "IEEE P3109's formats here have 3 to 15 bits and a precision of 1 to as many";
+    if (fpx_format_p3109(width, precision, domain[0] == 'u', domain[1] == 'e', ret_format) !=
+        FPX_OK)
+        return "its values would leave the range of float64";
+    return NULL;
 }
 
 /* What a suffix makes of the largest magnitude. */
@@ -116,7 +124,7 @@ static int finish(fpx_format *f, const char *suffix)
     return 0;
 }
 
-static int parse_fields(const char *name, fpx_format *ret_format)
+static const char *parse_fields(const char *name, fpx_format *ret_format)
 {
     fpx_format f = { .cls = FPX_CLASS_FLOAT };
     const char *at = name;
@@ -124,29 +132,34 @@ static int parse_fields(const char *name, fpx_format *ret_format)
     unsigned mbits = 0;
     unsigned bias = 0;
 
-    if (strlen(name) >= sizeof f.name)
-        return 0;
-    memcpy(f.name, name, strlen(name));
     if (*at == 'u') {
         f.flags = FPX_FORMAT_UNSIGNED;
         at++;
     }
-    if (!take_number(&at, "e", &ebits) || !take_number(&at, "m", &mbits) || ebits + mbits > 16)
-        return 0;
+    if (!take_number(&at, "e", &ebits) || !take_number(&at, "m", &mbits))
+        return NOT_THIS;
+    if (strlen(name) >= sizeof f.name)
+        return "names have at most 15 characters";
+    memcpy(f.name, name, strlen(name));
+    const unsigned bits = ebits + mbits + (f.flags == 0);
+    if (bits < 2 || bits > 16)
+        return "2 to 16 bits are possible, the sign included";
     f.ebits = (uint8_t)ebits;
     f.mbits = (uint8_t)mbits;
-    f.bits = (uint8_t)(ebits + mbits + (f.flags == 0));
-    if (f.bits < 2 || f.bits > 16)
-        return 0;
+    f.bits = (uint8_t)bits;
     if (!take_number(&at, "b", &bias)) {
         bias = ebits > 0 ? 1u << (ebits - 1) : 0;
         bias -= bias > 0 && strcmp(at, "fnuz") != 0;
     }
     f.bias = (int16_t)bias;
-    if (!finish(&f, at) || !fpx_format_is_valid(&f))
-        return 0;
+    if (!finish(&f, at))
+        return "it may end in ieee, fn, fnuz or finite";
+    if (!fpx_format_is_valid(&f))
+        return "its fields do not fit together: ieee (also without an ending) takes a fraction bit "
+               "and "
+               "an exponent bit, and all values must lie in float64's range";
     *ret_format = f;
-    return 1;
+    return NULL;
 }
 
 fpx_status fpx_format_parse(const char *name, fpx_format *ret_format, fpx_error *err)
@@ -157,11 +170,17 @@ fpx_status fpx_format_parse(const char *name, fpx_format *ret_format, fpx_error 
         *ret_format = *known;
         return FPX_OK;
     }
-    if (parse_p3109(name, ret_format) || parse_fields(name, ret_format))
+    const char *wrong = parse_p3109(name, ret_format);
+    if (wrong == NOT_THIS)
+        wrong = parse_fields(name, ret_format);
+    if (wrong == NULL)
         return FPX_OK;
+    if (wrong != NOT_THIS)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "no format '%.48s': %s (`fpx formats --help` says more)", name, wrong);
     return fpx_error_set(
         err, FPX_EINVAL,
-        "no format '%s': a name of `fpx formats`, binary<K>p<P><s|u><e|f> (IEEE P3109), or "
+        "no format '%.48s': a name of `fpx formats`, binary<K>p<P><s|u><e|f> (IEEE P3109), or "
         "[u]e<E>m<M>[b<BIAS>][ieee|fn|fnuz|finite] of at most 16 bits",
         name);
 }

@@ -35,9 +35,11 @@ static const fpx_profile profiles[PROFILES] = {
                              "above the largest is "
                              "overflow before rounding; stochastic adds 20 or 21 bits. Its shift "
                              "by 64 is not kept" },
-    [P3109] = { "p3109", "IEEE P3109 v4.0 interim report: every rounding and saturation mode; "
-                         "finite formats have "
-                         "no overflow, a negative is NaN in an unsigned format unless saturating" },
+    [P3109] = { "p3109",
+                "IEEE P3109 interim report 4.0: every rounding and saturation mode; finite "
+                "formats have no overflow, a negative is NaN in an unsigned format unless "
+                "saturating or rounded up or toward zero. Later drafts make NaN of a "
+                "finite format's overflow" },
 };
 
 /* Sets of roundings. */

@@ -27,7 +27,8 @@ typedef enum fpx_overflow {
     FPX_SATFINITE,    /* the largest finite value, Inf too */
     FPX_SATPROPAGATE, /* the largest finite value; Inf as below */
     FPX_OVERFLOW_NONE /* Inf where the format has it, else NaN, else the largest finite value; a rounding toward
-                         zero (RZ, RD of a positive, RU of a negative) keeps a finite one at the largest */
+                         zero (RZ, RD of a positive, RU of a negative) keeps a finite one at the largest, and in
+                         unsigned formats with Inf rounding to odd does (IEEE P3109) */
 } fpx_overflow;
 
 /* Stochastic rounding of a magnitude whose discarded part is nu ulp (0 <= nu < 1) with N bits R in [0, 2^N)
@@ -38,7 +39,8 @@ typedef enum fpx_sr_variant {
     FPX_SR_C  /* up where RNE(nu 2^N) + R >= 2^N            ("stochastic") */
 } fpx_sr_variant;
 
-/* What a NaN becomes. (A NaN that overflow, a negative or a zero makes is the NaN code with the source's sign.) */
+/* What a NaN becomes; in fixed point (mxint8) the largest, positive, by every rule. (A NaN that overflow, a negative or
+ * a zero makes is the NaN code with the source's sign.) */
 typedef enum fpx_nan_rule {
     FPX_NAN_SIGNED, /* the NaN code with the source's sign; a format without NaN: the largest, positive */
     FPX_NAN_POSITIVE, /* the NaN code, sign 0; a format without NaN: the largest, positive */
@@ -46,14 +48,18 @@ typedef enum fpx_nan_rule {
     FPX_NAN_ZERO /* the NaN code with the source's sign; a format without NaN: zero with the opposite sign */
 } fpx_nan_rule;
 
-/* What a negative result becomes in an unsigned format. (A negative that rounds to zero is zero.) */
+/* What a negative result becomes in an unsigned format. (A negative that rounds to zero is zero; in e8m0, which has
+ * none, it counts as negative.) */
 typedef enum fpx_negative_rule {
-    FPX_NEGATIVE_CLAMP, /* 0 (the least value where there is no 0) where overflow saturates, else NaN, else 0 */
+    FPX_NEGATIVE_CLAMP, /* 0 (the least value where there is no 0) where overflow saturates, -Inf too; else NaN,
+                            else 0; in formats with Inf 0 where a finite one is rounded by RZ or RU (IEEE P3109) */
     FPX_NEGATIVE_ABS, /* the sign is ignored */
-    FPX_NEGATIVE_NAN /* NaN, or 0 where there is none, whatever overflow gives (P3109's finite formats) */
+    FPX_NEGATIVE_NAN /* NaN, or 0 where there is none, whatever overflow gives, but 0 where a finite one is rounded by RZ
+                        or RU (P3109's finite formats) */
 } fpx_negative_rule;
 
-/* What zero becomes in a format without zero. */
+/* What zero, exactly, becomes in a format without zero; what is less than the least value rounds to it. (To nearest even
+ * means the even code: in e8m0 1.5 2^-127 gives 0x00.) */
 typedef enum fpx_zero_rule {
     FPX_ZERO_LEAST, /* the least value */
     FPX_ZERO_NAN    /* NaN */
@@ -117,9 +123,9 @@ fpx_status fpx_encode_codes_random(const fpx_conversion *conversion, const fpx_f
 fpx_status fpx_encode_f32_stream(const fpx_conversion *conversion, float scale, const float *src,
                                  const fpx_stream *stream, uint64_t first, void *dst, size_t n);
 
-/* Exact value of each code times `scale` (one float32 multiplication; 1 changes nothing). A NaN code,
- * or a product that is NaN, gives the quiet NaN 0x7FC00000 with the sign of the code; fp32 with
- * scale 1 copies bits. FPX_EINVAL: fp64, an integer or invalid format, or one with a value that
+/* Exact value of each code times `scale` (one float32 multiplication; 1 changes nothing). A NaN code, or a
+ * product that is NaN, gives the quiet NaN 0x7FC00000 with the sign of the code (the one NaN of FNUZ and P3109 has
+ * none: +); fp32 with scale 1 copies bits. FPX_EINVAL: fp64, an integer or invalid format, or one with a value that
  * float32 lacks. */
 fpx_status fpx_decode_f32(const fpx_format *format, float scale, const void *src, float *dst,
                           size_t n);

@@ -80,14 +80,15 @@ const fpx_format *fpx_format_find(const char *name);
 
 /* The format of IEEE P3109 (v4.0 interim report) binaryKpP: width in bits, precision (stored fraction bits
  * + 1), signed or unsigned, extended (with Inf) or finite. Named binary<K>p<P><s|u><e|f>.
- * FPX_EINVAL: width outside 2..15, precision outside 1..width, or an exponent range beyond float64's. */
+ * FPX_EINVAL: width outside 3..15, precision outside 1..width, or an exponent range beyond float64's. */
 fpx_status fpx_format_p3109(unsigned width, unsigned precision, int is_unsigned, int is_extended,
                             fpx_format *ret_format);
 
 /* Any name: those of the table, P3109's (binary8p4 is binary8p4se), and [u]e<E>m<M>[b<BIAS>][SPECIALS] with
  * SPECIALS one of ieee (also none given), fn (largest magnitude is NaN, no Inf), fnuz, finite (no Inf, no NaN)
- * and BIAS 2^(E-1) - 1 where none is given (fnuz: 2^(E-1)); 16 bits at most. FPX_EINVAL with text: no such name,
- * or fields that do not fit together. err may be NULL. */
+ * and BIAS 2^(E-1) - 1 where none is given (fnuz: 2^(E-1)); 2 to 16 bits, numbers without leading zeros. A table's
+ * name comes first: e4m3 is OCP's (fn, largest 448), while e4m3b7 and e4m3ieee are IEEE 754's at this width (240, Inf).
+ * FPX_EINVAL with text: no such name, or fields that do not fit together. err may be NULL. */
 fpx_status fpx_format_parse(const char *name, fpx_format *ret_format, fpx_error *err);
 
 /* Formats in table order; NULL at and after the end. */

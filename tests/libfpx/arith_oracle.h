@@ -312,9 +312,11 @@ static inline uint64_t oracle_nan(const fpx_format *f, int negative, unsigned *f
 }
 
 /* What an unsigned format makes of a negative that is not zero. */
-static inline uint64_t oracle_below(const fpx_format *f, int overflow, unsigned *flags)
+static inline uint64_t oracle_below(const fpx_format *f, int overflow, int stays, unsigned *flags)
 {
     *flags |= FPX_FLAG_INVALID;
+    if (stays && (f->specials == FPX_SPECIALS_IEEE || f->specials == FPX_SPECIALS_P3109))
+        return 0;
     return overflow == FPX_OVERFLOW_NONE && f->specials != FPX_SPECIALS_NONE ? f->nan_code : 0;
 }
 
@@ -323,10 +325,11 @@ static inline uint64_t oracle_overflow(const fpx_format *f, const fpx_conversion
 {
     const int toward_zero = c->round == FPX_RZ || c->round == (negative ? FPX_RU : FPX_RD);
     const int infinity = f->specials == FPX_SPECIALS_IEEE || f->specials == FPX_SPECIALS_P3109;
+    const int odd = c->round == FPX_RO && infinity && (f->flags & FPX_FORMAT_UNSIGNED) != 0;
     unsigned unused = 0;
 
     if (c->overflow == FPX_SATFINITE || f->specials == FPX_SPECIALS_NONE ||
-        (!infinite && (c->overflow == FPX_SATPROPAGATE || toward_zero)))
+        (!infinite && (c->overflow == FPX_SATPROPAGATE || toward_zero || odd)))
         return oracle_signed(f, f->max_code, negative);
     return infinity ? oracle_signed(f, f->max_code + 1, negative)
                     : oracle_nan(f, negative, &unused);
@@ -345,7 +348,7 @@ static inline uint64_t oracle_code(const oracle *o, const place *p, const fpx_co
         return oracle_nan(f, o->negative, ret_flags);
     if (mpfr_inf_p(o->v)) {
         if (below)
-            return oracle_below(f, c->overflow, ret_flags);
+            return oracle_below(f, c->overflow, 0, ret_flags);
         const uint64_t code = oracle_overflow(f, c, o->negative, 1);
         if (!isinf(fpx_format_value(f, code)))
             *ret_flags |= FPX_FLAG_OVERFLOW | FPX_FLAG_INEXACT;
@@ -356,8 +359,8 @@ static inline uint64_t oracle_code(const oracle *o, const place *p, const fpx_co
         return oracle_signed(f, 0, o->negative);
     }
     const int64_t code = p->low + oracle_goes_up(p, c->round, o->negative);
-    if (below && (code != 0 || no_zero))
-        return oracle_below(f, c->overflow, ret_flags);
+    if (below && (code != 0 || no_zero)) /* IEEE P3109, 4.7.5: the least value for RZ and RU */
+        return oracle_below(f, c->overflow, c->round == FPX_RZ || c->round == FPX_RU, ret_flags);
     if (!p->exact)
         *ret_flags |= FPX_FLAG_INEXACT | oracle_tiny(o, f, c->round, o->negative);
     if (code > (int64_t)f->max_code) {

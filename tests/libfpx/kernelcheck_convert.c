@@ -49,7 +49,7 @@ static int conversion_at(const fpx_format *f, size_t index, fpx_conversion *ret)
     policy /= 2;
     /* How NaN is written, negatives and zero do not touch one another: they change together. */
     ret->nan = (uint8_t)(policy % 4);
-    ret->negative = policy % 2;
+    ret->negative = (uint8_t)(policy % 3);
     ret->zero = policy / 2 % 2;
     if (ret->nan == FPX_NAN_ZERO && f->specials == FPX_SPECIALS_IEEE &&
         f->max_code + 2 < f->nan_code)

@@ -201,13 +201,19 @@ static inline uint32_t mode_over(const mode_oracle *o, const fpx_conversion *c, 
     if (c->overflow == FPX_SATPROPAGATE || c->round == FPX_RZ ||
         (c->round == FPX_RD && !negative) || (c->round == FPX_RU && negative))
         return max;
+    if (c->round == FPX_RO && (s->flags & MODE_UNSIGNED) != 0 &&
+        s->inf != 0) /* IEEE P3109, 4.7.5 */
+        return max;
     return inf;
 }
 
-static inline uint32_t mode_below_zero(const mode_oracle *o, const fpx_conversion *c)
+static inline uint32_t mode_below_zero(const mode_oracle *o, const fpx_conversion *c, int is_inf)
 {
+    const int p3109 = o->spec->inf != 0 || c->negative == FPX_NEGATIVE_NAN;
     const int to_nan = c->overflow == FPX_OVERFLOW_NONE || c->negative == FPX_NEGATIVE_NAN;
 
+    if (p3109 && !is_inf && (c->round == FPX_RZ || c->round == FPX_RU)) /* 4.7.5 */
+        return 0;
     return to_nan && o->spec->nan != 0 ? mode_made_nan(o, c, 0) : 0;
 }
 
@@ -226,11 +232,11 @@ static inline uint32_t mode_encode(const mode_oracle *o, const fpx_conversion *c
         return !has_zero && c->zero == FPX_ZERO_NAN ? mode_made_nan(o, c, negative)
                                                     : mode_signed(o, 0, negative);
     if (isinf(x))
-        return is_unsigned && negative ? mode_below_zero(o, c) : mode_over(o, c, negative, 1);
+        return is_unsigned && negative ? mode_below_zero(o, c, 1) : mode_over(o, c, negative, 1);
 
     const uint32_t magnitude = mode_magnitude(o, c, a, negative, random);
     if (is_unsigned && negative)
-        return magnitude == 0 && has_zero ? 0 : mode_below_zero(o, c);
+        return magnitude == 0 && has_zero ? 0 : mode_below_zero(o, c, 0);
     const int over =
         magnitude > s->max || (c->overflow_test == FPX_TEST_SOURCE && a > o->value[s->max]);
     if ((s->flags & MODE_TWOS) != 0)

@@ -84,7 +84,7 @@ static inline uint32_t threshold_code(const mode_oracle *o, const fpx_conversion
     const mode_spec *const s = o->spec;
 
     if (negative && (s->flags & MODE_UNSIGNED) != 0)
-        return magnitude == 0 && (s->flags & MODE_NO_ZERO) == 0 ? 0 : mode_below_zero(o, c);
+        return magnitude == 0 && (s->flags & MODE_NO_ZERO) == 0 ? 0 : mode_below_zero(o, c, 0);
     if (magnitude <= s->max)
         return mode_signed(o, magnitude, negative);
     return (s->flags & MODE_TWOS) != 0 ? mode_signed(o, s->max, negative)

@@ -1,0 +1,41 @@
+/* mma_block.h - one block of a matrix unit: the accumulator and some products of one row and column, summed as the
+ * model says and rounded. */
+#ifndef FPX_MMA_BLOCK_H
+#define FPX_MMA_BLOCK_H
+
+#include "mma_number.h"
+
+/* Element `vector` of an operand as a sequence along k. */
+typedef struct mma_line {
+    const fpx_mma_operand *operand;
+    size_t vector;
+} mma_line;
+
+/* The accumulator: a code of its format (C's own at the start, then the model's). */
+typedef struct mma_acc {
+    const fpx_format *format;
+    uint64_t code;
+} mma_acc;
+
+/* The k of one vector of a step: element t < count is k = begin + (t / width) * stride + t mod width. */
+typedef struct mma_span {
+    size_t begin, count, width, stride;
+} mma_span;
+
+/* The code, or NaN-free number, of element k of a line, low bits dropped and flushed as the model says. */
+uint64_t mma_line_code(const fpx_mma_model *model, mma_line line, size_t k);
+
+/* The accumulator after this block: terms [first, first + count) of the span. */
+mma_acc mma_block(const fpx_mma_model *model, mma_line a, mma_line b, const mma_span *span,
+                  size_t first, size_t count, mma_acc c);
+
+/* x + y, in model->format, to nearest even. */
+mma_acc mma_add(const fpx_mma_model *model, mma_acc x, mma_acc y);
+
+/* The code with zeros and subnormals replaced by +0, where the model flushes inputs. */
+uint64_t mma_flushed(const fpx_mma_model *model, const fpx_format *format, uint64_t code);
+
+/* FPX_OK, or why this model has no room for these operands (FPX_EUNSUPPORTED). */
+fpx_status mma_block_room(const fpx_mma_model *model, const fpx_mma_call *call, fpx_error *err);
+
+#endif /* FPX_MMA_BLOCK_H */

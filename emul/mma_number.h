@@ -1,0 +1,61 @@
+/* mma_number.h - exact numbers of the matrix-unit reference: elements, sums of any length, the last rounding.
+ * Integers only, so that neither the compiler nor the floating-point environment can touch a bit. */
+#ifndef FPX_MMA_NUMBER_H
+#define FPX_MMA_NUMBER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/mma.h>
+
+enum mma_kind { MMA_FINITE, MMA_INF, MMA_NAN };
+
+/* (-1)^negative m 2^q. e is the exponent that alignment sees: floor(log2 |x|), at least the format's least one, which
+ * zero has too; Inf and NaN have -1 (what frexp leaves them, seen by c in FPX_MMA_C_JOINED only). */
+typedef struct mma_number {
+    enum mma_kind kind;
+    int negative;
+    uint64_t m; /* below 2^53 out of a code, without factors of two */
+    int q, e;
+} mma_number;
+
+mma_number mma_number_of(const fpx_format *format, uint64_t code);
+
+/* Bits of a significand, the hidden one included. */
+int mma_significand_bits(const fpx_format *format);
+
+/* The least exponent of a normal number. */
+int mma_least_exponent(const fpx_format *format);
+
+/* Position of the highest set bit; x is not 0. */
+int mma_top_bit(uint64_t x);
+
+/* What terms that are no numbers make of a sum. */
+typedef struct mma_special {
+    int nan, positive, negative; /* NaN, +Inf, -Inf seen */
+} mma_special;
+
+void mma_special_add(mma_special *special, enum mma_kind kind, int negative);
+
+/* 1 where the sum is no number; *ret_code is then its code. */
+int mma_special_code(const mma_special *special, const fpx_mma_model *model, uint64_t *ret_code);
+
+/* (-1)^negative (m + rest) 2^q with 0 <= rest < 1, rest > 0 where sticky, rounded as the model's last conversion. Where
+ * sticky, m has 60 bits or more. */
+uint64_t mma_round(const fpx_mma_model *model, int negative, uint64_t m, int sticky, int q);
+
+/* A fixed-point number wide enough for any sum of fewer than 2^64 products of two scaled elements of any format: float64
+ * products lie between 2^-2148 and 2^2048, two scales of 8 exponent bits move that by 2^+-254. */
+enum { MMA_LONG_WORDS = 88, MMA_LONG_LOWEST = -2560 };
+
+typedef struct mma_long {
+    uint64_t
+        word[MMA_LONG_WORDS]; /* two's complement, lowest first, in units of 2^MMA_LONG_LOWEST */
+} mma_long;
+
+void mma_long_add(mma_long *sum, int negative, uint64_t m, int q);
+
+/* The model's last conversion of the sum. */
+uint64_t mma_long_round(const fpx_mma_model *model, mma_long *sum);
+
+#endif /* FPX_MMA_NUMBER_H */
