@@ -45,6 +45,10 @@ fpx_status bench_measure(const bench *b, size_t threads, bench_job *jobs, size_t
 /* Adds a figure and prints its line. */
 void bench_add(bench *b, const bench_figure *figure);
 
+/* Returns where OpenBLAS was loaded with the kernels of the level or with those that OPENBLAS_CORETYPE names, or where
+ * it cannot be; else starts the program anew so. Before any output. */
+void bench_hold_openblas(fpx_cpu_level level);
+
 /* Numbers in [-1, 1), the same in every run. */
 void bench_fill(float *x, size_t n);
 

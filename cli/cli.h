@@ -58,6 +58,9 @@ fpx_status cli_can_write(const char *path, int folder, fpx_error *err);
 void cli_nearest(const char *pattern, const char *(*name_at)(const void *of, size_t i),
                  const void *of, size_t n, char *ret_text, size_t room);
 
+/* Text from a file or a command line, which a terminal must not obey: control characters become '?'. */
+void cli_put(FILE *stream, const char *text);
+
 /* 1 where stdout (or stderr) is a terminal that takes colours: not where NO_COLOR is set. */
 int cli_colour(FILE *stream);
 

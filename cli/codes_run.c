@@ -46,7 +46,9 @@ static void progress(const cli_codes_in *in, uint64_t done, time_t *last)
     if (now == *last || isatty(STDERR_FILENO) != 1)
         return;
     *last = now;
-    (void)fprintf(stderr, done == in->count ? "\r%s: done   \n" : "\r%s: %3.0f %%", in->name,
+    (void)fputc('\r', stderr);
+    cli_put(stderr, in->name);
+    (void)fprintf(stderr, done == in->count ? ": done   \n" : ": %3.0f %%",
                   100.0 * (double)done / (double)(in->count > 0 ? in->count : 1));
 }
 

@@ -86,7 +86,9 @@ int cli_is_finding(fpx_status status)
 
 int cli_fail(const fpx_error *err)
 {
-    (void)fprintf(stderr, "fpx: %s\n", err->text);
+    (void)fputs("fpx: ", stderr);
+    cli_put(stderr, err->text);
+    (void)fputc('\n', stderr);
     return cli_is_finding(err->status) ? EXIT_FINDING : EXIT_NO_VERDICT;
 }
 

@@ -1,4 +1,4 @@
-/* terminal.c - colours where they are wanted, and an orderly stop on Ctrl-C. */
+/* terminal.c - colours where they are wanted, text that a terminal does not obey, and an orderly stop on Ctrl-C. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,6 +15,12 @@ int cli_colour(FILE *stream)
 
     return (no == NULL || no[0] == '\0') && isatty(fileno(stream)) == 1 &&
            (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+void cli_put(FILE *stream, const char *text)
+{
+    for (; *text != '\0'; text++)
+        (void)fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, stream);
 }
 
 static void on_interrupt(int number)

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <fpx/gemm.h>
+
 #include "bench.h"
 #include "cli.h"
 #include "outputs.h"
@@ -118,9 +120,9 @@ static fpx_status write_json(const char *path, const bench *b, fpx_error *err)
                       f->against, "less_is_better", f->lower));
     }
     return cli_write_json(path,
-                          json_pack("{s:s, s:s, s:s, s:o}", "schema", "fpx.bench/1", "version",
-                                    cli_version, "level", fpx_cpu_level_name(b->level), "figures",
-                                    list),
+                          json_pack("{s:s, s:s, s:s, s:s, s:o}", "schema", "fpx.bench/1", "version",
+                                    cli_version, "level", fpx_cpu_level_name(b->level), "openblas",
+                                    fpx_gemm_openblas_core(), "figures", list),
                           err);
 }
 
@@ -140,6 +142,8 @@ static fpx_status run_areas(bench *b, const char *only, fpx_error *err)
 {
     fpx_status status = FPX_OK;
 
+    (void)printf("level %s; OpenBLAS runs its %s kernels\n", fpx_cpu_level_name(b->level),
+                 fpx_gemm_openblas_core());
     (void)printf("%-8s %-26s %12s %12s %-9s %7s  %s\n", "area", "figure", "value", "peer", "unit",
                  "ratio", "peer is");
     for (size_t i = 0; i < AREAS && status == FPX_OK; i++)
@@ -171,6 +175,8 @@ static int run(const cli_args *a)
     const cli_file json = { "--json", a->option[OPT_JSON], CLI_JSON };
     if (status == FPX_OK)
         status = cli_check_files(&json, 1, &err);
+    if (status == FPX_OK)
+        bench_hold_openblas(b.level);
     cli_catch_interrupt();
     if (status == FPX_OK)
         status = run_areas(&b, only, &err);

@@ -95,7 +95,8 @@ static fpx_status report(const quantizing *q, const char *name, double scale, fp
                           : cli_text_stream(q->args->option[OPT_JSON], NULL);
 
     if (q->args->option[OPT_STATS]) {
-        (void)fprintf(out, "%s: %s, %s, %s, scale %.9g\n", name, c->format.name, cli_round_name(c),
+        cli_put(out, name);
+        (void)fprintf(out, ": %s, %s, %s, scale %.9g\n", c->format.name, cli_round_name(c),
                       cli_overflow_name(c), scale);
         cli_loss_print(out, q->loss, &c->format, scale);
     }

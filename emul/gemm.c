@@ -9,7 +9,9 @@ const struct gemm_kernels *gemm_kernels_f32(fpx_cpu_level level)
     static const struct gemm_kernels *const table[FPX_CPU_LEVELS] = {
 #ifdef FPX_HAVE_AVX2
         [FPX_CPU_AVX2] = &gemm_kernels_avx2_f32,
-        [FPX_CPU_AVX512] = &gemm_kernels_avx2_f32,
+#endif
+#ifdef FPX_HAVE_AVX512
+        [FPX_CPU_AVX512] = &gemm_kernels_avx512_f32,
 #endif
     };
     return table[level];
@@ -20,7 +22,9 @@ const struct gemm_kernels *gemm_kernels_f64(fpx_cpu_level level)
     static const struct gemm_kernels *const table[FPX_CPU_LEVELS] = {
 #ifdef FPX_HAVE_AVX2
         [FPX_CPU_AVX2] = &gemm_kernels_avx2_f64,
-        [FPX_CPU_AVX512] = &gemm_kernels_avx2_f64,
+#endif
+#ifdef FPX_HAVE_AVX512
+        [FPX_CPU_AVX512] = &gemm_kernels_avx512_f64,
 #endif
     };
     return table[level];

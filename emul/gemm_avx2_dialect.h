@@ -1,16 +1,17 @@
-/* gemm_avx2_dialect.h - the names with which gemm_avx2.c is written once and compiled for float32 and
- * (with GEMM_F64) for float64. */
+/* gemm_avx2_dialect.h - the names with which gemm_tiles.c is written, for AVX2: MR rows of a tile, LANES of a vector,
+ * and the operations on vectors, of float32 or (with GEMM_F64) float64. */
 #ifndef FPX_GEMM_AVX2_DIALECT_H
 #define FPX_GEMM_AVX2_DIALECT_H
 
 #include <immintrin.h>
 
-/* Before loops over registers: they must vanish, at any level of optimization. */
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#define ISA_NAME "avx2"
+
+/* 6 x 2 accumulators, two vectors of B and one element of A fill the 16 registers, and 12 chains cover the latency of
+ * two fma units. */
+enum { MR = 6 };
+
+typedef __m256i lanes;
 
 #ifdef GEMM_F64
 
@@ -30,7 +31,7 @@ enum { LANES = 4 };
 #define v_fma _mm256_fmadd_pd
 
 /* The first `count` lanes; count may exceed LANES. */
-static inline __m256i v_first(size_t count)
+static inline lanes v_first(size_t count)
 {
     const __m256i lane = _mm256_set_epi64x(3, 2, 1, 0);
 
@@ -73,7 +74,7 @@ enum { LANES = 8 };
 #define v_mul _mm256_mul_ps
 #define v_fma _mm256_fmadd_ps
 
-static inline __m256i v_first(size_t count)
+static inline lanes v_first(size_t count)
 {
     const __m256i lane = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
 

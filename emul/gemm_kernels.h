@@ -46,13 +46,15 @@ struct gemm_kernels {
 
 enum { GEMM_PACK_SLACK = 64 };
 
-/* The kernels of a level (AVX-512 has none of its own yet and uses AVX2's), NULL: the scalar
- * reference. */
+/* The kernels of a level; NULL: the scalar reference. */
 const struct gemm_kernels *gemm_kernels_f32(fpx_cpu_level level);
 const struct gemm_kernels *gemm_kernels_f64(fpx_cpu_level level);
 
 #ifdef FPX_HAVE_AVX2
 extern const struct gemm_kernels gemm_kernels_avx2_f32, gemm_kernels_avx2_f64;
+#endif
+#ifdef FPX_HAVE_AVX512
+extern const struct gemm_kernels gemm_kernels_avx512_f32, gemm_kernels_avx512_f64;
 #endif
 
 /* The whole call, batch included, by blocks and packed panels. The call has been checked. */

@@ -28,6 +28,11 @@ static void set_threads(size_t threads)
         openblas_set_num_threads((int)threads);
 }
 
+const char *fpx_gemm_openblas_core(void)
+{
+    return openblas_get_corename();
+}
+
 fpx_status gemm_openblas_f32(const fpx_gemm_call *call, const float *a, const float *b, float *d,
                              size_t threads)
 {

@@ -26,6 +26,10 @@ fpx_status io_source_open(const char *path, io_source *ret_source, fpx_error *er
 
     if (s.label == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
+    if (path[0] == '\0') {
+        io_source_close(&s);
+        return fpx_error_set(err, FPX_EIO, "a name is missing: '' is no file");
+    }
     s.fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (s.fd < 0)
         status = refuse(s.label, "open", err);

@@ -35,6 +35,9 @@ static fpx_status malformed(const parser *p, const char *what)
 {
     char quoted[40];
 
+    if (p->at < p->end && *p->at == '\0')
+        return fpx_error_set(p->err, FPX_EFORMAT, "%s: malformed .npy header: %s at a zero byte",
+                             p->label, what);
     io_quote(p->at, quoted, sizeof quoted);
     return fpx_error_set(p->err, FPX_EFORMAT, "%s: malformed .npy header: %s at '%s'", p->label,
                          what, quoted);

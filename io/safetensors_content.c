@@ -10,8 +10,10 @@
 #error "safetensors data is little-endian: this machine needs a swap on the way in and out"
 #endif
 
-/* The dtypes of the safetensors crate (enum Dtype, 2026). Elements narrower than a byte are packed:
- * their count times bits is a whole number of bytes. */
+/* The dtypes of the safetensors crate (enum Dtype, 0.8: these 22). Elements narrower than a byte are packed: their
+ * count times bits is a whole number of bytes, which is all that the crate says. The order within comes with the data:
+ * F4 is torch's float4_e2m1fn_x2 (its Python binding), the first of two in the low bits; for F6 there is no maker yet,
+ * and ONNX (FLOAT6E2M3, FLOAT6E3M2) packs as fpx/pack.h's dense order does. */
 static const io_st_dtype_row dtypes[] = {
     { "F64", 64, &fpx_fp64 },
     { "F32", 32, &fpx_fp32 },

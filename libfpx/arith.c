@@ -70,9 +70,9 @@ static int nan_among(const fpx_operand *o, int arity, fpx_exact *ret_nan, unsign
     return found;
 }
 
-/* One rounding of 128 bits: the highest bit goes to the top of the upper 64. What is above every format's range
- * is 2^1024, which overflows as well and keeps the code's arithmetic within 64 bits. */
-static uint64_t rounded(const fpx_conversion *c, fpx_exact x, uint32_t random, unsigned *flags)
+/* The highest bit goes to the top of the upper 64. What is above every format's range is 2^1024, which overflows as
+ * well and keeps the code's arithmetic within 64 bits. */
+uint64_t fpx_round_exact(const fpx_conversion *c, fpx_exact x, uint32_t random, unsigned *flags)
 {
     fpx_fields high = { x.kind, x.negative, 0, 0 };
     uint64_t low = 0;
@@ -107,7 +107,7 @@ static uint64_t run(const struct row *row, const fpx_conversion *c,
         o[i] = fpx_operand_of(formats[i], codes[i]);
     if (row->takes_nan || !nan_among(o, row->arity, &x, flags))
         x = row->exact(o, c, random, flags);
-    return rounded(c, x, random, flags);
+    return fpx_round_exact(c, x, random, flags);
 }
 
 static fpx_status check(const struct row *row, const fpx_conversion *c,

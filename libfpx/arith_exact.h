@@ -26,6 +26,10 @@ typedef struct fpx_operand {
 
 fpx_operand fpx_operand_of(const fpx_format *format, uint64_t code);
 
+/* x rounded once; what that raised is or-ed into *flags (enum fpx_flags). conversion is valid. */
+uint64_t fpx_round_exact(const fpx_conversion *conversion, fpx_exact x, uint32_t random,
+                         unsigned *flags);
+
 /* -1, 0, 1: x is less than, equal to, more than y; neither is NaN. Zeros are equal. */
 int fpx_exact_compare(fpx_fields x, fpx_fields y);
 

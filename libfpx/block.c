@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "block_kernels.h"
-#include "convert_kernels.h"
 #include "format_bits.h"
 
 enum { BLOCK_OF_46 = 16 };
@@ -15,7 +14,7 @@ static size_t blocks_along(size_t extent, uint64_t block)
     return block == 0 || block >= extent ? 1 : (extent - 1) / (size_t)block + 1;
 }
 
-static size_t block_extent(size_t extent, uint64_t block)
+size_t fpx_block_extent(size_t extent, uint64_t block)
 {
     return block == 0 || block > extent ? extent : (size_t)block;
 }
@@ -77,10 +76,14 @@ fpx_status fpx_blocking_check(const fpx_blocking *b)
     return FPX_OK;
 }
 
-static const fpx_block_kernels scalar = { "scalar", FPX_CPU_SCALAR, NULL, NULL, NULL };
+static const fpx_block_kernels scalar = { .name = "scalar", .level = FPX_CPU_SCALAR };
 
 const fpx_block_kernels *fpx_block_kernels_for(fpx_cpu_level level)
 {
+#ifdef FPX_HAVE_AVX512
+    if (level >= FPX_CPU_AVX512)
+        return &fpx_block_kernels_avx512;
+#endif
 #ifdef FPX_HAVE_AVX2
     if (level >= FPX_CPU_AVX2)
         return &fpx_block_kernels_avx2;
@@ -133,8 +136,8 @@ static fpx_status quantize(fpx_block_job *job)
         return status;
     if ((b->element.round == FPX_SR) != (job->bits != NULL))
         return FPX_EINVAL;
-    job->height = block_extent(job->rows, b->block[0]);
-    job->width = block_extent(job->cols, b->block[1]);
+    job->height = fpx_block_extent(job->rows, b->block[0]);
+    job->width = fpx_block_extent(job->cols, b->block[1]);
     fpx_blocking_grid(b, job->rows, job->cols, &job->down, &job->across);
 
     const fpx_fpenv env = fpx_fpenv_enter();
@@ -175,72 +178,6 @@ fpx_status fpx_block_quantize_random(const fpx_blocking *blocking, float tensor_
     return quantize(&job);
 }
 
-static uint32_t load_scale(const void *scales, size_t bytes, size_t index)
-{
-    uint32_t stored;
-
-    if (bytes == 1)
-        return ((const uint8_t *)scales)[index];
-    memcpy(&stored, (const uint8_t *)scales + 4 * index, sizeof stored);
-    return stored;
-}
-
-/* ---- back ---- */
-
-enum { CHUNK = 64, NARROW = 8 };
-
-typedef struct block_decoder {
-    const fpx_blocking *blocking;
-    float tensor_amax;
-    const uint8_t *codes;
-    const void *scales;
-    size_t cols, height, width, across;
-    fpx_decode_f32_fn *decode;
-    float *dst;
-} block_decoder;
-
-/* One row of blocks too narrow for a kernel: values first, then the product that the kernel would make of them. */
-static void decode_narrow(const block_decoder *d, size_t at, size_t n, const float *factors)
-{
-    d->decode(&d->blocking->element.format, 1.0f, d->codes + at, d->dst + at, n);
-    for (size_t i = 0; i < n; i++) {
-        float value;
-        memcpy(&value, d->dst + at + i, sizeof value);
-        const uint32_t sign = fpx_f32_bits(value) & 0x80000000u;
-        float product = value * factors[i / d->width];
-        if (product != product)
-            product = fpx_bits_f32(0x7fc00000u | sign);
-        memcpy(d->dst + at + i, &product, sizeof product);
-    }
-}
-
-/* CHUNK blocks, or what is left, of the row of blocks that starts at row. */
-static void decode_chunk(const block_decoder *d, size_t row, size_t rows, size_t first)
-{
-    const size_t count = d->across - first < CHUNK ? d->across - first : CHUNK;
-    const size_t bytes = fpx_format_size(fpx_blocking_scale_format(d->blocking));
-    const size_t index = row / d->height * d->across + first;
-    const size_t col = first * d->width;
-    const size_t n = d->cols - col < count * d->width ? d->cols - col : count * d->width;
-    float factors[CHUNK];
-
-    for (size_t k = 0; k < count; k++)
-        factors[k] = fpx_block_decode_factor(d->blocking, d->tensor_amax,
-                                             load_scale(d->scales, bytes, index + k));
-    for (size_t r = 0; r < rows; r++) {
-        const size_t at = (row + r) * d->cols + col;
-        if (d->width < NARROW) {
-            decode_narrow(d, at, n, factors);
-            continue;
-        }
-        for (size_t k = 0; k < count; k++) {
-            const size_t begin = k * d->width;
-            d->decode(&d->blocking->element.format, factors[k], d->codes + at + begin,
-                      d->dst + at + begin, n - begin < d->width ? n - begin : d->width);
-        }
-    }
-}
-
 fpx_status fpx_block_dequantize(const fpx_blocking *blocking, float tensor_amax,
                                 const uint8_t *codes, const void *scales, size_t rows, size_t cols,
                                 float *dst)
@@ -250,23 +187,8 @@ fpx_status fpx_block_dequantize(const fpx_blocking *blocking, float tensor_amax,
     if (status != FPX_OK)
         return status;
 
-    block_decoder d = { .blocking = blocking,
-                        .tensor_amax = tensor_amax,
-                        .codes = codes,
-                        .scales = scales,
-                        .cols = cols,
-                        .height = block_extent(rows, blocking->block[0]),
-                        .width = block_extent(cols, blocking->block[1]),
-                        .decode = fpx_convert_kernels_for(kernels_in_use()->level)->decode_f32[0],
-                        .dst = dst };
-    size_t down = 0;
-    fpx_blocking_grid(blocking, rows, cols, &down, &d.across);
-
     const fpx_fpenv env = fpx_fpenv_enter();
-    for (size_t r = 0; r < rows; r += d.height) {
-        for (size_t a = 0; a < d.across; a += CHUNK)
-            decode_chunk(&d, r, rows - r < d.height ? rows - r : d.height, a);
-    }
+    fpx_block_back(kernels_in_use(), blocking, tensor_amax, codes, scales, rows, cols, dst);
     fpx_fpenv_leave(env);
     return FPX_OK;
 }

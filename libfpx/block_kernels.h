@@ -42,6 +42,10 @@ typedef int fpx_block_encode_fn(const fpx_blocking *blocking, fpx_block_factor f
                                 const float *src, size_t stride, uint8_t *codes, size_t rows,
                                 size_t cols);
 
+/* Multiplies `count` blocks of `width` elements by a factor each. 0: it cannot (a product is NaN), and left x in any
+ * state. */
+typedef int fpx_block_multiply_fn(float *x, const float *factors, size_t width, size_t count);
+
 /* Each may be NULL, and may do nothing: the reference does what is left. */
 typedef struct fpx_block_kernels {
     const char *name;
@@ -49,9 +53,19 @@ typedef struct fpx_block_kernels {
     fpx_block_run_fn *run;
     fpx_block_columns_fn *columns;
     fpx_block_encode_fn *encode;
+    fpx_block_multiply_fn *multiply;
 } fpx_block_kernels;
 
 const fpx_block_kernels *fpx_block_kernels_for(fpx_cpu_level level);
+
+/* ---- block.c ---- */
+/* The extent of a whole block along one of a matrix. */
+size_t fpx_block_extent(size_t extent, uint64_t block);
+
+/* ---- block_back.c ---- */
+void fpx_block_back(const fpx_block_kernels *kernels, const fpx_blocking *blocking,
+                    float tensor_amax, const uint8_t *codes, const void *scales, size_t rows,
+                    size_t cols, float *dst);
 
 /* ---- block_walk.c ---- */
 /* The larger, as bits, of an earlier amax and that of n elements (amax_nan). */
@@ -80,6 +94,9 @@ float fpx_block_e8m0_value(uint32_t byte);
 
 #ifdef FPX_HAVE_AVX2
 extern const fpx_block_kernels fpx_block_kernels_avx2;
+#endif
+#ifdef FPX_HAVE_AVX512
+extern const fpx_block_kernels fpx_block_kernels_avx512;
 #endif
 
 #endif /* FPX_BLOCK_KERNELS_H */

@@ -7,7 +7,7 @@
 
 static const fpx_pack_layout layouts[] = {
     { "torch.float4_e2m1fn_x2", 4, FPX_PACK_DENSE,
-      "PyTorch: two values a byte, the first in the low nibble (torchao pack_uint4)" },
+      "PyTorch, Float4_e2m1fn_x2.h: two values a byte, the first in the low nibble" },
     { "safetensors.F4", 4, FPX_PACK_DENSE, "safetensors: torch's float4_e2m1fn_x2" },
     { "cublas.e2m1", 4, FPX_PACK_DENSE,
       "cuBLAS CUDA_R_4F_E2M1: PTX e2m1x2, lower element in the low nibble" },
@@ -15,7 +15,9 @@ static const fpx_pack_layout layouts[] = {
       "torchao mx_formats/kernels.py: one code a byte, upper bits 0" },
     { "safetensors.F6", 6, FPX_PACK_DENSE,
       "safetensors F6_E2M3, F6_E3M2: 6 bits an element by its size rule; the order within is not "
-      "said there" },
+      "said there, here ONNX's" },
+    { "onnx.float6", 6, FPX_PACK_DENSE,
+      "ONNX 1.23 FLOAT6E2M3, FLOAT6E3M2: a stream of bits, the lowest first, filled up with 0" },
     { "cutlass.fp6", 6, FPX_PACK_DENSE,
       "CUTLASS: sub-byte elements one after the other from the lowest bit" },
 };

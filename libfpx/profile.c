@@ -20,8 +20,8 @@ static const fpx_profile profiles[PROFILES] = {
                       "CUDA 13.0: __nv_cvt_double_to_fp8, _fp6, _fp4, _e8m0, host path; NaN keeps "
                       "its sign, 0x7e in e5m2 (some payloads give 0x7f there)" },
     [PTX] = { "ptx", "PTX ISA 9.0, cvt: .satfinite formats, NaN 0x7f or the largest; ue8m0 by .rz "
-                     "and .rp; .rs adds 16 "
-                     "bits at the top of what is cut off (two public measurements)" },
+                     "and .rp; .rs adds 16 bits, 13 for fp16, at the top of what is cut off (two "
+                     "public measurements)" },
     [ML_DTYPES] = { "ml_dtypes",
                     "ml_dtypes from float32, as run (0.6.0): RNE, never saturating; e8m0 to "
                     "nearest, ties "
@@ -29,7 +29,8 @@ static const fpx_profile profiles[PROFILES] = {
                     "e8m0 of (2^-127, 1.5 * 2^-127) is 2^-126, not the nearest" },
     [CUTLASS] = { "cutlass",
                   "CUTLASS float8.h and exmy_base.h, host path: always saturating, NaN 0x7f or, "
-                  "without NaN, the largest with the sign; e8m0 up, without sign, Inf NaN" },
+                  "without NaN, the largest with the sign; ue4m3 and e8m0 without sign, e8m0 up, "
+                  "Inf NaN" },
     [AMD_HIP] = { "amd-hip", "amd_hip_fp8.h of ROCm/clr 2024-10 (later ones give NaN for Inf): "
                              "above the largest is "
                              "overflow before rounding; stochastic adds 20 or 21 bits. Its shift "
@@ -89,8 +90,8 @@ static const row rows[] = {
     { PTX, "e4m3 e5m2", FPX_RNE, RNE | SR, { CLIP, NO, NO }, POSITIVE, 0, 0, 0, 16, 0x7f },
     { PTX, "e3m2 e2m3 e2m1", FPX_RNE, RNE | SR, { CLIP, NO, NO }, POSITIVE, 0, 0, 0, 16, 0 },
     { PTX, "e8m0", FPX_RZ, RZ | RU, { CLIP, NO, OPEN }, SIGNED, ABS, 0, 0, 0, 0 },
-    { PTX, "bf16", FPX_RNE, RNE | RZ, { CLIP, NO, OPEN }, POSITIVE, 0, 0, 0, 0, 0x7fff },
-    { PTX, "fp16", FPX_RNE, RNE | RZ | RU | RD, { CLIP, NO, OPEN }, POSITIVE, 0, 0, 0, 0, 0x7fff },
+    { PTX, "bf16", FPX_RNE, RNE | RZ | SR, { CLIP, NO, OPEN }, POSITIVE, 0, 0, 0, 16, 0x7fff },
+    { PTX, "fp16", FPX_RNE, RNE | RZ | RU | RD | SR, { CLIP, NO, OPEN }, POSITIVE, 0, 0, 0, 13, 0x7fff },
 
     { ML_DTYPES, "e4m3 e5m2 e4m3fnuz e5m2fnuz e4m3b11fnuz e3m4 ieee_e4m3 bf16", FPX_RNE, RNE, { NO, NO, OPEN },
       SIGNED, 0, 0, 0, 0, 0 },
@@ -99,7 +100,7 @@ static const row rows[] = {
 
     { CUTLASS, "e4m3 e5m2", FPX_RNE, RNE, { CLIP, NO, NO }, POSITIVE, 0, 0, 0, 0, 0x7f },
     { CUTLASS, "e3m2 e2m3 e2m1", FPX_RNE, RNE, { CLIP, NO, NO }, FPX_NAN_MAX, 0, 0, 0, 0, 0 },
-    { CUTLASS, "ue4m3", FPX_RNE, RNE, { CLIP, NO, NO }, SIGNED, 0, 0, 0, 0, 0 },
+    { CUTLASS, "ue4m3", FPX_RNE, RNE, { CLIP, NO, NO }, SIGNED, ABS, 0, 0, 0, 0 },
     { CUTLASS, "e8m0", FPX_RU, RU, { PASS, NO, NO }, SIGNED, ABS, 0, 0, 0, 0 },
 
     { AMD_HIP, "e4m3", FPX_RNE, RNE | SR, { CLIP, NO, OPEN }, SIGNED, 0, 0, BEFORE, 20, 0x7f },

@@ -59,6 +59,9 @@ fpx_status fpx_gemm_f64(const fpx_gemm_call *call, const double *a, const double
 /* The name of the micro-kernel that a call of this level runs ("scalar", "avx2"). */
 const char *fpx_gemm_kernel_name(fpx_cpu_level level);
 
+/* The processor whose kernels OpenBLAS runs: "Haswell". */
+const char *fpx_gemm_openblas_core(void);
+
 /* A rigorous bound on |D[i][j] - exact| for the float32 (or float64) order above, or any other order
  * of k products: gamma(k + 2) * ||a_i|| * ||b_j||, by Cauchy and Schwarz, inflated for the bound's own
  * rounding; underflow adds k * the smallest subnormal. Higham, Accuracy and Stability, 2nd ed.,

@@ -58,9 +58,12 @@ void fpx_stream_u32_array(const fpx_stream *stream, uint64_t first, uint32_t *ds
 void fpx_stream_normal_array(const fpx_stream *stream, uint64_t first, double *dst, size_t n);
 
 /* How PTX's cvt.rs deals the 32 random bits w of an instruction out to the four numbers {a, b, e, f} that it
- * converts, f the first in memory: 16 bits each. Not in NVIDIA's manual; measured by others.
- *   X4 (8-bit destinations)   b: w[31:16], a: its bits reversed; f: w[15:0], e: its bits reversed
- *   E2M1X4                    b: bytes 3, 1 of w, a: its bits reversed; f: bytes 2, 0, e: its bits reversed */
+ * converts, f the first in memory: 16 bits each.
+ *   X4 (8- and 6-bit destinations)   b: w[31:16], a: its bits reversed; f: w[15:0], e: its bits reversed
+ *   E2M1X4                           b: bytes 3, 1 of w, a: its bits reversed; f: bytes 2, 0, e: its bits reversed
+ * Which half or bytes a pair shares is in the PTX ISA (9.0, cvt). How the two read them is not: measured on sm_100a
+ * (e4m3x4, e2m1x4, all 16 bits) and on sm_103a (e4m3x4, e5m2x4, e2m1x4, the upper 8 bits) by two public projects; the
+ * second has one byte a number, in order and not reversed, for 8-bit destinations on sm_100a. */
 typedef enum fpx_ptx_rs { FPX_PTX_RS_X4, FPX_PTX_RS_E2M1X4 } fpx_ptx_rs;
 
 /* ret_bits[i] = the 16 bits of element i from words[i / 4], as fpx_encode_f32_random takes them with sr_bits 16;

@@ -354,6 +354,8 @@ for name, words_wanted, options in (
         ("a negative shape", ["no number"], {"shape": (-1,)}), ("too many axes", ["32 axes"], {"shape": (1,) * 33}),
         ("another version", ["version 9.0"], {"version": 9}), ("no magic", ["no .npy file"], {"magic": b"\x93NUMPX"}),
         ("a header that is no dictionary", ["malformed"], {"header": "[1, 2]"}),
+        ("a zero byte in the header", ["malformed", "a zero byte"],
+         {"header": repr({"descr": "<f4", "fortran_order": False, "shape": (2, 2)}) + "\0"}),
         ("codes without a format", ["--from", "--format"], {"descr": "|u1", "data": 4}),
         ("bfloat16 without its name", ["2 bytes", "--from"], {"descr": "<V2", "data": 8})):
     npy("bad.npy", **options)
@@ -362,6 +364,7 @@ for cut in (0, 5, 8, 9, 10, 60, 127):
     open("bad.npy", "wb").write(good[:cut])
     refused(f"cut at {cut}", ["bad.npy"], "quantize", "bad.npy", "-o", "w.npy", "--format", "e4m3")
 refused("missing", ["none.npy"], "quantize", "none.npy", "-o", "w.npy", "--format", "e4m3")
+refused("no name", ["a name is missing"], "quantize", "", "-o", "w.npy", "--format", "e4m3")
 refused("a folder", ["folder"], "quantize", ".", "-o", "w.npy", "--format", "e4m3")
 np.save("odd.npy", np.zeros((4, 5), np.float32))
 refused("odd nibbles", ["5 elements", "multiple of 2"], "quantize", "odd.npy", "-o", "w.npy", "--format", "e2m1", "--packed")
@@ -470,6 +473,12 @@ refused("odd nibbles in a file", ["'a'", "whole number of bytes"], "dequantize",
 write_st("bad.safetensors", {"a": ("F32", (3,), bytes(12)), "b": ("F32", (4,), bytes(16))})
 refused("odd nibbles to come", ["'a'", "--tensor"], "quantize", "bad.safetensors", "-o", "w.safetensors", "--format", "e2m1")
 works("quantize", "bad.safetensors", "-o", "q.safetensors", "--format", "e2m1", "--tensor", "b")
+ugly = "a\n\x1b[31mfpx: no"
+write_st("ugly.safetensors", {ugly: ("F32", (3,), bytes(12))})
+text = works("quantize", "ugly.safetensors", "-o", "q.safetensors", "--format", "e4m3", "--stats").decode()
+expect("a terminal does not obey a name", text.startswith("a??[31mfpx: no: e4m3") and "\x1b" not in text, text[:80])
+refused("nor in an error", ["a??[31mfpx: no"], "quantize", "ugly.safetensors", "-o", "w.safetensors", "--format", "e2m1")
+expect("and the name is kept", list(read_st("q.safetensors")[0]) == [ugly])
 refused("no such tensor", ["'c'"], "quantize", "bad.safetensors", "-o", "w.safetensors", "--format", "e4m3", "--tensor", "c")
 refused("nothing to dequantize", ["nothing to convert"], "dequantize", "bad.safetensors", "-o", "w.safetensors")
 write_st("bad.safetensors", {"a": ("I64", (1,), bytes(8))})

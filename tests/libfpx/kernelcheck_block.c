@@ -112,6 +112,37 @@ static void run_job(const fpx_blocking *b, fpx_cpu_level level, float amax, cons
     fpx_block_run_job(fpx_block_kernels_for(level), &job);
 }
 
+/* The way back from any codes and scales: those of a job, one in eight of them replaced. */
+static size_t back_once(const kc_row *row, fpx_cpu_level level, const fpx_blocking *b, float amax,
+                        size_t rows, size_t cols, kc_buffer *codes, const kc_buffer *scales,
+                        uint64_t *state, size_t bad)
+{
+    const size_t n = rows * cols;
+    kc_buffer back = kc_buffer_new(n * 4, cols % 16 * 4);
+    kc_buffer want = kc_buffer_new(n * 4, 0);
+    size_t found = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t r = kc_random(state);
+        if (cols % 2 == 0 && r >> 61 == 0)
+            codes->data[i] = (unsigned char)(r & ((1u << b->element.format.bits) - 1));
+    }
+    fpx_block_back(fpx_block_kernels_for(level), b, amax, codes->data, scales->data, rows, cols,
+                   (float *)(void *)back.data);
+    fpx_block_back(fpx_block_kernels_for(FPX_CPU_SCALAR), b, amax, codes->data, scales->data, rows,
+                   cols, (float *)(void *)want.data);
+    for (size_t i = 0; i < 4 * n; i++) {
+        if (back.data[i] != want.data[i])
+            kc_differ(row, bad + found++, "%zu x %zu, amax %a, back: byte %zu: %02x, not %02x",
+                      rows, cols, (double)amax, i, back.data[i], want.data[i]);
+    }
+    if (!kc_buffer_intact(&back))
+        kc_differ(row, bad + found++, "%zu x %zu: back wrote outside its buffer", rows, cols);
+    kc_buffer_free(&back);
+    kc_buffer_free(&want);
+    return found;
+}
+
 static size_t job_once(const kc_row *row, fpx_cpu_level level, const fpx_blocking *b, float amax,
                        size_t rows, size_t cols, uint64_t *state, size_t bad)
 {
@@ -145,6 +176,7 @@ static size_t job_once(const kc_row *row, fpx_cpu_level level, const fpx_blockin
     }
     if (!kc_buffer_intact(&src) || !kc_buffer_intact(&codes) || !kc_buffer_intact(&scales))
         kc_differ(row, bad + found++, "%zu x %zu: wrote outside its buffer", rows, cols);
+    found += back_once(row, level, b, amax, rows, cols, &codes, &scales, state, bad + found);
     kc_buffer_free(&src);
     kc_buffer_free(&codes);
     kc_buffer_free(&scales);

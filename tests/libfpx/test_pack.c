@@ -69,6 +69,7 @@ START_TEST(layouts_by_name)
         ck_assert_int_le(l->packing, FPX_PACK_DENSE);
     }
     ck_assert_int_eq(fpx_pack_layout_find("torchao.fp6")->packing, FPX_PACK_NONE);
+    ck_assert_int_eq(fpx_pack_layout_find("onnx.float6")->packing, FPX_PACK_DENSE);
     ck_assert_ptr_null(fpx_pack_layout_find("none"));
 }
 END_TEST

@@ -72,8 +72,9 @@ static const struct {
     { "amd-hip", "e4m3fnuz", OPEN, -1, -NAN, 0x80 }, { "amd-hip", "e5m2fnuz", OPEN, -1, 57345, 0x80 },
     { "amd-hip", "e4m3fnuz", CLIP, -1, 1e9, 0x7f },
     /* scales */
-    { "cutlass", "ue4m3", CLIP, -1, -3, 0x00 }, { "cutlass", "ue4m3", CLIP, -1, 1e9, 0x7e },
-    { "cutlass", "ue4m3", CLIP, -1, NAN, 0x7f },
+    { "cutlass", "ue4m3", CLIP, -1, -3, 0x44 }, { "cutlass", "ue4m3", CLIP, -1, 1e9, 0x7e },
+    { "cutlass", "ue4m3", CLIP, -1, -0x1p-9, 0x01 }, { "cutlass", "ue4m3", CLIP, -1, -0x1p-10, 0x00 },
+    { "cutlass", "ue4m3", CLIP, -1, -INFINITY, 0x7e }, { "cutlass", "ue4m3", CLIP, -1, -NAN, 0x7f },
     /* 16 bits */
     { "cuda-float", "bf16", OPEN, -1, -NAN, 0x7fff }, { "cuda-float", "fp16", OPEN, FPX_RZ, 65520, 0x7bff },
     { "ml_dtypes", "bf16", OPEN, -1, -NAN, 0xffc0 }, { "ptx", "fp16", CLIP, -1, -1e9, 0xfbff },
@@ -152,6 +153,27 @@ START_TEST(refuses_what_vendors_lack)
     }
     ck_assert_ptr_null(fpx_profile_find("nobody"));
     ck_assert_ptr_null(fpx_profile_find(NULL));
+}
+END_TEST
+
+/* PTX ISA, cvt: 16 bits a number for bf16, the lower 13 of 16 for fp16; AMD adds as many as are cut off. */
+START_TEST(random_bits_of_vendors)
+{
+    static const struct {
+        const char *profile, *format;
+        int bits;
+    } rows[] = { { "ptx", "bf16", 16 }, { "ptx", "fp16", 13 },     { "ptx", "e4m3", 16 },
+                 { "ptx", "e2m1", 16 }, { "amd-hip", "e4m3", 20 }, { "amd-hip", "e5m2", 21 } };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const fpx_profile *const p = fpx_profile_find(rows[i].profile);
+        const fpx_format f = format_named(rows[i].format);
+        fpx_conversion c;
+        ck_assert_int_eq(fpx_profile_offers(p, &f, CLIP, FPX_SR, NULL), FPX_OK);
+        ck_assert_int_eq(fpx_profile_apply(p, &f, CLIP, &c), FPX_OK);
+        ck_assert_int_eq(c.sr_bits, rows[i].bits);
+        ck_assert_int_eq(c.sr_variant, FPX_SR_A);
+    }
 }
 END_TEST
 
@@ -250,6 +272,7 @@ int main(void)
     tcase_set_timeout(tc, 60.0 * (double)effort());
     tcase_add_test(tc, what_vendors_do);
     tcase_add_test(tc, refuses_what_vendors_lack);
+    tcase_add_test(tc, random_bits_of_vendors);
     tcase_add_test(tc, every_row_is_valid);
 #ifdef FPX_HAVE_CUDA_HEADERS
     tcase_add_loop_test(tc, agrees_with_cuda, 0, CUDA_CASES);

@@ -1,14 +1,23 @@
-/* gemm_avx2.c - AVX2 tiles of 6 rows by two vectors: each lane of an accumulator is one element of D and
- * walks its own fma chain in rising k, so that vectors change nothing in the order of fpx/gemm.h.
- * Compiled twice, for float32 and (with GEMM_F64) for float64. */
+/* gemm_tiles.c - tiles of MR rows by two vectors: each lane of an accumulator is one element of D and walks its own fma
+ * chain in rising k, so that vectors change nothing in the order of fpx/gemm.h. Compiled for each instruction set,
+ * for float32 and (with GEMM_F64) for float64. */
 #include <stdint.h>
 
+/* Before loops over registers: they must vanish, at any level of optimization. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+#ifdef __AVX512F__
+#include "gemm_avx512_dialect.h"
+#else
 #include "gemm_avx2_dialect.h"
+#endif
 #include "gemm_kernels.h"
 
-/* 6 x 2 accumulators, two vectors of B and one element of A fill the 16 registers, and 12 chains cover
- * the latency of two fma units. */
-enum { MR = 6, NV = 2, NR = NV * LANES };
+enum { NV = 2, NR = NV * LANES };
 
 _Static_assert((LANES * ((MR + LANES - 1) / LANES) - MR) * sizeof(real) <= GEMM_PACK_SLACK,
                "packing writes whole vectors");
@@ -67,7 +76,7 @@ INLINE void pack_along(real *to, size_t stride, const real *from, size_t ld, siz
 INLINE void pack_along_last(real *to, const real *from, size_t ld, size_t valid, size_t k,
                             const size_t width)
 {
-    const __m256i low = v_first(valid), high = v_first(valid > LANES ? valid - LANES : 0);
+    const lanes low = v_first(valid), high = v_first(valid > LANES ? valid - LANES : 0);
 
     for (size_t p = 0; p < k; p++) {
         v_store(to + p * width, v_load_some(from + p * ld, low));
@@ -142,8 +151,8 @@ INLINE void finish(const struct gemm_block *block, vec *c, size_t offset, real *
             v_store(d + i * block->ldd + LANES, v_canonical(c[NV * i + 1]));
         }
     } else {
-        const __m256i low = v_first(columns);
-        const __m256i high = v_first(columns > LANES ? columns - LANES : 0);
+        const lanes low = v_first(columns);
+        const lanes high = v_first(columns > LANES ? columns - LANES : 0);
 
         UNROLL
         for (size_t i = 0; i < (size_t)rows; i++) {
@@ -180,33 +189,25 @@ INLINE void tile_rows(const struct gemm_block *block, const real *a, const real 
     finish(block, c, offset, d, columns, rows);
 }
 
+#define CASE(ROWS)                                                                                 \
+    case ROWS:                                                                                     \
+        tile_rows(block, a, b, offset, d, columns, ROWS);                                          \
+        break;
+
 static void tile(const struct gemm_block *block, const void *a, const void *b, size_t offset,
                  void *d, size_t rows, size_t columns)
 {
     switch (rows) {
-    case 6:
-        tile_rows(block, a, b, offset, d, columns, 6);
-        break;
-    case 5:
-        tile_rows(block, a, b, offset, d, columns, 5);
-        break;
-    case 4:
-        tile_rows(block, a, b, offset, d, columns, 4);
-        break;
-    case 3:
-        tile_rows(block, a, b, offset, d, columns, 3);
-        break;
-    case 2:
-        tile_rows(block, a, b, offset, d, columns, 2);
-        break;
-    default:
-        tile_rows(block, a, b, offset, d, columns, 1);
-        break;
+        CASE(1)
+        CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#ifdef __AVX512F__
+            CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+#endif
     }
 }
 
 const struct gemm_kernels KERNELS = {
-    .name = "avx2",
+    .name = ISA_NAME,
     .elem = sizeof(real),
     .mr = MR,
     .nr = NR,
