@@ -19,6 +19,7 @@
  *    and a zero of either sign becomes +0.
  * 5. Inf and NaN: the float32 sum of C and all products (of fractions) is not finite where one of them is not, NaN where
  *    IEEE 754 says so, as the model does: finite ones never overflow, toward zero.
+ * 6. Above `most`, while 2^(F - E) is normal, the power of two is added to the exponent field instead.
  * Every other lane goes to the reference. NaN accumulators stay NaN through all operations: once a whole row of a
  * tile is NaN, its blocks are skipped. */
 #ifdef __AVX512F__
@@ -41,7 +42,7 @@ enum kind {
 
 /* The constants of a block, spread. Exponents with BIAS added. */
 typedef struct limits {
-    i least, most, scale, fraction, mask, least_c, zero_c;
+    i least, most, far, scale, fraction, mask, least_c, zero_c;
 } limits;
 
 /* Two vectors: WIDTH columns. */
@@ -124,7 +125,26 @@ INLINE f rounded(i sum, i e, const limits *l, const int kind)
     return f_add(f_through_half(x), f_zero());
 }
 
-/* Lanes that cannot be kept, by the reference. e: the largest exponents of the products alone. */
+/* The same of fp32 above `most`, in integers: 2^128 and more is Inf. E - F is so large that no result is subnormal. */
+INLINE f raised(i sum, i e, const limits *l)
+{
+    const i bits = f_bits(f_of_i(sum));
+    const i up = i_sub(i_sub(e, l->fraction), i_all(BIAS));
+    const i field = i_add(i_shr(i_shl(bits, 1), 24), up);
+    const i infinity = i_or(i_and(bits, i_all(INT32_MIN)), i_all(0x7f800000));
+    const i finite = i_and(i_add(bits, i_shl(up, 23)), l->mask);
+
+    return f_cast(
+        i_unless(m_equal(sum, i_zero()), i_choose(m_greater(field, i_all(254)), infinity, finite)));
+}
+
+/* Lanes above `most` whose sum is right all the same: 2^(F - E) is a normal number still. */
+INLINE m raisable(i e, i over, const limits *l)
+{
+    return m_but(m_or(m_negative(over), m_greater(e, l->far)), m_greater(e, l->most));
+}
+
+/* Lanes that cannot be kept, by the reference. */
 static __attribute__((noinline)) void repair(mma_tile *tile, const mma_op *op, size_t row,
                                              unsigned lanes, const float *c)
 {
@@ -196,6 +216,13 @@ INLINE void block_row(mma_tile *tile, const mma_op *op, size_t row, const limits
         return;
     }
 
+    if (kind != HALF) {
+        const m up_low = raisable(e.low, over.low, l), up_high = raisable(e.high, over.high, l);
+        out.low = f_choose(up_low, raised(sum.low, e.low, l), out.low);
+        out.high = f_choose(up_high, raised(sum.high, e.high, l), out.high);
+        low = m_but(up_low, low);
+        high = m_but(up_high, high);
+    }
     const m special_low = is_special(products.low), special_high = is_special(products.high);
     out.low = f_choose(special_low, products.low, out.low);
     out.high = f_choose(special_high, products.high, out.high);
@@ -247,6 +274,7 @@ static void block(mma_tile *tile, const mma_op *op)
     const int least_c = op->is_c ? job->least_c : job->is_half ? -14 : -126;
     const limits l = { .least = i_all(job->least + BIAS),
                        .most = i_all(job->most + BIAS),
+                       .far = i_all(fraction + 2 * BIAS - 1),
                        .scale = i_all(fraction + 2 * BIAS),
                        .fraction = i_all(fraction),
                        .mask = i_all((int32_t)job->mask),
