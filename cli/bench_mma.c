@@ -29,6 +29,8 @@ static const struct row {
     { "hopper/bf16", "hopper/mma.sync/bf16-fp32", "bf16", NULL, 0, 256, 0 },
     { "hopper/bf16", "hopper/mma.sync/bf16-fp32", "bf16", NULL, 0, 1024, 0 },
     { "hopper/bf16-special", "hopper/mma.sync/bf16-fp32", "bf16", NULL, 0, 256, 1 },
+    { "blackwell/nvfp4", "blackwell/tcgen05/mxf4nvf4-fp32", "e2m1", "ue4m3", 16, 256, 0 },
+    { "blackwell/nvfp4", "blackwell/tcgen05/mxf4nvf4-fp32", "e2m1", "ue4m3", 16, 1024, 0 },
 };
 
 typedef struct product {

@@ -1,4 +1,4 @@
-/* mma_avx2_dialect.h - the names with which mma_lanes.c and mma_pack.c are written, in AVX2: f is LANES of float32, i of
+/* mma_avx2_dialect.h - the names with which mma_lanes.c and mma_groups.c are written, in AVX2: f is LANES of float32, i of
  * int32, w twice as many of int16, m a mask of LANES. */
 #ifndef FPX_MMA_AVX2_DIALECT_H
 #define FPX_MMA_AVX2_DIALECT_H
@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define KERNELS mma_kernels_avx2
+#define GROUP_KERNELS mma_group_kernels_avx2
 #define ISA_NAME "avx2"
 
 enum { LANES = 8, WIDTH = 2 * LANES };
@@ -116,6 +117,65 @@ static inline i i_unless(m mask, i x)
 static inline f f_through_half(f x)
 {
     return _mm256_cvtph_ps(_mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+/* Sums of groups: d is LANES / 2 of float64; half 0 or 1 of a vector of LANES. */
+typedef __m256d d;
+
+#define d_load _mm256_loadu_pd
+#define d_spread _mm256_broadcast_sd
+#define d_mul _mm256_mul_pd
+#define d_add _mm256_add_pd
+
+static inline d d_cut(d x)
+{
+    return _mm256_round_pd(x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+}
+
+static inline __m128i i_half(i x, const int half)
+{
+    return half ? _mm256_extracti128_si256(x, 1) : _mm256_castsi256_si128(x);
+}
+
+static inline d d_of_i(i x, const int half)
+{
+    return _mm256_cvtepi32_pd(i_half(x, half));
+}
+
+/* 2^(x - 1023). */
+static inline d d_power(i x, const int half)
+{
+    return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_cvtepi32_epi64(i_half(x, half)), 52));
+}
+
+static inline d d_of_f(f x, const int half)
+{
+    return _mm256_cvtps_pd(half ? _mm256_extractf128_ps(x, 1) : _mm256_castps256_ps128(x));
+}
+
+/* Inf of its sign where 2^128 or more. */
+static inline d d_bounded(d x)
+{
+    const d sign = _mm256_set1_pd(-0.0), infinity = _mm256_set1_pd(__builtin_inf());
+    const d over = _mm256_cmp_pd(_mm256_andnot_pd(sign, x), _mm256_set1_pd(0x1p128), _CMP_GE_OQ);
+
+    return _mm256_blendv_pd(x, _mm256_or_pd(_mm256_and_pd(sign, x), infinity), over);
+}
+
+static inline f f_of_d(d low, d high)
+{
+    return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
+}
+
+/* Each 32 bits: four products of uint8 and int8, in pairs of int16. */
+#define w_dot _mm256_maddubs_epi16
+#define i_of_pairs(x) _mm256_madd_epi16(x, _mm256_set1_epi16(1))
+#define w_and _mm256_and_si256
+
+/* y where x is 0, else z. */
+static inline w w_where_zero(w x, w y, w z)
+{
+    return _mm256_blendv_epi8(z, y, _mm256_cmpeq_epi16(x, _mm256_setzero_si256()));
 }
 
 #endif /* FPX_MMA_AVX2_DIALECT_H */

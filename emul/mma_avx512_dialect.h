@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define KERNELS mma_kernels_avx512
+#define GROUP_KERNELS mma_group_kernels_avx512
 #define ISA_NAME "avx512"
 
 enum { LANES = 16, WIDTH = 2 * LANES };
@@ -111,6 +112,66 @@ static inline i i_unless(m mask, i x)
 static inline f f_through_half(f x)
 {
     return _mm512_cvtph_ps(_mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+typedef __m512d d;
+
+#define d_load _mm512_loadu_pd
+#define d_mul _mm512_mul_pd
+#define d_add _mm512_add_pd
+
+static inline d d_spread(const double *x)
+{
+    return _mm512_set1_pd(*x);
+}
+
+static inline d d_cut(d x)
+{
+    return _mm512_roundscale_pd(x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+}
+
+static inline __m256i i_half(i x, const int half)
+{
+    return half ? _mm512_extracti64x4_epi64(x, 1) : _mm512_castsi512_si256(x);
+}
+
+static inline d d_of_i(i x, const int half)
+{
+    return _mm512_cvtepi32_pd(i_half(x, half));
+}
+
+static inline d d_power(i x, const int half)
+{
+    return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_cvtepi32_epi64(i_half(x, half)), 52));
+}
+
+static inline d d_of_f(f x, const int half)
+{
+    return _mm512_cvtps_pd(half ? _mm512_extractf32x8_ps(x, 1) : _mm512_castps512_ps256(x));
+}
+
+static inline d d_bounded(d x)
+{
+    const d sign = _mm512_set1_pd(-0.0), infinity = _mm512_set1_pd(__builtin_inf());
+    const __mmask8 over =
+        _mm512_cmp_pd_mask(_mm512_andnot_pd(sign, x), _mm512_set1_pd(0x1p128), _CMP_GE_OQ);
+
+    return _mm512_mask_or_pd(x, over, _mm512_and_pd(sign, x), infinity);
+}
+
+static inline f f_of_d(d low, d high)
+{
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high),
+                              1);
+}
+
+#define w_dot _mm512_maddubs_epi16
+#define i_of_pairs(x) _mm512_madd_epi16(x, _mm512_set1_epi16(1))
+#define w_and _mm512_and_si512
+
+static inline w w_where_zero(w x, w y, w z)
+{
+    return _mm512_mask_blend_epi16(_mm512_cmpeq_epi16_mask(x, _mm512_setzero_si512()), z, y);
 }
 
 #endif /* FPX_MMA_AVX512_DIALECT_H */

@@ -53,21 +53,42 @@ static void scale(const mma_job *job, const fpx_mma_operand *o, size_t vector, s
     }
 }
 
+void mma_codes(const mma_job *job, const fpx_mma_operand *o, size_t vector, size_t begin,
+               size_t count, unsigned char *codes)
+{
+    if (o->packing == FPX_PACK_DENSE)
+        gather_nibbles(job, o, vector * o->stride_vector, begin, count, codes);
+    else
+        gather(job, o, vector * o->stride_vector, begin, count, codes);
+}
+
+double mma_group_scale(const fpx_mma_operand *o, size_t vector, size_t group, int *ret_e)
+{
+    *ret_e = 0;
+    if (o->scales == NULL)
+        return 1.0;
+    const size_t at =
+        vector * o->scale_stride_vector + group * MMA_GROUP / o->scale_block * o->scale_stride_k;
+    const uint64_t code = fpx_format_code(&o->scale_format, o->scales, at);
+    const mma_number x = mma_number_of(&o->scale_format, code);
+
+    if (x.kind == MMA_FINITE)
+        *ret_e = x.m == 0 ? MMA_NO_EXPONENT : x.e;
+    return fpx_format_value(&o->scale_format, code);
+}
+
 void mma_decode(const mma_job *job, const fpx_mma_operand *o, size_t vector, size_t begin,
                 size_t count, float *values, int16_t *scale_e)
 {
-    const size_t base = vector * o->stride_vector;
     const size_t size = fpx_format_size(&o->format);
     const int drops = job->model->drop > 0 && o->format.bits == 32 && o->format.mbits == 23;
     unsigned char codes[MMA_CHUNK * sizeof(uint32_t)];
     const void *from = codes;
 
-    if (o->packing == FPX_PACK_DENSE)
-        gather_nibbles(job, o, base, begin, count, codes);
-    else if (job->order == NULL && o->stride_k == 1 && !drops)
-        from = (const unsigned char *)o->codes + (base + begin) * size;
+    if (job->order == NULL && o->stride_k == 1 && o->packing != FPX_PACK_DENSE && !drops)
+        from = (const unsigned char *)o->codes + (vector * o->stride_vector + begin) * size;
     else
-        gather(job, o, base, begin, count, codes);
+        mma_codes(job, o, vector, begin, count, codes);
     for (size_t t = 0; drops && t < count; t++) {
         uint32_t code;
         memcpy(&code, codes + t * sizeof code, sizeof code);

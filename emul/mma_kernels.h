@@ -19,6 +19,7 @@ enum {
         32, /* of A under one panel at a time: their part of a block and their sums stay in L1 */
     MMA_WIDTH_MAX = 32,
     MMA_NO_EXPONENT = -16384,
+    MMA_GROUP = 16,
     MMA_CHUNK = 64 /* positions decoded at a time */
 };
 
@@ -36,6 +37,20 @@ typedef struct mma_planes {
     mma_extent *extent;
 } mma_planes;
 
+/* The same for sums of groups (GST-FDPA) of e2m1, k padded with zeros to whole groups: G of them.
+ *     row of A     value: int8, twice each element; one int32 a group: 12 times their sum;
+ *                  used: a bit for each element that is not 0, twice in 32 bits; exponent likewise, of the scale;
+ *                  scale: float64, a quarter of the scale
+ *     panel of B   value: uint8, twice each element, plus 12; four of k by W columns;
+ *                  used, exponent (plus 127), scale: of each group and column; the int16 in exponent_b's order */
+typedef struct mma_groups {
+    int8_t *value_a;
+    uint8_t *value_b;
+    int32_t *sum, *used_a, *exponent_a;
+    int16_t *used_b, *exponent_b;
+    double *scale;
+} mma_groups;
+
 struct mma_kernels;
 
 /* One call. Everything but the planes' contents is constant once it is set up. */
@@ -47,12 +62,14 @@ typedef struct mma_job {
     mma_schedule schedule;
     const uint32_t *order; /* NULL: ascending */
     mma_planes a, b;
-    size_t panels, strips; /* of W columns, of MMA_ROWS rows */
-    int is_wide;           /* planes of fractions are there */
-    int is_half;           /* the model's format is fp16, else fp32 */
-    int least_c;           /* least exponent of C's format */
-    uint32_t terms_max;    /* of products in an int32 sum: below 2^31 whatever they are */
-    uint32_t mask;         /* bits of a float32 result that are kept */
+    mma_groups group_a, group_b; /* of kernels with is_group, instead */
+    size_t groups;               /* G */
+    size_t panels, strips;       /* of W columns, of MMA_ROWS rows */
+    int is_wide;                 /* planes of fractions are there */
+    int is_half;                 /* the model's format is fp16, else fp32 */
+    int least_c;                 /* least exponent of C's format */
+    uint32_t terms_max;          /* of products in an int32 sum: below 2^31 whatever they are */
+    uint32_t mask;               /* bits of a float32 result that are kept */
     int least, most; /* E from least to most (as exponents) is within float32's reach both ways */
     unsigned char *states; /* of each worker: MMA_REGS x MMA_ROWS x W floats */
     size_t state_stride;
@@ -75,17 +92,19 @@ enum { MMA_FORM_SPECIAL = 1, MMA_FORM_FRACTION = 2 };
 struct mma_kernels {
     const char *name;
     size_t width; /* W */
+    int is_group;
+    unsigned control; /* MXCSR of block: MMA_CSR_... */
     void (*pack_row)(const mma_job *job, size_t row);
     void (*pack_panel)(const mma_job *job, size_t panel);
-    /* Under the control word MMA_CSR_TRUNCATE. */
     void (*block)(mma_tile *tile, const mma_op *op);
     void (*add)(mma_tile *tile, const mma_op *op); /* under MMA_CSR_NEAREST */
 };
 
 extern const struct mma_kernels mma_kernels_avx2, mma_kernels_avx512;
+extern const struct mma_kernels mma_group_kernels_avx2, mma_group_kernels_avx512;
 
-/* MXCSR: exceptions masked; toward zero with FTZ and DAZ; to nearest. */
-enum { MMA_CSR_TRUNCATE = 0xffc0, MMA_CSR_NEAREST = 0x1f80 };
+/* MXCSR: exceptions masked; toward zero with FTZ and DAZ, without; to nearest. */
+enum { MMA_CSR_TRUNCATE = 0xffc0, MMA_CSR_TRUNCATE_ALL = 0x7f80, MMA_CSR_NEAREST = 0x1f80 };
 
 /* The scalar reference's block for one lane; acc is the lane's float32 (of a fp16 accumulator too). Any control word. */
 float mma_lane(const mma_tile *tile, const mma_op *op, size_t row, size_t column, float acc);
@@ -94,5 +113,12 @@ float mma_lane(const mma_tile *tile, const mma_op *op, size_t row, size_t column
  * multiplied into the values), untouched where there are no scales. */
 void mma_decode(const mma_job *job, const fpx_mma_operand *operand, size_t vector, size_t begin,
                 size_t count, float *values, int16_t *scale_e);
+
+/* The codes of these elements: fpx_format_size bytes each. */
+void mma_codes(const mma_job *job, const fpx_mma_operand *operand, size_t vector, size_t begin,
+               size_t count, unsigned char *codes);
+
+/* Both sides' scale of a group of e2m1, NaN too; *ret_e its exponent, MMA_NO_EXPONENT where it is 0. */
+double mma_group_scale(const fpx_mma_operand *operand, size_t vector, size_t group, int *ret_e);
 
 #endif /* FPX_MMA_KERNELS_H */

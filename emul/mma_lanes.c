@@ -307,6 +307,7 @@ static void add(mma_tile *tile, const mma_op *op)
 
 const struct mma_kernels KERNELS = { .name = ISA_NAME,
                                      .width = WIDTH,
+                                     .control = MMA_CSR_TRUNCATE,
                                      .pack_row = mma_pack_row,
                                      .pack_panel = mma_pack_panel,
                                      .block = block,

@@ -10,17 +10,18 @@ enum {
     LINE = 64
 };
 
-static const struct mma_kernels *kernels_of(fpx_cpu_level level)
+/* Of sums of products, of sums of groups. */
+static const struct mma_kernels *kernels_of(fpx_cpu_level level, int is_group)
 {
-    static const struct mma_kernels *const table[FPX_CPU_LEVELS] = {
+    static const struct mma_kernels *const table[FPX_CPU_LEVELS][2] = {
 #ifdef FPX_HAVE_AVX2
-        [FPX_CPU_AVX2] = &mma_kernels_avx2,
+        [FPX_CPU_AVX2] = { &mma_kernels_avx2, &mma_group_kernels_avx2 },
 #endif
 #ifdef FPX_HAVE_AVX512
-        [FPX_CPU_AVX512] = &mma_kernels_avx512,
+        [FPX_CPU_AVX512] = { &mma_kernels_avx512, &mma_group_kernels_avx512 },
 #endif
     };
-    return table[level];
+    return table[level][is_group];
 }
 
 /* Signed numbers, all of which float32 has. */
@@ -45,13 +46,38 @@ static int significand(const fpx_mma_model *model, const fpx_format *format)
            (format->bits == 32 && format->mbits == 23 ? model->drop : 0);
 }
 
-/* The sums and roundings of mma_lanes.c. */
-static int has_model(const fpx_mma_model *m)
+static int ceil_log2(size_t n)
 {
-    if (m->sum != FPX_MMA_ALIGNED || m->c == FPX_MMA_C_JOINED || m->zero != FPX_MMA_ZERO_POSITIVE ||
-        m->flush_inputs || m->group != 0 || m->parities != 1 || m->e_infinite != 0 ||
-        m->fraction > FRACTION_MOST || m->e_zero == FPX_MMA_ZERO_ABSENT ||
-        m->e_zero > mma_least_exponent(&m->format))
+    return n <= 1 ? 0 : mma_top_bit(n - 1) + 1;
+}
+
+/* What both kinds of kernels ask of a model. */
+static int has_sum(const fpx_mma_model *m)
+{
+    return m->sum == FPX_MMA_ALIGNED && m->c != FPX_MMA_C_JOINED &&
+           m->zero == FPX_MMA_ZERO_POSITIVE && !m->flush_inputs && m->parities == 1 &&
+           m->e_infinite == 0 && m->e_zero != FPX_MMA_ZERO_ABSENT &&
+           m->e_zero <= mma_least_exponent(&m->format);
+}
+
+/* Those of mma_groups.c: groups are aligned runs of k, their sums and C's fit float64. */
+static int has_groups(const fpx_mma_model *m, const fpx_mma_call *call)
+{
+    enum { PRODUCT_MOST = 36, SCALES = 2, FLOAT64 = 53 };
+    const int head = SCALES + ceil_log2(MMA_GROUP * PRODUCT_MOST);
+
+    return has_sum(m) && m->group == MMA_GROUP && m->block % MMA_GROUP == 0 &&
+           m->c == FPX_MMA_C_EARLY && m->step == 0 && m->vectors == 1 && m->promote == 0 &&
+           m->split <= 1 && fpx_format_equal(&m->format, &fpx_fp32) && m->round == FPX_RZ &&
+           m->fraction + head + ceil_log2(m->block / MMA_GROUP + 2) < FLOAT64 &&
+           fpx_format_equal(&call->a.format, &fpx_e2m1) &&
+           fpx_format_equal(&call->b.format, &fpx_e2m1);
+}
+
+/* The sums and roundings of mma_lanes.c. */
+static int has_products(const fpx_mma_model *m)
+{
+    if (!has_sum(m) || m->group != 0 || m->fraction > FRACTION_MOST)
         return 0;
     if (is_half(m))
         return m->round == FPX_RNE && m->fraction_out == fpx_fp16.mbits;
@@ -80,11 +106,14 @@ const struct mma_kernels *mma_plan_kernels(const fpx_mma_model *model, const fpx
 {
     const fpx_mma_operand *const a = &call->a, *const b = &call->b;
 
-    if (call->m == 0 || call->n == 0 || call->k == 0 || call->k > UINT32_MAX || !has_model(model) ||
-        !has_operand(a) || !has_operand(b) || !has_c(model, call) ||
+    if (call->m == 0 || call->n == 0 || call->k == 0 || call->k > UINT32_MAX || !has_c(model, call))
+        return NULL;
+    if (has_groups(model, call))
+        return kernels_of(level, 1);
+    if (!has_products(model) || !has_operand(a) || !has_operand(b) ||
         significand(model, &a->format) + significand(model, &b->format) > SIGNIFICANDS)
         return NULL;
-    return kernels_of(level);
+    return kernels_of(level, 0);
 }
 
 static int is_narrow(const fpx_mma_operand *o)
@@ -93,11 +122,6 @@ static int is_narrow(const fpx_mma_operand *o)
 
     return o->scales == NULL && mma_least_exponent(&o->format) - o->format.mbits >= NARROW_LEAST &&
            largest.e <= NARROW_MOST;
-}
-
-static int ceil_log2(size_t n)
-{
-    return n <= 1 ? 0 : mma_top_bit(n - 1) + 1;
 }
 
 static void set_limits(mma_job *job)
@@ -110,7 +134,7 @@ static void set_limits(mma_job *job)
     job->is_wide = !is_narrow(&job->call->a) || !is_narrow(&job->call->b);
     job->least_c = job->call->c == NULL ? mma_least_exponent(&m->format)
                                         : mma_least_exponent(&job->call->c_format);
-    job->terms_max = UINT32_C(1) << (FRACTION_MOST + 1 - fraction);
+    job->terms_max = fraction > FRACTION_MOST ? 0 : UINT32_C(1) << (FRACTION_MOST + 1 - fraction);
     job->mask = UINT32_MAX << (m->format.mbits - m->fraction_out);
     job->least = fraction - 126;
     job->most = 127 - head < fraction + 126 ? 127 - head : fraction + 126;
@@ -152,6 +176,25 @@ static void take_planes(mma_planes *planes, size_t rows, size_t padded, size_t k
     planes->extent = take(scratch, bytes, rows, sizeof(mma_extent));
 }
 
+static void take_groups(mma_job *job, unsigned char *scratch, size_t *bytes)
+{
+    const size_t m = job->call->m, n = elements(job->panels, job->kernels->width);
+    const size_t groups = job->call->k / MMA_GROUP + (job->call->k % MMA_GROUP != 0);
+    const size_t of_a = elements(m, groups), of_b = elements(n, groups);
+    mma_groups *const a = &job->group_a, *const b = &job->group_b;
+
+    job->groups = groups;
+    a->value_a = take(scratch, bytes, of_a, MMA_GROUP);
+    a->sum = take(scratch, bytes, of_a, sizeof(int32_t));
+    a->used_a = take(scratch, bytes, of_a, sizeof(int32_t));
+    a->exponent_a = take(scratch, bytes, of_a, sizeof(int32_t));
+    a->scale = take(scratch, bytes, of_a, sizeof(double));
+    b->value_b = take(scratch, bytes, of_b, MMA_GROUP);
+    b->used_b = take(scratch, bytes, of_b, sizeof(int16_t));
+    b->exponent_b = take(scratch, bytes, of_b, sizeof(int16_t));
+    b->scale = take(scratch, bytes, of_b, sizeof(double));
+}
+
 size_t mma_plan_layout(mma_job *job, size_t threads, unsigned char *scratch)
 {
     const fpx_mma_call *const call = job->call;
@@ -170,9 +213,13 @@ size_t mma_plan_layout(mma_job *job, size_t threads, unsigned char *scratch)
     mma_schedule_make(job->model, call->k, call->c != NULL, s);
     mma_op *const ops = take(base, &bytes, s->nops, sizeof(mma_op));
     uint32_t *const order = take(base, &bytes, call->k, sizeof(uint32_t));
-    take_planes(&job->a, call->m, call->m, call->k, job->is_wide, 1, base, &bytes);
-    take_planes(&job->b, job->panels, elements(job->panels, width), call->k, job->is_wide, 0, base,
-                &bytes);
+    if (job->kernels->is_group) {
+        take_groups(job, base, &bytes);
+    } else {
+        take_planes(&job->a, call->m, call->m, call->k, job->is_wide, 1, base, &bytes);
+        take_planes(&job->b, job->panels, elements(job->panels, width), call->k, job->is_wide, 0,
+                    base, &bytes);
+    }
     job->states = take(base, &bytes, threads, job->state_stride);
     job->shares = take(base, &bytes, threads, LINE);
     if (base != NULL) {

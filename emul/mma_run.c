@@ -117,7 +117,7 @@ static void run_ops(mma_tile *tile)
     const size_t width = job->kernels->width;
     const fpx_fpenv saved = fpx_fpenv_enter();
 
-    set_control(MMA_CSR_TRUNCATE);
+    set_control(job->kernels->control);
     for (size_t n = 0; n < job->schedule.nops; n++) {
         const mma_op *const op = &job->schedule.ops[n];
 
@@ -134,7 +134,7 @@ static void run_ops(mma_tile *tile)
         case MMA_OP_ADD:
             set_control(MMA_CSR_NEAREST);
             job->kernels->add(tile, op);
-            set_control(MMA_CSR_TRUNCATE);
+            set_control(job->kernels->control);
             break;
         }
     }
@@ -159,7 +159,9 @@ static void run_tiles(void *context, size_t begin, size_t end, size_t worker)
                           .shares = &shares };
 
         for (size_t i = 0; i < tile.rows; i++) {
-            tile.form[i] = form_of(job, &job->a.extent[row + i], &job->b.extent[panel]);
+            tile.form[i] = job->kernels->is_group
+                               ? 0
+                               : form_of(job, &job->a.extent[row + i], &job->b.extent[panel]);
             tile.fraction_rows += (tile.form[i] & MMA_FORM_FRACTION) != 0;
         }
         load_c(&tile);
