@@ -81,7 +81,7 @@ INLINE ints terms(const float *a, const int32_t *ea, const float *b, const int16
                   size_t begin, size_t end, floats scale, w base, ints sum, floats *products,
                   const int form)
 {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (size_t p = begin; p < end; p++) {
         const f x = f_spread(a + p);
         const f low = f_mul(x, f_load(b + p * WIDTH));
@@ -178,7 +178,7 @@ INLINE void block_row(mma_tile *tile, const mma_op *op, size_t row, const limits
     const floats c = { f_load(acc), f_load(acc + LANES) };
     w most = w_all(INT16_MIN);
 
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (size_t p = 0; p < count; p++)
         most = w_max(most, w_add(w_load(eb + p * WIDTH), w_spread(ea + p)));
 

@@ -73,24 +73,32 @@ static uint8_t form_of(const mma_job *job, const mma_extent *a, const mma_extent
                      (job->is_wide && !fits ? MMA_FORM_FRACTION : 0));
 }
 
+/* Codes of a tile: conversions of a whole one cost less than of each row. */
+enum { TILE = MMA_ROWS * MMA_WIDTH_MAX };
+
 static void load_c(mma_tile *tile)
 {
     const mma_job *const job = tile->job;
     const fpx_mma_call *const call = job->call;
     const size_t width = job->kernels->width, size = fpx_format_size(&call->c_format);
+    unsigned char codes[TILE * sizeof(uint32_t)] = { 0 };
 
-    memset(tile->state, 0, tile->rows * width * sizeof(float));
-    for (size_t row = 0; call->c != NULL && row < tile->rows; row++) {
+    if (call->c == NULL) {
+        memset(tile->state, 0, tile->rows * width * sizeof(float));
+        return;
+    }
+    for (size_t row = 0; row < tile->rows; row++) {
         const size_t at =
             (tile->row + row) * call->stride_c_row + tile->panel * width * call->stride_c_column;
         const unsigned char *const c = (const unsigned char *)call->c + at * size;
-        unsigned char codes[MMA_WIDTH_MAX * sizeof(uint32_t)];
+        unsigned char *const to = codes + row * width * size;
 
+        if (call->stride_c_column == 1)
+            memcpy(to, c, tile->columns * size);
         for (size_t j = 0; call->stride_c_column != 1 && j < tile->columns; j++)
-            memcpy(codes + j * size, c + j * call->stride_c_column * size, size);
-        (void)fpx_decode_f32(&call->c_format, 1.0f, call->stride_c_column == 1 ? c : codes,
-                             tile->state + row * width, tile->columns);
+            memcpy(to + j * size, c + j * call->stride_c_column * size, size);
     }
+    (void)fpx_decode_f32(&call->c_format, 1.0f, codes, tile->state, tile->rows * width);
 }
 
 static void store_d(const mma_tile *tile)
@@ -102,12 +110,13 @@ static void store_d(const mma_tile *tile)
                                         .nan = FPX_NAN_POSITIVE,
                                         .nan_code = model->nan_code };
     const size_t width = job->kernels->width, size = fpx_format_size(&model->format);
+    const float *const out = tile->state + job->schedule.result * MMA_ROWS * width;
+    unsigned char codes[TILE * sizeof(uint32_t)];
 
+    (void)fpx_encode_f32(&conversion, 1.0f, out, codes, tile->rows * width); /* exact */
     for (size_t row = 0; row < tile->rows; row++) {
         const size_t at = (tile->row + row) * job->call->stride_d + tile->panel * width;
-        (void)fpx_encode_f32(&conversion, 1.0f,
-                             tile->state + (job->schedule.result * MMA_ROWS + row) * width,
-                             job->d + at * size, tile->columns); /* exact */
+        memcpy(job->d + at * size, codes + row * width * size, tile->columns * size);
     }
 }
 
