@@ -39,7 +39,7 @@ static size_t between(size_t least, size_t most)
 static const struct kind {
     const char *name;
     unsigned width;
-    int anywhere;
+    int anywhere;             /* 2: among the least fields */
     int ones;                 /* 1: fractions of ones, 2: also all signs positive */
     unsigned zeros, specials; /* of 256 */
     int pairs;                /* k odd: the same in A, the negative in B: sums cancel */
@@ -50,6 +50,7 @@ static const struct kind {
     { "full", 1, 0, 2, 0, 0, 0 },        { "full, signed", 2, 1, 1, 0, 0, 0 },
     { "cancelling", 12, 1, 0, 2, 0, 1 }, { "specials", 6, 0, 0, 2, 3, 0 },
     { "zeros", 1, 0, 0, 256, 0, 0 },     { "few specials", 30, 1, 0, 2, 1, 0 },
+    { "tiny", 3, 2, 0, 100, 0, 0 },      { "small", 12, 2, 0, 30, 0, 0 },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -64,7 +65,7 @@ static unsigned window_of(const fpx_format *f, const struct kind *kind)
     const unsigned most = field_max(f);
 
     if (kind->anywhere)
-        return (unsigned)below(most + 1);
+        return (unsigned)below(kind->anywhere == 2 ? 3 : most + 1);
     return most / 2;
 }
 
