@@ -58,6 +58,10 @@ static element element_at(const fpx_mma_model *model, mma_line line, size_t k)
     const fpx_mma_operand *const o = line.operand;
     element out = { mma_number_of(&o->format, mma_line_code(model, line, k)), 0 };
 
+    if (model->e_least != 0 && out.x.m != 0) {
+        const int top = mma_top_bit(out.x.m) + out.x.q;
+        out.x.e = top > model->e_least ? top : model->e_least;
+    }
     if (o->scales != NULL) {
         const size_t at =
             line.vector * o->scale_stride_vector + k / o->scale_block * o->scale_stride_k;

@@ -68,6 +68,7 @@ typedef struct mma_job {
     int is_wide;                 /* planes of fractions are there */
     int is_half;                 /* the model's format is fp16, else fp32 */
     int least_c;                 /* least exponent of C's format */
+    int least_a, least_b;        /* of an element */
     uint32_t terms_max;          /* of products in an int32 sum: below 2^31 whatever they are */
     uint32_t mask;               /* bits of a float32 result that are kept */
     int least, most; /* E from least to most (as exponents) is within float32's reach both ways */

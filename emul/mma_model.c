@@ -5,10 +5,10 @@
 #include "mma_block.h"
 
 /* A field and its range under this model. */
-typedef struct field {
+typedef struct range {
     const char *name;
-    uint64_t value, least, most;
-} field;
+    int64_t least, most;
+} range;
 
 static int is_ieee(const fpx_format *f)
 {
@@ -32,42 +32,43 @@ static fpx_status check_format(const fpx_mma_model *m, fpx_error *err)
 
 static fpx_status check_ranges(const fpx_mma_model *m, fpx_error *err)
 {
-    const uint64_t aligned = m->sum == FPX_MMA_ALIGNED;
+    const int64_t aligned = m->sum == FPX_MMA_ALIGNED;
     const int rounds_once = aligned || m->sum == FPX_MMA_EXACT;
-    const uint64_t joined = aligned && m->c == FPX_MMA_C_JOINED;
-    const uint64_t splits = m->split > 1;
-    const field fields[] = {
-        { "sum", m->sum, 0, FPX_MMA_TREE },
-        { "c", m->c, 0, FPX_MMA_C_LATE },
-        { "zero", m->zero, 0, rounds_once ? FPX_MMA_ZERO_UNDERFLOW : 0 },
-        { "round", m->round, 0, FPX_RZ },
-        { "fraction_out", m->fraction_out, rounds_once ? 1 : m->format.mbits, m->format.mbits },
-        { "drop", m->drop, 0, 22 },
-        { "flush_inputs", m->flush_inputs, 0, 1 },
-        { "flush_results", m->flush_results, 0, m->sum == FPX_MMA_TREE ? 1 : 0 },
-        { "step", m->step, m->promote > 0 || splits ? 1 : 0, UINT32_MAX },
-        { "vectors", m->vectors, 1, UINT16_MAX },
-        { "width", m->width, m->vectors > 1, m->vectors > 1 ? UINT16_MAX : 0 },
-        { "block", m->block, aligned, aligned ? FPX_MMA_BLOCK_MAX : UINT32_MAX },
-        { "fraction", m->fraction, aligned, aligned ? 48 : 0 },
-        { "group", m->group, 0, aligned ? 128 : 0 },
-        { "parities", m->parities, aligned, joined ? 2 : aligned },
-        { "fraction_sum", m->fraction_sum, joined, joined ? 48 : 0 },
-        { "fraction_c", m->fraction_c, joined, joined ? 48 : 0 },
-        { "fraction_all", m->fraction_all, 0, joined ? 48 : 0 },
-        { "gap_c", m->gap_c, 0, joined ? UINT8_MAX : 0 },
-        { "tile", m->tile, splits, splits ? UINT32_MAX : 0 },
-        { "deal", m->deal, 0, splits ? FPX_MMA_DEAL_RUNS : 0 },
-        { "combine", m->combine, 0, splits ? FPX_MMA_PAIRWISE : 0 },
+    const int64_t joined = aligned && m->c == FPX_MMA_C_JOINED;
+    const int64_t splits = m->split > 1;
+    const range ranges[] = {
+        { "sum", 0, FPX_MMA_TREE },
+        { "c", 0, FPX_MMA_C_LATE },
+        { "zero", 0, rounds_once ? FPX_MMA_ZERO_UNDERFLOW : 0 },
+        { "round", 0, FPX_RZ },
+        { "fraction_out", rounds_once ? 1 : m->format.mbits, m->format.mbits },
+        { "drop", 0, 22 },
+        { "flush_inputs", 0, 1 },
+        { "flush_results", 0, m->sum == FPX_MMA_TREE ? 1 : 0 },
+        { "step", m->promote > 0 || splits ? 1 : 0, UINT32_MAX },
+        { "vectors", 1, UINT16_MAX },
+        { "width", m->vectors > 1, m->vectors > 1 ? UINT16_MAX : 0 },
+        { "block", aligned, aligned ? FPX_MMA_BLOCK_MAX : UINT32_MAX },
+        { "fraction", aligned, aligned ? 48 : 0 },
+        { "group", 0, aligned ? 128 : 0 },
+        { "parities", aligned, joined ? 2 : aligned },
+        { "fraction_sum", joined, joined ? 48 : 0 },
+        { "fraction_c", joined, joined ? 48 : 0 },
+        { "fraction_all", 0, joined ? 48 : 0 },
+        { "gap_c", 0, joined ? UINT8_MAX : 0 },
+        { "tile", splits, splits ? UINT32_MAX : 0 },
+        { "deal", 0, splits ? FPX_MMA_DEAL_RUNS : 0 },
+        { "combine", 0, splits ? FPX_MMA_PAIRWISE : 0 },
     };
 
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        const field *const f = &fields[i];
-        if (f->value < f->least || f->value > f->most)
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        const range *const f = &ranges[i];
+        const int64_t value = fpx_mma_field_get(m, fpx_mma_field_find(f->name));
+        if (value < f->least || value > f->most)
             return fpx_error_set(err, FPX_EINVAL,
-                                 "model %s: %s is %" PRIu64 ", with its other fields it may be "
-                                 "%" PRIu64 " to %" PRIu64,
-                                 m->name, f->name, f->value, f->least, f->most);
+                                 "model %s: %s is %" PRId64 ", with its other fields it may be "
+                                 "%" PRId64 " to %" PRId64,
+                                 m->name, f->name, value, f->least, f->most);
     }
     return FPX_OK;
 }
@@ -82,10 +83,10 @@ fpx_status fpx_mma_model_check(const fpx_mma_model *m, fpx_error *err)
         return status;
     if (m->c == FPX_MMA_C_JOINED && m->sum != FPX_MMA_ALIGNED)
         return fpx_error_set(err, FPX_EINVAL, "model %s: c: JOINED goes with ALIGNED", m->name);
-    if (m->sum != FPX_MMA_ALIGNED && (m->e_zero != 0 || m->e_infinite != 0))
-        return fpx_error_set(err, FPX_EINVAL,
-                             "model %s: e_zero and e_infinite must be 0: only ALIGNED reads them",
-                             m->name);
+    if (m->sum != FPX_MMA_ALIGNED && (m->e_zero != 0 || m->e_least != 0 || m->e_infinite != 0))
+        return fpx_error_set(
+            err, FPX_EINVAL,
+            "model %s: e_zero, e_least and e_infinite must be 0: only ALIGNED reads them", m->name);
     if (m->step > 0 && (m->promote % m->step != 0 || m->tile % m->step != 0))
         return fpx_error_set(err, FPX_EINVAL,
                              "model %s: promote and tile must be multiples of step, %" PRIu32,

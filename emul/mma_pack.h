@@ -59,7 +59,7 @@ static void mma_pack_row(const mma_job *job, size_t row)
 {
     const size_t k = job->schedule.nk;
     const fpx_mma_operand *const a = &job->call->a;
-    const i least = i_all(mma_least_exponent(&a->format));
+    const i least = i_all(job->least_a);
     mma_reach reach = { i_all(MMA_NO_EXPONENT), 0, 0 };
     mma_extent extent = { MMA_NO_EXPONENT, 0, 0 };
 
@@ -94,7 +94,7 @@ static void mma_pack_panel(const mma_job *job, size_t panel)
     const size_t k = job->schedule.nk, column = panel * WIDTH;
     const size_t columns = job->call->n - column < WIDTH ? job->call->n - column : WIDTH;
     const fpx_mma_operand *const b = &job->call->b;
-    const i least = i_all(mma_least_exponent(&b->format)), bias = i_all(127);
+    const i least = i_all(job->least_b), bias = i_all(127);
     mma_reach reach = { i_all(MMA_NO_EXPONENT), 0, 0 };
     mma_extent extent = { MMA_NO_EXPONENT, 0, 0 };
     float values[WIDTH][MMA_CHUNK] = { { 0 } };

@@ -56,8 +56,8 @@ static int has_sum(const fpx_mma_model *m)
 {
     return m->sum == FPX_MMA_ALIGNED && m->c != FPX_MMA_C_JOINED &&
            m->zero == FPX_MMA_ZERO_POSITIVE && !m->flush_inputs && m->parities == 1 &&
-           m->e_infinite == 0 && m->e_zero != FPX_MMA_ZERO_ABSENT &&
-           m->e_zero <= mma_least_exponent(&m->format);
+           m->e_infinite == 0 && m->e_least >= -126 && m->e_least <= 127 &&
+           m->e_zero != FPX_MMA_ZERO_ABSENT && m->e_zero <= mma_least_exponent(&m->format);
 }
 
 /* Those of mma_groups.c: groups are aligned runs of k, their sums and C's fit float64. */
@@ -124,6 +124,12 @@ static int is_narrow(const fpx_mma_operand *o)
            largest.e <= NARROW_MOST;
 }
 
+/* The model's own where it has one. */
+static int least_of(const fpx_mma_model *m, const fpx_format *format)
+{
+    return m->e_least != 0 ? m->e_least : mma_least_exponent(format);
+}
+
 static void set_limits(mma_job *job)
 {
     const fpx_mma_model *const m = job->model;
@@ -134,6 +140,8 @@ static void set_limits(mma_job *job)
     job->is_wide = !is_narrow(&job->call->a) || !is_narrow(&job->call->b);
     job->least_c = job->call->c == NULL ? mma_least_exponent(&m->format)
                                         : mma_least_exponent(&job->call->c_format);
+    job->least_a = least_of(m, &job->call->a.format);
+    job->least_b = least_of(m, &job->call->b.format);
     job->terms_max = fraction > FRACTION_MOST ? 0 : UINT32_C(1) << (FRACTION_MOST + 1 - fraction);
     job->mask = UINT32_MAX << (m->format.mbits - m->fraction_out);
     job->least = fraction - 126;

@@ -7,7 +7,7 @@
 #include "mma_number.h"
 
 #define F8F6F4 "e4m3 e5m2 e3m2 e2m3 e2m1"
-#define MMASIM "MMA-Sim (arXiv 2511.10909; mmasim 2.1.1), no stored outputs of this hardware"
+#define MMASIM "MMA-Sim (arXiv 2511.10909; mmasim 2.1.1), no stored outputs of this instruction"
 #define SEEN(device)                                                                               \
     "outputs of " device " (arXiv 2512.07004, 5000 a set); zeros' exponent and specials: MMA-Sim"
 #define SEEN_V100 SEEN("V100")
@@ -17,13 +17,12 @@
 #define SEEN_H100 SEEN("H100 and H200")
 #define SEEN_B200 SEEN("B200")
 #define SEEN_QGMMA SEEN("H100 and H200, c = 0")
-#define SEEN_FP8_FP16 SEEN("H100, H200 and B200") "; which half comes first: SASS of ptxas 13.0"
+#define SEEN_FP8_FP16 SEEN("H100, H200 and B200") "; SASS of ptxas 13.0 says the same"
 #define SASS_H100 "SASS of ptxas 13.0 for sm_90a; the stored float32 outputs of H100 are wgmma's"
 #define SASS_B200                                                                                  \
     SEEN("B200") ", which do not tell the two halves; these: SASS of ptxas 13.0 for sm_100a"
 #define TF32_K8 "MMA-Sim; F as in the outputs of the k4 shape (arXiv 2512.07004)"
 #define MMAEMU "mmaemu 0.1.0, validated by its authors on RTX 4060 and H100 PCIe, cuBLASLt 12.8.3"
-#define MMASIM_AMD "MMA-Sim (arXiv 2511.10909; mmasim 2.1.1), no stored outputs of this hardware"
 #define PAPER_AMD "MMA-Sim's paper (arXiv 2511.10909): F2 = 31, which its program refines"
 #define DEFINED "what the name says"
 
@@ -36,7 +35,7 @@ enum family {
     TF32,         /* the same, 13 low bits of a float32 not read */
     T_E8M13,      /* RZ to 13 fraction bits in fp32 */
     T_PROMOTED,   /* with a restart every 128 */
-    TWO_HMMA,     /* 32 k as two vectors of alternating pairs, c at the end */
+    TWO_HMMA,     /* FP8 as fp16, 32 k as two vectors of alternating pairs, c at the end */
     GST,          /* groups of 16 */
     FMA,          /* chain of IEEE 754's */
     EXACT,        /* ideal */
@@ -62,6 +61,7 @@ static const fpx_mma_model families[] = {
     [TWO_HMMA] = { .sum = FPX_MMA_ALIGNED,
                    .parities = 1,
                    .c = FPX_MMA_C_LATE,
+                   .e_least = -14,
                    .step = 32,
                    .vectors = 2,
                    .width = 2 },
@@ -244,31 +244,31 @@ static const struct row {
     { "rtx-blackwell/mma.sync/mxf4nvf4-fp32", "OMMA.SF m16n8k64", "e2m1",
       "e8m0/32 e8m0/16 ue4m3/16", GST, &fpx_fp32, 64, 35, -139, SOURCE, MMASIM },
     { "cdna1/mfma/fp32-fp32", "V_MFMA_F32_*F32", "fp32", NULL, FMA, &fpx_fp32, 0, 0, 0, SOURCE,
-      MMASIM_AMD },
+      MMASIM },
     { "cdna1/mfma/fp16-fp32", "V_MFMA_F32_*F16", "fp16", NULL, EXACT_SIGNED, &fpx_fp32, 4, 0, 0,
-      SOURCE, MMASIM_AMD },
+      SOURCE, MMASIM },
     { "cdna1/mfma/bf16-fp32", "V_MFMA_F32_*BF16", "bf16", NULL, EXACT_SIGNED, &fpx_fp32, 2, 0, 0,
-      SOURCE, MMASIM_AMD },
+      SOURCE, MMASIM },
     { "cdna2/mfma/fp64-fp64", "V_MFMA_F64_*F64", "fp64", NULL, FMA, &fpx_fp64, 0, 0, 0, SOURCE,
-      MMASIM_AMD },
+      MMASIM },
     { "cdna2/mfma/fp32-fp32", "V_MFMA_F32_*F32", "fp32", NULL, FMA, &fpx_fp32, 0, 0, 0, SOURCE,
-      MMASIM_AMD },
+      MMASIM },
     { "cdna2/mfma/fp16-fp32", "V_MFMA_F32_*F16", "fp16", NULL, TREE_FLUSHED, &fpx_fp32, 4, 0, 0,
-      SOURCE, MMASIM_AMD },
+      SOURCE, MMASIM },
     { "cdna2/mfma/bf16-fp32", "V_MFMA_F32_*BF16", "bf16", NULL, TREE_FLUSHED, &fpx_fp32, 2, 0, 0,
-      SOURCE, MMASIM_AMD },
+      SOURCE, MMASIM },
     { "cdna2/mfma.1k/bf16-fp32", "V_MFMA_F32_*BF16_1K", "bf16", NULL, TREE_FLUSHED, &fpx_fp32, 4, 0,
-      0, SOURCE, MMASIM_AMD },
+      0, SOURCE, MMASIM },
     { "cdna3/mfma/fp64-fp64", "V_MFMA_F64_*F64", "fp64", NULL, FMA, &fpx_fp64, 0, 0, 0, SOURCE,
-      MMASIM_AMD },
+      MMASIM },
     { "cdna3/mfma/fp32-fp32", "V_MFMA_F32_*F32", "fp32", NULL, FMA, &fpx_fp32, 0, 0, 0, SOURCE,
-      MMASIM_AMD },
+      MMASIM },
     { "cdna3/mfma/xf32-fp32", "V_MFMA_F32_*XF32", "tf32 fp32", NULL, TR_XF32, &fpx_fp32, 4, 24,
-      ABSENT, SOURCE, MMASIM_AMD },
+      ABSENT, SOURCE, MMASIM },
     { "cdna3/mfma/fp16-fp32", "V_MFMA_F32_*F16", "fp16", NULL, TR, &fpx_fp32, 8, 24, ABSENT, SOURCE,
-      MMASIM_AMD },
+      MMASIM },
     { "cdna3/mfma/bf16-fp32", "V_MFMA_F32_*BF16", "bf16", NULL, TR, &fpx_fp32, 8, 24, ABSENT,
-      SOURCE, MMASIM_AMD },
+      SOURCE, MMASIM },
     { "cdna3/mfma.f2-31/xf32-fp32", "V_MFMA_F32_*XF32", "tf32 fp32", NULL, TR_XF32_PAPER, &fpx_fp32,
       4, 24, ABSENT, SOURCE, PAPER_AMD },
     { "cdna3/mfma.f2-31/fp16-fp32", "V_MFMA_F32_*F16", "fp16", NULL, TR_PAPER, &fpx_fp32, 8, 24,
@@ -276,7 +276,7 @@ static const struct row {
     { "cdna3/mfma.f2-31/bf16-fp32", "V_MFMA_F32_*BF16", "bf16", NULL, TR_PAPER, &fpx_fp32, 8, 24,
       ABSENT, SOURCE, PAPER_AMD },
     { "cdna3/mfma/fp8-fp32", "V_MFMA_F32_*FP8, BF8", "e4m3fnuz e5m2fnuz", NULL, GTR, &fpx_fp32, 16,
-      24, ABSENT, SOURCE, MMASIM_AMD },
+      24, ABSENT, SOURCE, MMASIM },
     { "ideal/exact/any-fp32", "none", NULL, NULL, EXACT, &fpx_fp32, 0, 0, 0, DEFINITION, DEFINED },
     { "ideal/exact/any-bf16", "none", NULL, NULL, EXACT, &fpx_bf16, 0, 0, 0, DEFINITION, DEFINED },
     { "ideal/exact/any-fp16", "none", NULL, NULL, EXACT, &fpx_fp16, 0, 0, 0, DEFINITION, DEFINED },
@@ -333,38 +333,4 @@ fpx_status fpx_mma_preset_at(size_t index, fpx_mma_preset *ret_preset)
     m->e_zero = row->e_zero;
     *ret_preset = p;
     return FPX_OK;
-}
-
-fpx_status fpx_mma_preset_find(const char *name, fpx_mma_preset *ret_preset, fpx_error *err)
-{
-    for (size_t i = 0; i < ROWS; i++) {
-        if (strcmp(rows[i].name, name) == 0)
-            return fpx_mma_preset_at(i, ret_preset);
-    }
-    return fpx_error_set(err, FPX_EINVAL, "no matrix unit is named %.80s", name);
-}
-
-/* 1 where the list of words has this one. */
-static int has_word(const char *list, const char *word)
-{
-    const size_t length = strlen(word);
-
-    for (const char *at = strstr(list, word); at != NULL; at = strstr(at + 1, word)) {
-        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return 1;
-    }
-    return 0;
-}
-
-int fpx_mma_preset_takes(const fpx_mma_preset *preset, const fpx_format *a, const fpx_format *b)
-{
-    return preset->inputs == NULL ||
-           (has_word(preset->inputs, a->name) && has_word(preset->inputs, b->name));
-}
-
-const char *fpx_mma_provenance_name(fpx_mma_provenance provenance)
-{
-    static const char *const names[] = { "hardware", "source", "definition" };
-
-    return names[provenance];
 }

@@ -8,13 +8,11 @@
 
 #include "config_load.h"
 
-enum { MAX_BYTES = 1 << 20 }; /* a person's file; the shipped ones have less than 2 KiB */
-
-static fpx_status read_text(const char *path, char **ret_text, size_t *ret_count, fpx_error *err)
+fpx_status io_config_text(const char *path, char **ret_text, size_t *ret_count, fpx_error *err)
 {
     char *text = NULL;
     size_t count = 0;
-    const fpx_status status = fpx_file_read(path, MAX_BYTES, &text, &count, err);
+    const fpx_status status = fpx_file_read(path, IO_CONFIG_BYTES, &text, &count, err);
 
     if (status != FPX_OK)
         return status;
@@ -60,7 +58,7 @@ fpx_status fpx_experiment_read(const char *path, fpx_experiment **ret_experiment
 
     if (e == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
-    status = read_text(path, &e->text, &count, err);
+    status = io_config_text(path, &e->text, &count, err);
     if (status == FPX_OK)
         status = io_config_load(path, e->text, count, &io_experiment_schema, &texts, err);
     if (status == FPX_OK)
@@ -97,9 +95,9 @@ fpx_status fpx_recipe_parse(const char *label, const char *text, fpx_recipe **re
     void *data = NULL;
     fpx_status status;
 
-    if (count > MAX_BYTES) {
+    if (count > IO_CONFIG_BYTES) {
         return fpx_error_set(err, FPX_EFORMAT, "%s: larger than the %d bytes allowed here", label,
-                             MAX_BYTES);
+                             IO_CONFIG_BYTES);
     }
     status = io_config_load(label, text, count, &io_recipe_schema, &data, err);
     if (status != FPX_OK)
@@ -118,7 +116,7 @@ fpx_status fpx_recipe_read(const char *path, fpx_recipe **ret_recipe, fpx_error 
 {
     char *text = NULL;
     size_t count = 0;
-    fpx_status status = read_text(path, &text, &count, err);
+    fpx_status status = io_config_text(path, &text, &count, err);
 
     if (text != NULL)
         status = fpx_recipe_parse(path, text, ret_recipe, err);

@@ -27,6 +27,12 @@ typedef struct io_experiment_texts {
 
 extern const cyaml_schema_value_t io_experiment_schema; /* io_experiment_texts */
 extern const cyaml_schema_value_t io_recipe_schema;     /* fpx_recipe, all but its text */
+extern const cyaml_schema_value_t io_unit_schema;       /* fpx_unit */
+
+enum { IO_CONFIG_BYTES = 1 << 20 }; /* a person's file; the shipped ones have less than 2 KiB */
+
+/* The text of a file of at most IO_CONFIG_BYTES, for the caller to free. */
+fpx_status io_config_text(const char *path, char **ret_text, size_t *ret_count, fpx_error *err);
 
 /* text: count bytes and a zero byte. *ret_data, all of it allocated by malloc, is for io_config_free. */
 fpx_status io_config_load(const char *label, const char *text, size_t count,

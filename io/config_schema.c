@@ -1,4 +1,4 @@
-/* config_schema.c - which keys an experiment and a recipe have, as libcyaml's tables. Every leaf is a text;
+/* config_schema.c - which keys an experiment, a recipe and a matrix unit have, as libcyaml's tables. Every leaf is a text;
  * see config_load.h. */
 #include "config_load.h"
 
@@ -73,3 +73,24 @@ static const cyaml_schema_field_t recipe_fields[] = {
 
 const cyaml_schema_value_t io_recipe_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, fpx_recipe,
                                                                     recipe_fields) };
+
+static const cyaml_schema_field_t change_fields[] = {
+    TEXT(fpx_unit_change, field),
+    TEXT(fpx_unit_change, to),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t change_schema = { CYAML_VALUE_MAPPING(
+    CYAML_FLAG_DEFAULT, fpx_unit_change, change_fields) };
+
+static const cyaml_schema_field_t unit_fields[] = {
+    TEXT(fpx_unit, name),
+    TEXT(fpx_unit, source),
+    TEXT(fpx_unit, like),
+    CYAML_FIELD_SEQUENCE_COUNT("changes", CYAML_FLAG_POINTER, fpx_unit, changes, nchanges,
+                               &change_schema, 0, MAX_RULES),
+    CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t io_unit_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, fpx_unit,
+                                                                  unit_fields) };

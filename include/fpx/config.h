@@ -1,4 +1,4 @@
-/* fpx/config.h - experiments and recipes: YAML files with a schema, read into plain structures. */
+/* fpx/config.h - experiments, recipes and matrix units: YAML files with a schema, read into plain structures. */
 #ifndef FPX_CONFIG_H
 #define FPX_CONFIG_H
 
@@ -78,6 +78,21 @@ typedef struct fpx_recipe {
     char *text; /* the file as read */
 } fpx_recipe;
 
+/* One change of a matrix unit: a field of fpx/mma.h ("fraction"), or "format", and its value ("14", "late", "bf16"). */
+typedef struct fpx_unit_change {
+    char *field;
+    char *to;
+} fpx_unit_change;
+
+/* A matrix unit of one's own: a known one with changes. */
+typedef struct fpx_unit {
+    char *name;
+    char *source; /* from where it is known, for a person */
+    char *like;   /* the name of the known one */
+    fpx_unit_change *changes;
+    unsigned nchanges;
+} fpx_unit;
+
 /* Reads and checks a file: one YAML document of at most 1 MiB, without aliases. Keys are the members'
  * names; those with a default above and data.sha256 may be absent, an explicit 0 stays 0. FPX_EIO: cannot
  * be read. FPX_EFORMAT: malformed YAML, unknown, missing or repeated key, wrong type or a value out of
@@ -91,6 +106,11 @@ fpx_status fpx_recipe_read(const char *path, fpx_recipe **ret_recipe, fpx_error 
 fpx_status fpx_recipe_parse(const char *label, const char *text, fpx_recipe **ret_recipe,
                             fpx_error *err);
 void fpx_recipe_free(fpx_recipe *recipe); /* NULL is fine */
+
+/* The same for a matrix unit. What names and values mean is emul's to say. */
+fpx_status fpx_unit_read(const char *path, fpx_unit **ret_unit, fpx_error *err);
+fpx_status fpx_unit_parse(const char *label, const char *text, fpx_unit **ret_unit, fpx_error *err);
+void fpx_unit_free(fpx_unit *unit); /* NULL is fine */
 
 #ifdef __cplusplus
 }

@@ -86,7 +86,10 @@ typedef struct fpx_mma_model {
     uint8_t
         parities; /* 1; 2 (JOINED): the block's even and odd terms are summed apart, each below its own E,
                              each sum then cut toward minus infinity to `fraction` bits below the larger E */
-    int16_t e_zero;     /* exponent of a term that is zero; FPX_MMA_ZERO_ABSENT: it has none */
+    int16_t e_zero; /* exponent of a term that is zero; FPX_MMA_ZERO_ABSENT: it has none */
+    int16_t
+        e_least; /* least exponent of an operand's significand where it is not the format's own: -14 where FP8
+                             goes to fp16 first; 0: the format's */
     int16_t e_infinite; /* a product of this exponent or more is Inf; 0: none is */
     /* JOINED, all cut toward minus infinity; a zero c has its format's least exponent, Inf and NaN have -1. */
     uint8_t fraction_sum; /* bits of the sum of products below 2^E, E now with c's exponent */
@@ -107,6 +110,31 @@ typedef struct fpx_mma_model {
 
 /* FPX_OK; FPX_EINVAL with text: which field, what it may be. The check that fpx_mma makes first. */
 fpx_status fpx_mma_model_check(const fpx_mma_model *model, fpx_error *err);
+
+/* A field of a model by number, for what reads, prints or changes models. (name and format are not among them.) */
+typedef struct fpx_mma_field {
+    const char *name, *meaning;
+    const char *const *values; /* the names of 0, 1, ..., then NULL; NULL: it is a number */
+} fpx_mma_field;
+
+/* The fields in order; NULL at and after the end. */
+const fpx_mma_field *fpx_mma_field_at(size_t index);
+
+/* The number of the field of this name; that of no field where there is none. */
+size_t fpx_mma_field_find(const char *name);
+
+/* The value of a field that there is. */
+int64_t fpx_mma_field_get(const fpx_mma_model *model, size_t index);
+
+/* FPX_EINVAL: no such field, or the value does not fit its type. Whether the model is still valid is
+ * fpx_mma_model_check's. */
+fpx_status fpx_mma_field_set(fpx_mma_model *model, size_t index, int64_t value);
+
+/* The same by text: name, and a number in base 10 (nan_code: 0x and base 16) or one of the field's names. "format"
+ * takes a format's name; fraction_out, where it was the format's, and nan_code become the new one's. FPX_EINVAL with
+ * text: there is no such field or value. err may be NULL. */
+fpx_status fpx_mma_field_parse(fpx_mma_model *model, const char *name, const char *value,
+                               fpx_error *err);
 
 /* Vectors along k: rows of A or columns of B. Code of vector i, element k: number i * stride_vector + k * stride_k of
  * codes, so that a transpose is a pair of strides. Its scale: number i * scale_stride_vector + (k / scale_block) *
@@ -140,12 +168,27 @@ typedef struct fpx_mma_call {
  * none go with FMA and TREE; a group's products must fit 62 bits). On error d is untouched. err may be NULL. */
 fpx_status fpx_mma(const fpx_mma_model *model, const fpx_mma_call *call, void *d, fpx_error *err);
 
+/* What cuBLASLt does with the float32 sums of FP8 (mmaemu 0.1.0): alpha = scale_a * scale_b; y = fma(sum, alpha, +0); y is
+ * the result, or rounded again: to bf16, fp16, or, times scale_d, to an 8-bit format, which saturates, Inf too. Every
+ * step is float32, to nearest even. NaN is the format's with all bits set but the sign. */
+typedef struct fpx_mma_epilogue {
+    float scale_a, scale_b;
+    float scale_d;     /* 8-bit formats only; 1: none */
+    fpx_format format; /* fp32, bf16, fp16, or of 8 bits, with NaN and at most float32's range */
+} fpx_mma_epilogue;
+
+/* n sums, codes of fp32 at any alignment, to codes of the format; dst may be sums where the format is fp32. FPX_EINVAL
+ * with text: another format. err may be NULL. */
+fpx_status fpx_mma_finish(const fpx_mma_epilogue *epilogue, const void *sums, size_t n, void *dst,
+                          fpx_error *err);
+
 /* What a model is known from: real outputs of the hardware that it reproduces, or a published model that was
  * validated on hardware by its authors. */
 typedef enum fpx_mma_provenance {
     FPX_MMA_HARDWARE,
     FPX_MMA_SOURCE,
-    FPX_MMA_DEFINITION /* no hardware: an ideal, right by definition */
+    FPX_MMA_DEFINITION, /* no hardware: an ideal, right by definition */
+    FPX_MMA_CUSTOM      /* a user's */
 } fpx_mma_provenance;
 
 /* One row: a (device, instruction, input types, output type). Texts are static. */
@@ -164,10 +207,21 @@ fpx_status fpx_mma_preset_at(size_t index, fpx_mma_preset *ret_preset);
 /* The preset of this name. FPX_EINVAL with text: there is none. err may be NULL. */
 fpx_status fpx_mma_preset_find(const char *name, fpx_mma_preset *ret_preset, fpx_error *err);
 
+/* The first preset of a device ("hopper") and path ("wgmma"; NULL: any) whose hardware takes A in format a, B in format b,
+ * scales of scale (NULL: none) for each scale_block elements, and gives D in format d (NULL: any). FPX_EINVAL with
+ * text: there is none. err may be NULL. */
+typedef struct fpx_mma_wish {
+    const char *device, *path;
+    const fpx_format *a, *b, *scale, *d;
+    size_t scale_block;
+} fpx_mma_wish;
+fpx_status fpx_mma_preset_select(const fpx_mma_wish *wish, fpx_mma_preset *ret_preset,
+                                 fpx_error *err);
+
 /* 1 where the preset's hardware takes A in format a and B in format b, else 0. */
 int fpx_mma_preset_takes(const fpx_mma_preset *preset, const fpx_format *a, const fpx_format *b);
 
-/* "hardware", "source", "definition". */
+/* "hardware", "source", "definition", "custom". */
 const char *fpx_mma_provenance_name(fpx_mma_provenance provenance);
 
 #ifdef __cplusplus

@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 
 fpx, root, plugin = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), os.path.abspath(sys.argv[3])
 checks, failures = 0, []
-VERBS = ("train", "diff", "golden", "trace", "report", "demo", "quantize", "dequantize", "formats", "bench",
+VERBS = ("train", "diff", "golden", "trace", "report", "demo", "quantize", "dequantize", "formats", "models", "bench",
          "doctor")
 
 
@@ -233,6 +233,33 @@ for args in (("record", "experiments/demo.yaml", "no/g"), ("check", "experiments
              ("record", "experiments/demo.yaml", "e.golden", "--json", "x")):
     ends(2, "golden", *args)
 expect(sorted(os.listdir(".")) == before, "refusals leave nothing behind")
+
+# ---- models: a row, a page and JSON of each, and names by their first parts ----
+page = ends(0, "models").stdout
+models = json.loads(ends(0, "models", "--json", "-").stdout)
+expect(models["schema"] == "fpx.models/1" and len(models["models"]) > 90, "every model is in JSON")
+expect([m["name"] for m in models["models"]] == re.findall(r"(?m)^(\S+/\S+/\S+-\S+) +\w+ +[\d-]+", page), "the same in the list")
+for m in models["models"]:
+    expect(m["provenance"] in ("hardware", "source", "definition") and len(m["source"]) > 10, f"{m['name']} says from where")
+for m in models["models"][::9]:
+    text = " ".join(ends(0, "models", m["name"]).stdout.split())
+    expect(all(str(x) in text for x in (m["instruction"], m["source"], m["provenance"], f"nan_code {m['parameters']['nan_code']}")),
+           f"the page of {m['name']}: {text}")
+part = re.findall(r"(?m)^hopper/wgmma/\S+", ends(0, "models", "hopper/wgmma").stdout)
+expect(len(part) == 6 and part == [m["name"] for m in models["models"] if m["name"].startswith("hopper/wgmma/")], part)
+expect("hopper" in ends(2, "models", "hoper").stderr, "the nearest name is offered")
+own = "name: mine\nsource: a guess\nlike: hopper/wgmma/fp8-fp32\nchanges:\n  - { field: fraction, to: 14 }\n"
+for old, new, word in (("", "", ""), ("14", "99", "1 to 48"), ("fraction", "fractoin", "fractoin"), ("hopper", "hoper", "hoper"),
+                       ("source", "sauce", "unit.yaml:2:1"), ("mine", "m" * 60, "at most 47")):
+    with open("unit.yaml", "w", encoding="utf-8") as file:
+        file.write(own.replace(old, new))
+    done = ends(2 if word else 0, "models", "unit.yaml", "--json", "-")
+    expect(word in done.stderr, f"one's own unit with {new}: {done.stderr}")
+    if not word:
+        mine, = json.loads(done.stdout)["models"]
+        like = next(m for m in models["models"] if m["name"] == "hopper/wgmma/fp8-fp32")
+        expect(mine["parameters"] == {**like["parameters"], "fraction": 14} and mine["provenance"] == "custom", mine)
+os.remove("unit.yaml")
 
 # ---- colours: never into a pipe, whatever NO_COLOR says ----
 for value in ({}, {"NO_COLOR": "1"}, {"NO_COLOR": "", "TERM": "xterm-256color"}):

@@ -1,10 +1,10 @@
-/* mma_peer.c - the matrix-unit reference behind a pipe, for mma_oracle.py and mma_peers.py: jobs on standard input, codes
- * of D on standard output.
+/* mma_peer.c - the matrix-unit reference behind a pipe, for mma_oracle.py and mma_public.py: jobs on standard input,
+ * 64-bit codes of D on standard output.
  *   mma_peer --list: each preset on a line: NAME, output format, inputs, scales ("-": none), apart by tabs.
- *   job: "NAME A B C SCALE BLOCK M N K CHANGES...\n", A, B, C, SCALE names of formats ("-": no C, no scales), then 32-bit
- *   codes (C, A and B of 64-bit formats: 64 bits): A (m x k), B (n x k), C (m x n), scales of A and of B (k / BLOCK a
- *   vector, begun ones too).  CHANGES: "field=value" of the model: promote, split, tile, deal, combine, block, e_zero,
- *   fraction; "." ends them. */
+ *   job: "NAME A B C SCALE BLOCK M N K CHANGES...\n", A to SCALE names of formats ("-": no C, no scales), then
+ *   codes of 32 bits (of 64 for fp64): A (m x k), B (n x k), C (m x n), scales of A and of B (k / BLOCK a
+ *   vector, begun ones too).
+ *   CHANGES of the model: "field=value", "field:difference"; "." ends them. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,27 +38,49 @@ static fpx_format format_of(const char *name)
     return format;
 }
 
-static void change(fpx_mma_model *model, const char *name, long value)
+/* "field=value" or "field:difference". */
+static void change(fpx_mma_model *model, const char *text)
 {
-    const struct {
-        const char *name;
-        void *at;
-        size_t size;
-    } fields[] = {
-        { "promote", &model->promote, 4 },   { "split", &model->split, 4 },
-        { "tile", &model->tile, 4 },         { "deal", &model->deal, 1 },
-        { "combine", &model->combine, 1 },   { "block", &model->block, 4 },
-        { "step", &model->step, 4 },         { "e_zero", &model->e_zero, 2 },
-        { "fraction", &model->fraction, 1 },
-    };
+    char name[32] = { 0 };
+    const size_t length = strcspn(text, "=:");
 
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        if (strcmp(fields[i].name, name) == 0) {
-            memcpy(fields[i].at, &value, fields[i].size);
-            return;
-        }
+    memcpy(name, text, length);
+    const size_t field = fpx_mma_field_find(name);
+    const int64_t by = strtol(text + length + (text[length] != '\0'), NULL, 10);
+    if (fpx_mma_field_at(field) == NULL ||
+        fpx_mma_field_set(model, field,
+                          by + (text[length] == ':' ? fpx_mma_field_get(model, field) : 0)) !=
+            FPX_OK)
+        abort();
+}
+
+/* job: "finish FORMAT SCALE_A SCALE_B SCALE_D N\n", scales as 32 bits in base 16, then N sums; N codes of 64 bits. */
+static void finish(void)
+{
+    char format[20];
+    uint32_t scale[3];
+    size_t n = 0;
+
+    if (scanf("%19s %" SCNx32 " %" SCNx32 " %" SCNx32 " %zu", format, &scale[0], &scale[1],
+              &scale[2], &n) != 5 ||
+        getchar() != '\n')
+        abort();
+    fpx_mma_epilogue e = { .format = format_of(format) };
+    memcpy(&e.scale_a, &scale[0], 4);
+    memcpy(&e.scale_b, &scale[1], 4);
+    memcpy(&e.scale_d, &scale[2], 4);
+    void *const sums = read_codes(&fpx_fp32, n);
+    unsigned char *const out = calloc(n + 1, 4);
+    if (out == NULL || fpx_mma_finish(&e, sums, n, out, NULL) != FPX_OK)
+        abort();
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t code = fpx_format_code(&e.format, out, i);
+        if (fwrite(&code, 8, 1, stdout) != 1)
+            abort();
     }
-    abort();
+    (void)fflush(stdout);
+    free(sums);
+    free(out);
 }
 
 static int list(void)
@@ -78,18 +100,19 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "--list") == 0)
         return list();
-    while (scanf("%47s %19s %19s %19s %19s %zu %zu %zu %zu", name, a, b, c, scale, &block, &m, &n,
-                 &k) == 9) {
+    while (scanf("%47s", name) == 1) {
+        if (strcmp(name, "finish") == 0) {
+            finish();
+            continue;
+        }
+        if (scanf("%19s %19s %19s %19s %zu %zu %zu %zu", a, b, c, scale, &block, &m, &n, &k) != 8)
+            abort();
         fpx_mma_preset p;
         fpx_error err = { 0 };
         if (fpx_mma_preset_find(name, &p, &err) != FPX_OK)
             abort();
         while (scanf("%31s", word) == 1 && strcmp(word, ".") != 0) {
-            char *const value = strchr(word, '=');
-            if (value == NULL)
-                abort();
-            *value = '\0';
-            change(&p.model, word, strtol(value + 1, NULL, 10));
+            change(&p.model, word);
         }
         if (getchar() != '\n')
             abort();

@@ -359,6 +359,8 @@ static fpx_mma_model changed(const fpx_mma_model *from)
         m.block = (uint32_t)between(1, 40);
     if (below(3) == 0 && m.round == FPX_RZ)
         m.fraction_out = (uint8_t)between(1, 23);
+    if (below(4) == 0)
+        m.e_least = (int16_t)(0 - (int)between(1, 140));
     if (below(3) == 0 && m.c != FPX_MMA_C_JOINED)
         m.e_zero = (int16_t)(m.e_zero - (int)below(10) + 2);
     if (below(3) == 0 && m.group == 0) {

@@ -339,6 +339,43 @@ START_TEST(recipes)
 }
 END_TEST
 
+/* A matrix unit: whole, without changes, and with each kind of fault. */
+START_TEST(units)
+{
+    const char good_unit[] = "name: mine\nsource: a guess\nlike: a/b/c-d\nchanges:\n"
+                             "  - { field: fraction, to: 14 }\n  - { field: c, to: late }\n";
+    static const char *const bad[] = {
+        "",
+        "name: a\nsource: b\nlike: c\n",
+        "name: a\nsource: b\nlike: c\nchanges: 3\n",
+        "name: a\nsource: b\nlike: c\nchanges: [{ field: f }]\n",
+        "name: a\nsource: b\nlike: c\nchanges: []\nmore: d\n",
+    };
+    fpx_unit *u = NULL;
+
+    ck_assert_msg(fpx_unit_parse("mine", good_unit, &u, &err) == FPX_OK, "%s", err.text);
+    ck_assert_str_eq(u->like, "a/b/c-d");
+    ck_assert_uint_eq(u->nchanges, 2);
+    ck_assert_str_eq(u->changes[1].field, "c");
+    ck_assert_str_eq(u->changes[0].to, "14");
+    fpx_unit_free(u);
+    fpx_unit_free(NULL);
+    u = NULL;
+    scratch_path("unit.yaml", path);
+    scratch_write(path, good_unit, strlen(good_unit));
+    ck_assert_int_eq(fpx_unit_read(path, &u, &err), FPX_OK);
+    ck_assert_str_eq(u->name, "mine");
+    fpx_unit_free(u);
+    u = NULL;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_msg(fpx_unit_parse("mine", bad[i], &u, &err) == FPX_EFORMAT, "%s", bad[i]);
+        ck_assert_ptr_null(u);
+        ck_assert_ptr_nonnull(strstr(err.text, "mine"));
+    }
+    ck_assert_int_eq(fpx_unit_read("no/such", &u, &err), FPX_EIO);
+}
+END_TEST
+
 START_TEST(faults_in_recipes)
 {
     static const struct {
@@ -437,6 +474,7 @@ int main(void)
     tcase_add_test(tc, files_that_are_none);
     tcase_add_test(tc, large_and_deep_files);
     tcase_add_test(tc, recipes);
+    tcase_add_test(tc, units);
     tcase_add_test(tc, faults_in_recipes);
     tcase_add_test(tc, cut_files);
     tcase_add_test(tc, damaged_files);

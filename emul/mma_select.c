@@ -1,0 +1,85 @@
+/* mma_select.c - presets by name, and by what they are to multiply. */
+#include <stdio.h>
+#include <string.h>
+
+#include <fpx/mma.h>
+
+fpx_status fpx_mma_preset_find(const char *name, fpx_mma_preset *ret_preset, fpx_error *err)
+{
+    fpx_mma_preset p;
+
+    for (size_t i = 0; fpx_mma_preset_at(i, &p) == FPX_OK; i++) {
+        if (strcmp(p.model.name, name) == 0) {
+            *ret_preset = p;
+            return FPX_OK;
+        }
+    }
+    return fpx_error_set(err, FPX_EINVAL, "no matrix unit is named %.80s", name);
+}
+
+/* 1 where the list of words has this one. */
+static int has_word(const char *list, const char *word)
+{
+    const size_t length = strlen(word);
+
+    for (const char *at = strstr(list, word); at != NULL; at = strstr(at + 1, word)) {
+        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return 1;
+    }
+    return 0;
+}
+
+int fpx_mma_preset_takes(const fpx_mma_preset *preset, const fpx_format *a, const fpx_format *b)
+{
+    return preset->inputs == NULL ||
+           (has_word(preset->inputs, a->name) && has_word(preset->inputs, b->name));
+}
+
+/* 1 where this is part `index` of the name, apart by slashes; NULL: any. */
+static int is_part(const char *name, int index, const char *part)
+{
+    for (; index > 0; index--)
+        name = strchr(name, '/') + 1;
+    return part == NULL ||
+           (strlen(part) == strcspn(name, "/") && strncmp(name, part, strlen(part)) == 0);
+}
+
+static int fits(const fpx_mma_preset *p, const fpx_mma_wish *wish)
+{
+    char scale[FPX_FORMAT_NAME_MAX + 24];
+
+    if (!is_part(p->model.name, 0, wish->device) || !is_part(p->model.name, 1, wish->path) ||
+        !fpx_mma_preset_takes(p, wish->a, wish->b) ||
+        (wish->d != NULL && !fpx_format_equal(wish->d, &p->model.format)))
+        return 0;
+    if (wish->scale == NULL || p->scales == NULL)
+        return wish->scale == NULL && p->scales == NULL;
+    (void)snprintf(scale, sizeof scale, "%s/%zu", wish->scale->name, wish->scale_block);
+    return has_word(p->scales, scale);
+}
+
+fpx_status fpx_mma_preset_select(const fpx_mma_wish *wish, fpx_mma_preset *ret_preset,
+                                 fpx_error *err)
+{
+    fpx_mma_preset p;
+
+    for (size_t i = 0; fpx_mma_preset_at(i, &p) == FPX_OK; i++) {
+        if (fits(&p, wish)) {
+            *ret_preset = p;
+            return FPX_OK;
+        }
+    }
+    return fpx_error_set(
+        err, FPX_EINVAL, "no unit of %.30s%s%.30s that is known multiplies %s by %s%s%s%s%s",
+        wish->device, wish->path == NULL ? "" : ", ", wish->path == NULL ? "" : wish->path,
+        wish->a->name, wish->b->name, wish->scale == NULL ? "" : " with scales of ",
+        wish->scale == NULL ? "" : wish->scale->name, wish->d == NULL ? "" : " to ",
+        wish->d == NULL ? "" : wish->d->name);
+}
+
+const char *fpx_mma_provenance_name(fpx_mma_provenance provenance)
+{
+    static const char *const names[] = { "hardware", "source", "definition", "custom" };
+
+    return names[provenance];
+}
