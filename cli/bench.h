@@ -56,8 +56,8 @@ typedef struct bench_area {
     fpx_status (*run)(bench *b, fpx_error *err);
 } bench_area;
 
-extern const bench_area bench_formats, bench_blocks, bench_elemfn, bench_gemm, bench_train,
-    bench_shadow;
+extern const bench_area bench_formats, bench_blocks, bench_elemfn, bench_gemm, bench_mma,
+    bench_train, bench_shadow;
 
 /* ---- bench_steps.c: training runs as jobs ---- */
 typedef struct bench_model {

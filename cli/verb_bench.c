@@ -26,7 +26,8 @@ static const cli_option options[] = {
 };
 
 static const bench_area *const areas[] = { &bench_formats, &bench_blocks, &bench_elemfn,
-                                           &bench_gemm,    &bench_train,  &bench_shadow };
+                                           &bench_gemm,    &bench_mma,    &bench_train,
+                                           &bench_shadow };
 enum { AREAS = sizeof areas / sizeof areas[0] };
 
 static double now(clockid_t clock)
@@ -168,7 +169,8 @@ static int run(const cli_args *a)
         known += only != NULL && strcmp(only, areas[i]->name) == 0;
     if (known == 0)
         return cli_usage(
-            "bench", "no area '%s'; there are formats, blocks, elemfn, gemm, train, shadow", only);
+            "bench", "no area '%s'; there are formats, blocks, elemfn, gemm, mma, train, shadow",
+            only);
     if (status == FPX_OK && a->option[OPT_THREADS])
         status = cli_number("--threads", a->option[OPT_THREADS], 1, 1024, &asked, &err);
     threads = (size_t)asked;
@@ -194,9 +196,13 @@ const cli_verb verb_bench = {
     "each figure as a ratio to a limit or a peer measured in the same run",
     "AREA is formats (conversions against plain loops), blocks (block scaling against a plain\n"
     "narrowing loop), elemfn (elementary functions against glibc's vectorised libm), gemm\n"
-    "(reproducible products against OpenBLAS), train (a model against OpenBLAS at its best size)\n"
-    "or shadow (what shadows and traces cost); without it, all. Figures are the best of rounds in\n"
-    "which both sides take turns; with one thread, time of this process only.\n"
+    "(reproducible products against OpenBLAS), mma (emulated matrix units against OpenBLAS), "
+    "train\n"
+    "(a model against OpenBLAS at its best size) or shadow (what shadows and traces cost); "
+    "without\n"
+    "it, all. Figures are the best of rounds in which both sides take turns; with one thread, "
+    "time\n"
+    "of this process only.\n"
     "example: fpx bench gemm --threads 2",
     options,
     0,

@@ -165,7 +165,7 @@ static uint64_t converted(const fpx_mma_model *model, mma_acc c)
     return fpx_format_code(&model->format, to, 0);
 }
 
-fpx_status fpx_mma(const fpx_mma_model *model, const fpx_mma_call *call, void *d, fpx_error *err)
+fpx_status mma_call_check(const fpx_mma_model *model, const fpx_mma_call *call, fpx_error *err)
 {
     fpx_status status = fpx_mma_model_check(model, err);
 
@@ -174,9 +174,13 @@ fpx_status fpx_mma(const fpx_mma_model *model, const fpx_mma_call *call, void *d
     if (status == FPX_OK && call->m > 1 && call->stride_d < call->n)
         status = fpx_error_set(err, FPX_EINVAL, "D: rows of %zu elements lie %zu apart", call->n,
                                call->stride_d);
-    if (status != FPX_OK)
-        return status;
-    for (size_t i = 0; i < call->m; i++) {
+    return status;
+}
+
+void mma_rows(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t begin,
+              size_t end)
+{
+    for (size_t i = begin; i < end; i++) {
         for (size_t j = 0; j < call->n; j++) {
             const output o = { model, { &call->a, i }, { &call->b, j }, call->k };
             mma_acc c = { &call->c_format, 0 };
@@ -188,5 +192,13 @@ fpx_status fpx_mma(const fpx_mma_model *model, const fpx_mma_call *call, void *d
             store(&model->format, d, i * call->stride_d + j, code);
         }
     }
-    return FPX_OK;
+}
+
+fpx_status fpx_mma(const fpx_mma_model *model, const fpx_mma_call *call, void *d, fpx_error *err)
+{
+    const fpx_status status = mma_call_check(model, call, err);
+
+    if (status == FPX_OK)
+        mma_rows(model, call, d, 0, call->m);
+    return status;
 }

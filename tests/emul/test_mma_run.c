@@ -1,0 +1,372 @@
+/* test_mma_run.c - fpx_mma_run against fpx_mma, bit for bit: every preset and random models around them, every kind of
+ * data that a limit of the kernels is made for, ragged shapes, strides, packings, every level, 1, 2 and 5 threads; and
+ * that both sides of each limit were met, by the shares that the run reports.
+ *
+ * test_mma_run [CASES [SEED [PART]]]: random cases after those of the presets; only presets with PART in their name. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fpx/mma_run.h>
+
+#include "mma_draw.h"
+
+enum { M_MAX = 70, N_MAX = 70, K_MAX = 160, SIZE_MAX_CODE = 4, CANARY = 64 };
+enum { POOLS = 3 };
+
+typedef struct operands {
+    unsigned char a[SIZE_MAX_CODE * M_MAX * K_MAX * 2], b[SIZE_MAX_CODE * N_MAX * K_MAX * 2];
+    unsigned char c[SIZE_MAX_CODE * M_MAX * N_MAX * 2];
+    unsigned char scales_a[M_MAX * K_MAX], scales_b[N_MAX * K_MAX];
+    unsigned char want[SIZE_MAX_CODE * M_MAX * N_MAX * 2 + CANARY];
+    unsigned char got[SIZE_MAX_CODE * M_MAX * N_MAX * 2 + CANARY];
+} operands;
+
+static operands data;
+
+/* Row-major, transposed, or with gaps. */
+static void lay_out(fpx_mma_operand *o, size_t vectors, size_t k)
+{
+    const int is_across = below(2) == 0;
+
+    o->stride_k = is_across ? vectors : between(1, 2);
+    o->stride_vector = is_across ? 1 : k * o->stride_k;
+    if (o->format.bits == 4 && below(2) == 0)
+        o->packing = FPX_PACK_DENSE;
+}
+
+/* A scale for each block: exponents around the middle, or any. */
+static void fill_scales(fpx_mma_operand *o, const fpx_format *format, size_t block, size_t vectors,
+                        size_t k, unsigned char *codes)
+{
+    const int is_any = below(4) == 0;
+
+    o->scales = codes;
+    o->scale_format = *format;
+    o->scale_block = block;
+    o->scale_stride_k = 1;
+    o->scale_stride_vector = k / block + 1;
+    for (size_t i = 0; i < vectors * o->scale_stride_vector; i++) {
+        const size_t middle = (size_t)format->bias << format->mbits;
+        codes[i] = (unsigned char)(is_any ? below(256) : middle - 8 + below(16));
+    }
+}
+
+static int failures;
+static size_t outputs, calls, vector_calls;
+static fpx_mma_shares all;
+static fpx_pool *pools[POOLS];
+static const size_t pool_threads[POOLS] = { 1, 2, 5 };
+
+static void expect(int holds, const char *what)
+{
+    if (!holds)
+        (void)printf("not so: %s\n", what);
+    failures += !holds;
+}
+
+static void fail(const fpx_mma_model *m, const fpx_mma_call *call, const char *kind,
+                 const char *level, size_t threads, size_t at, uint64_t want, uint64_t got)
+{
+    if (failures++ < 10)
+        (void)printf("%s: %s x %s, m %zu n %zu k %zu, %s, %s, %zu threads, element (%zu, %zu): "
+                     "0x%" PRIx64 ", the reference gives 0x%" PRIx64 "\n",
+                     m->name, call->a.format.name, call->b.format.name, call->m, call->n, call->k,
+                     kind, level, threads, at / call->stride_d, at % call->stride_d, got, want);
+}
+
+static void run_call(const fpx_mma_model *model, const fpx_mma_call *call, const char *kind)
+{
+    const size_t size = fpx_format_size(&model->format), bytes = call->m * call->stride_d * size;
+    const int in_place = call->c != NULL && call->stride_c_row == call->stride_d &&
+                         call->stride_c_column == 1 &&
+                         fpx_format_equal(&call->c_format, &model->format);
+    fpx_error err = { 0 };
+
+    memset(data.want, 0xa5, bytes + CANARY);
+    const fpx_status status = fpx_mma(model, call, data.want, &err);
+    if (status == FPX_EUNSUPPORTED)
+        return; /* operands that the model has no room for */
+    if (status != FPX_OK) {
+        (void)printf("%s: %s\n", model->name, err.text);
+        exit(1);
+    }
+    calls++;
+    outputs += call->m * call->n;
+    for (int level = 0; level <= (int)fpx_cpu_detect(); level++) {
+        if (level == FPX_CPU_SCALAR && calls % 16 != 0)
+            continue; /* the same code as the reference's */
+        for (int p = 0; p < POOLS; p++) {
+            if (p > 0 && calls % 4 != 0)
+                continue; /* threads cost more than sums */
+            fpx_mma_call here = *call;
+            const size_t need = fpx_mma_scratch(model, call, (fpx_cpu_level)level, pool_threads[p]);
+            unsigned char *const scratch = malloc(need + 1 + CANARY);
+            fpx_mma_shares shares;
+
+            if (scratch == NULL)
+                exit(2);
+            memset(scratch, 0x5a, need + 1 + CANARY);
+            memset(data.got, 0xa5, bytes + CANARY);
+            if (in_place) {
+                for (size_t i = 0; i < call->m; i++)
+                    memcpy(data.got + i * call->stride_d * size, data.c + i * call->stride_d * size,
+                           call->n * size);
+                here.c = data.got;
+            }
+            /* Scratch at an odd address. */
+            if (fpx_mma_run(model, &here, data.got, scratch + 1, pools[p], (fpx_cpu_level)level,
+                            &shares, &err) != FPX_OK) {
+                (void)printf("%s: refused: %s\n", model->name, err.text);
+                exit(1);
+            }
+            for (size_t i = 0; i < CANARY; i++)
+                expect(scratch[need + 1 + i] == 0x5a, "scratch ends where it should");
+            free(scratch);
+            if (p == 0 && level > 0) {
+                all.lanes += shares.lanes;
+                all.scalar_lanes += shares.scalar_lanes;
+                all.skipped_lanes += shares.skipped_lanes;
+                all.fraction_lanes += shares.fraction_lanes;
+                vector_calls += shares.scalar_outputs == 0;
+            }
+            if (memcmp(data.want, data.got, bytes + CANARY) == 0)
+                continue;
+            for (size_t i = 0; i < call->m * call->stride_d; i++) {
+                const uint64_t want = fpx_format_code(&model->format, data.want, i);
+                const uint64_t got = fpx_format_code(&model->format, data.got, i);
+                if (want != got) {
+                    fail(model, call, kind, fpx_cpu_level_name((fpx_cpu_level)level),
+                         pool_threads[p], i, want, got);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/* C: about the size of the products, or anywhere, or none. */
+static void fill_c(const fpx_mma_model *model, fpx_mma_call *call, int exponent)
+{
+    static const fpx_format *const formats[] = { &fpx_fp32, &fpx_fp16, &fpx_bf16, &fpx_e5m2 };
+    const size_t how = below(5);
+    struct kind kind = { "c", 8, 0, 0, 8, 0, 0 };
+
+    if (how == 0)
+        return;
+    call->c = data.c;
+    call->c_format = below(4) != 0 ? model->format : *formats[below(4)];
+    call->stride_c_row = call->stride_d;
+    call->stride_c_column = 1;
+    if (below(4) == 0) {
+        call->stride_c_row = 1;
+        call->stride_c_column = call->m;
+    }
+    int window = exponent + call->c_format.bias + (int)below(61) - 30;
+    if (how == 1)
+        window = (int)below(field_max(&call->c_format) + 1);
+    if (window < 0)
+        window = 0;
+    if (how == 2)
+        kind.specials = 16;
+    if (how == 3)
+        kind.zeros = 128;
+    for (size_t i = 0; i < call->m; i++) {
+        for (size_t j = 0; j < call->n; j++)
+            put(&call->c_format, FPX_PACK_NONE, data.c,
+                i * call->stride_c_row + j * call->stride_c_column,
+                code_of(&call->c_format, &kind, (unsigned)window));
+    }
+}
+
+static void run_case(const fpx_mma_model *model, const fpx_format *a, const fpx_format *b,
+                     const fpx_format *scale, size_t scale_block, const struct kind *kind)
+{
+    fpx_mma_call call = { .m = between(1, below(3) == 0 ? M_MAX : 9),
+                          .n = between(1, N_MAX),
+                          .k = between(1, below(2) == 0 ? K_MAX : 40),
+                          .a = { .format = *a, .codes = data.a },
+                          .b = { .format = *b, .codes = data.b } };
+    const unsigned window_a = window_of(a, kind), window_b = window_of(b, kind);
+
+    call.stride_d = call.n + below(2) * 3;
+    lay_out(&call.a, call.m, call.k);
+    lay_out(&call.b, call.n, call.k);
+    for (size_t k = 0; k < call.k; k++) {
+        for (size_t i = 0; i < call.m; i++) {
+            const size_t at = i * call.a.stride_vector + k * call.a.stride_k;
+            uint64_t code = code_of(a, kind, window_a);
+            if (kind->pairs && k % 2 == 1 && call.a.packing != FPX_PACK_DENSE && below(16) != 0)
+                code = fpx_format_code(a, data.a, at - call.a.stride_k);
+            put(a, call.a.packing, data.a, at, code);
+        }
+        for (size_t j = 0; j < call.n; j++) {
+            const size_t at = j * call.b.stride_vector + k * call.b.stride_k;
+            uint64_t code = code_of(b, kind, window_b);
+            if (kind->pairs && k % 2 == 1 && call.b.packing != FPX_PACK_DENSE)
+                code = fpx_format_code(b, data.b, at - call.b.stride_k) ^
+                       (UINT64_C(1) << (b->bits - 1));
+            put(b, call.b.packing, data.b, at, code);
+        }
+    }
+    if (scale != NULL) {
+        fill_scales(&call.a, scale, scale_block, call.m, call.k, data.scales_a);
+        fill_scales(&call.b, scale, scale_block, call.n, call.k, data.scales_b);
+    }
+    fill_c(model, &call, (int)window_a - a->bias + (int)window_b - b->bias);
+    run_call(model, &call, kind->name);
+}
+
+/* A format of the preset's list, of any where it has none; NULL: only wider ones, which no kernel has. */
+static const fpx_format *input_of(const fpx_mma_preset *p)
+{
+    static const fpx_format *const any[] = { &fpx_fp16, &fpx_bf16,     &fpx_e4m3,    &fpx_e5m2,
+                                             &fpx_e2m1, &fpx_e3m2,     &fpx_e2m3,    &fpx_tf32,
+                                             &fpx_fp32, &fpx_e4m3fnuz, &fpx_e5m2fnuz };
+    enum { ANY = sizeof any / sizeof any[0] };
+    const size_t start = below(ANY);
+
+    for (size_t i = 0; i < ANY; i++) {
+        const fpx_format *const f = any[(start + i) % ANY];
+        if (fpx_mma_preset_takes(p, f, f))
+            return f;
+    }
+    return NULL;
+}
+
+/* "e8m0/32 ue4m3/16": one of them. */
+static const fpx_format *scale_of(const char *list, size_t *ret_block)
+{
+    const char *at = list;
+    char name[FPX_FORMAT_NAME_MAX] = { 0 };
+
+    for (size_t skip = below(3); skip > 0 && strchr(at, ' ') != NULL; skip--)
+        at = strchr(at, ' ') + 1;
+    memcpy(name, at, strcspn(at, "/"));
+    *ret_block = (size_t)strtoul(strchr(at, '/') + 1, NULL, 10);
+    return fpx_format_find(name);
+}
+
+static void run_preset(const fpx_mma_preset *p, const fpx_mma_model *model)
+{
+    const fpx_format *const a = input_of(p);
+    const fpx_format *const b = below(2) == 0 ? a : input_of(p);
+    size_t block = 0;
+
+    if (a == NULL)
+        return;
+    const fpx_format *const scale = p->scales == NULL ? NULL : scale_of(p->scales, &block);
+
+    run_case(model, a, b, scale, block, &kinds[below(KINDS)]);
+}
+
+/* The preset's model with other numbers in some fields. */
+static fpx_mma_model changed(const fpx_mma_model *from)
+{
+    fpx_mma_model m = *from;
+
+    if (m.sum != FPX_MMA_ALIGNED)
+        return m;
+    if (below(2) == 0)
+        m.fraction = (uint8_t)between(8, 29);
+    if (below(2) == 0 && m.group == 0)
+        m.block = (uint32_t)between(1, 40);
+    if (below(3) == 0 && m.round == FPX_RZ)
+        m.fraction_out = (uint8_t)between(1, 23);
+    if (below(4) == 0)
+        m.e_least = (int16_t)(0 - (int)between(1, 140));
+    if (below(3) == 0 && m.c != FPX_MMA_C_JOINED)
+        m.e_zero = (int16_t)(m.e_zero - (int)below(10) + 2);
+    if (below(3) == 0 && m.group == 0) {
+        m.step = (uint32_t)between(1, 40);
+        m.vectors = (uint16_t)between(1, 3);
+        m.width = (uint16_t)(m.vectors > 1 ? between(1, 5) : 0);
+        m.promote = (uint32_t)below(4) * m.step;
+        m.split = (uint32_t)below(5);
+        m.tile = m.split > 1 ? (uint32_t)between(1, 3) * m.step : 0;
+        m.deal = m.split > 1 ? (uint8_t)below(2) : 0;
+        m.combine = m.split > 1 ? (uint8_t)below(2) : 0;
+        if (m.c != FPX_MMA_C_JOINED)
+            m.c = below(2) == 0 ? FPX_MMA_C_LATE : FPX_MMA_C_EARLY;
+    }
+    return m;
+}
+
+/* What is said without computing: names, scratch, refusals; and k = 0, where D is C. */
+static void check_calls(void)
+{
+    static const char *const presets[] = { "hopper/wgmma/fp8-fp32",
+                                           "blackwell/tcgen05/mxf4nvf4-fp32" };
+    const unsigned char codes[64] = { 0 }, c[4] = { 0, 0, 0x80, 0x3f };
+    unsigned char d[4] = { 0 };
+    fpx_mma_preset p;
+
+    for (int i = 0; i < 2; i++) {
+        (void)fpx_mma_preset_find(presets[i], &p, NULL);
+        const fpx_mma_operand o = { .format = i == 0 ? fpx_e4m3 : fpx_e2m1,
+                                    .codes = codes,
+                                    .stride_k = 1 };
+        fpx_mma_call call = {
+            .m = 1, .n = 1, .k = 64, .a = o, .b = o, .c = c, .c_format = fpx_fp32, .stride_d = 1
+        };
+        for (int level = 0; level <= (int)fpx_cpu_detect(); level++) {
+            const fpx_cpu_level l = (fpx_cpu_level)level;
+            expect(strcmp(fpx_mma_kernel_name(&p.model, &call, l), fpx_cpu_level_name(l)) == 0,
+                   "the kernels are those of the level");
+            expect((fpx_mma_scratch(&p.model, &call, l, 1) > 0) == (level > 0),
+                   "scratch is asked for");
+            expect(fpx_mma_run(&p.model, &call, d, NULL, NULL, l, NULL, NULL) ==
+                       (level > 0 ? FPX_EINVAL : FPX_OK),
+                   "no scratch is refused");
+            call.k = 0;
+            memset(d, 0, sizeof d);
+            expect(fpx_mma_run(&p.model, &call, d, NULL, NULL, l, NULL, NULL) == FPX_OK &&
+                       memcmp(d, c, sizeof d) == 0,
+                   "with k = 0 D is C");
+            call.k = 64;
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const size_t cases = argc > 1 ? strtoul(argv[1], NULL, 10) : 300;
+    const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+    const char *const part = argc > 3 ? argv[3] : "";
+    fpx_mma_preset p;
+    size_t presets = 0;
+
+    state = seed;
+    for (int i = 0; i < POOLS; i++) {
+        if (fpx_pool_new(pool_threads[i], &pools[i], NULL) != FPX_OK)
+            return 2;
+    }
+    check_calls();
+    while (fpx_mma_preset_at(presets, &p) == FPX_OK) {
+        for (int i = 0; i < 6 && strstr(p.model.name, part) != NULL; i++)
+            run_preset(&p, &p.model);
+        presets++;
+    }
+    for (size_t i = 0; i < cases; i++) {
+        (void)fpx_mma_preset_at(below(presets), &p);
+        const fpx_mma_model model = changed(&p.model);
+        if (strstr(p.model.name, part) != NULL)
+            run_preset(&p, &model);
+    }
+    (void)printf("seed %" PRIu64
+                 ", level %s: %zu calls (%zu in vector kernels over levels), %zu outputs; lanes "
+                 "%" PRIu64 ", scalar %" PRIu64 ", skipped %" PRIu64 ", fraction %" PRIu64
+                 "; failures %d\n",
+                 seed, fpx_cpu_level_name(fpx_cpu_detect()), calls, vector_calls, outputs,
+                 all.lanes, all.scalar_lanes, all.skipped_lanes, all.fraction_lanes, failures);
+    if (fpx_cpu_detect() > FPX_CPU_SCALAR && *part == '\0') {
+        expect(all.lanes > all.scalar_lanes, "lanes stay in kernels");
+        expect(all.scalar_lanes > 0, "lanes go to the reference");
+        expect(all.skipped_lanes > 0, "lanes are skipped");
+        expect(all.fraction_lanes > 0 && all.fraction_lanes < all.lanes, "both forms of products");
+    }
+    for (int i = 0; i < POOLS; i++)
+        fpx_pool_free(pools[i]);
+    return failures > 0;
+}
