@@ -578,7 +578,8 @@ for name in ("e4m3", "e5m2", "e2m1", "e3m2", "e2m3", "e3m4"):
            cells)
 f = json.loads(works("formats", "binary8p3se", "--json", "-"))["formats"][0]
 expect("P3109: one zero, one NaN, two Inf", (f["finite_codes"], f["nan_codes"], f["inf_codes"]) == (253, 1, 2), f)
-refused("no such format", ["e99m1", "binary<K>p<P>"], "formats", "e99m1")
+refused("no such format", ["nonesuch", "binary<K>p<P>"], "formats", "nonesuch")
+refused("no such fields", ["e99m1", "2 to 16 bits"], "formats", "e99m1")
 
 # ---- the commands of README ----
 shutil.copy("y.npy", "weights.npy")
