@@ -196,8 +196,12 @@ fpx_status cli_blocks_quantize(const fpx_blocking *blocking, float amax, const f
     const matrix m = matrix_of(blocking, tensor->info);
     time_t last = time(NULL);
     strip_buffers b;
-    fpx_status status = reserve(&m, &b) ? FPX_OK : codes_out_of_memory(in, err);
+    fpx_status status = FPX_OK;
 
+    if (!reserve(&m, &b)) {
+        release(&b);
+        return codes_out_of_memory(in, err);
+    }
     for (size_t row = 0; row < m.rows && status == FPX_OK; row += m.strip) {
         const size_t rows = m.rows - row < m.strip ? m.rows - row : m.strip;
         const size_t grid_row = blocking->block[0] == 0 ? 0 : row / blocking->block[0];
@@ -220,7 +224,7 @@ fpx_status cli_blocks_quantize(const fpx_blocking *blocking, float amax, const f
 static fpx_status blocking_of(const cli_tensor *t, const cli_codes_in *in,
                               fpx_blocking *ret_blocking, fpx_error *err)
 {
-    fpx_blocking b;
+    fpx_blocking b = { .block = { 0, 0 } };
     int fits = fpx_blocking_find(t->block, &b) == FPX_OK && t->format.bits > 0 &&
                t->info->ndim >= 2 && t->info->count > 0 && !t->is_scaled;
 
@@ -288,7 +292,7 @@ fpx_status cli_blocks_dequantize(const fpx_format *to, const cli_tensor *tensor,
                                  const cli_codes_in *in, const cli_codes_out *out,
                                  cli_lost *ret_lost, fpx_error *err)
 {
-    fpx_blocking blocking;
+    fpx_blocking blocking = { .block = { 0, 0 } };
     strip_buffers b;
     time_t last = time(NULL);
     fpx_status status = blocking_of(tensor, in, &blocking, err);
@@ -297,10 +301,11 @@ fpx_status cli_blocks_dequantize(const fpx_format *to, const cli_tensor *tensor,
     if (status != FPX_OK)
         return status;
     const matrix m = matrix_of(&blocking, tensor->info);
-    status = reserve(&m, &b) ? FPX_OK : codes_out_of_memory(in, err);
-    if (status == FPX_OK)
-        status =
-            fpx_st_stream_read(tensor->stream, tensor->scales, 0, b.scales, m.scales_bytes, err);
+    if (!reserve(&m, &b)) {
+        release(&b);
+        return codes_out_of_memory(in, err);
+    }
+    status = fpx_st_stream_read(tensor->stream, tensor->scales, 0, b.scales, m.scales_bytes, err);
     for (size_t row = 0; row < m.rows && status == FPX_OK; row += m.strip) {
         const size_t rows = m.rows - row < m.strip ? m.rows - row : m.strip;
         const size_t grid_row = blocking.block[0] == 0 ? 0 : row / blocking.block[0];

@@ -70,6 +70,7 @@ static fpx_status write_tensor(void *context, const void *src, size_t bytes, fpx
 
 static cli_codes_in codes_of(const work *w, const fpx_format *format, cursor *c)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a plan is filled before it is run */
     (void)snprintf(c->label, sizeof c->label, "%.256s: tensor '%.128s'", w->from, c->info->name);
     const cli_codes_in in = { .name = c->label,
                               .format = *format,
@@ -222,7 +223,7 @@ static int is_asked(const work *w, const plan *p, char *found)
         if (strcmp(word, t->info->name) != 0 && fnmatch(word, t->info->name, 0) != 0)
             continue;
         asked = 1;
-        found[k] |= (char)(wanted ? 2 : 1);
+        found[k] = (char)(found[k] | (wanted ? 2 : 1));
     }
     return asked && wanted;
 }

@@ -100,6 +100,17 @@ static int is_several(const cli_option *o)
     return length > 3 && strcmp(o->value + length - 3, "...") == 0;
 }
 
+/* The row of this name; that without a name where there is none. */
+static size_t option_at(const cli_verb *verb, const char *name, size_t length)
+{
+    size_t k = 0;
+
+    while (verb->options[k].name != NULL && (strlen(verb->options[k].name) != length ||
+                                             strncmp(verb->options[k].name, name, length) != 0))
+        k++;
+    return k;
+}
+
 /* "--name value", "--name=value" or a switch; everything else is positional, "-" too. */
 static int parse(const cli_verb *verb, int argc, char **argv, cli_args *args)
 {
@@ -107,7 +118,8 @@ static int parse(const cli_verb *verb, int argc, char **argv, cli_args *args)
 
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
-        size_t k = 0, length = strcspn(word, "=");
+        const size_t length = strcspn(word, "=");
+        const size_t k = option_at(verb, word, length);
 
         if (word[0] != '-' || word[1] == '\0' || only_positional) {
             if (args->npositional == verb->max_positional)
@@ -119,9 +131,6 @@ static int parse(const cli_verb *verb, int argc, char **argv, cli_args *args)
             only_positional = 1;
             continue;
         }
-        while (verb->options[k].name != NULL && (strlen(verb->options[k].name) != length ||
-                                                 strncmp(verb->options[k].name, word, length) != 0))
-            k++;
         if (verb->options[k].name == NULL)
             return cli_usage(verb->name, "unknown option %.*s", (int)length, word);
         if (args->option[k] != NULL && !is_several(&verb->options[k]))

@@ -183,9 +183,9 @@ static fpx_status report(const quantizing *q, const char *name, double scale, fp
         json_t *const one = cli_loss_json(q->loss, scale);
         if (json_object_set_new(one, "name", json_string(name)) != 0 ||
             json_object_set_new(one, "scale", json_real(scale)) != 0 ||
-            (q->scale_amax &&
-             json_object_set_new(one, "amax_left_out",
-                                 json_integer((json_int_t)(q->loss->nan + q->loss->inf))) != 0) ||
+            (q->scale_amax && json_object_set_new(one, "amax_left_out",
+                                                  json_integer((json_int_t)q->loss->nan +
+                                                               (json_int_t)q->loss->inf)) != 0) ||
             json_array_append_new(q->results, one) != 0)
             return fpx_error_set(err, FPX_ENOMEM,
                                  "%s: its counts fit no JSON (a name without UTF-8, or no memory)",

@@ -110,7 +110,7 @@ static void store_d(const mma_tile *tile)
                                         .nan = FPX_NAN_POSITIVE,
                                         .nan_code = model->nan_code };
     const size_t width = job->kernels->width, size = fpx_format_size(&model->format);
-    const float *const out = tile->state + job->schedule.result * MMA_ROWS * width;
+    const float *const out = tile->state + (size_t)job->schedule.result * MMA_ROWS * width;
     unsigned char codes[TILE * sizeof(uint32_t)];
 
     (void)fpx_encode_f32(&conversion, 1.0f, out, codes, tile->rows * width); /* exact */
@@ -132,7 +132,8 @@ static void run_ops(mma_tile *tile)
 
         switch ((enum mma_op_kind)op->kind) {
         case MMA_OP_ZERO:
-            memset(tile->state + op->to * MMA_ROWS * width, 0, tile->rows * width * sizeof(float));
+            memset(tile->state + (size_t)op->to * MMA_ROWS * width, 0,
+                   tile->rows * width * sizeof(float));
             memset(tile->dead[op->to], 0, sizeof tile->dead[op->to]);
             break;
         case MMA_OP_BLOCK:

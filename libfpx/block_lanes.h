@@ -53,7 +53,7 @@ static inline void encode_group(const block_encoder *e, const vf q[4], uint8_t *
     vi magnitudes[2];
     vi signs[2];
 
-    for (int pair = 0; pair < 2; pair++) {
+    for (size_t pair = 0; pair < 2; pair++) {
         const vf x = q[2 * pair];
         const vf y = q[2 * pair + 1];
         magnitudes[pair] = half_mul_high(

@@ -61,7 +61,7 @@ static inline vi vi_max_across(const vi m[LANES])
 {
     vi four[4]; /* each quarter: candidates of m[4 i] to m[4 i + 3] */
 
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; i < 4; i++)
         four[i] = vi_max_of_halves(vi_max_of_pairs(m[4 * i], m[4 * i + 1]),
                                    vi_max_of_pairs(m[4 * i + 2], m[4 * i + 3]));
     return vi_max_of_quarters(vi_max_of_quarters(four[0], four[1]),
