@@ -56,7 +56,7 @@ fpx_status fpx_gemm_f32(const fpx_gemm_call *call, const float *a, const float *
 fpx_status fpx_gemm_f64(const fpx_gemm_call *call, const double *a, const double *b, double *d,
                         void *scratch, fpx_pool *pool);
 
-/* The name of the micro-kernel that a call of this level runs ("scalar", "avx2"). */
+/* The name of the micro-kernel that a call of this level runs ("scalar", "avx2", "avx512"). */
 const char *fpx_gemm_kernel_name(fpx_cpu_level level);
 
 /* The processor whose kernels OpenBLAS runs: "Haswell"; NULL: there is no OpenBLAS. Loads it. */
