@@ -247,15 +247,16 @@ static uint64_t aligned_block(const fpx_mma_model *model, mma_line a, mma_line b
 }
 
 /* x y exactly: significands of 57 bits, in halves of 32. */
-static void add_product(mma_long *sum, const mma_number *x, const mma_number *y)
+static void add_product(fpx_accumulator *sum, const mma_number *x, const mma_number *y)
 {
     const int negative = x->negative != y->negative;
     const uint64_t half = UINT32_MAX;
 
     for (int i = 0; i < 2; i++) {
         for (int j = 0; j < 2; j++)
-            mma_long_add(sum, negative, (x->m >> 32 * i & half) * (y->m >> 32 * j & half),
-                         x->q + y->q + 32 * (i + j));
+            fpx_accumulator_add_number(sum, negative,
+                                       (x->m >> 32 * i & half) * (y->m >> 32 * j & half),
+                                       x->q + y->q + 32 * (i + j));
     }
 }
 
@@ -263,12 +264,13 @@ static uint64_t exact_block(const fpx_mma_model *model, mma_line a, mma_line b,
                             const mma_span *span, size_t first, size_t count, mma_acc acc)
 {
     const mma_number c = mma_number_of(acc.format, acc.code);
-    mma_long sum = { { 0 } };
+    fpx_accumulator sum;
     mma_special special = { 0, 0, 0 };
     uint64_t code = 0;
 
     mma_special_add(&special, c.kind, c.negative);
-    mma_long_add(&sum, c.negative, c.m, c.q);
+    fpx_accumulator_clear(&sum);
+    fpx_accumulator_add_number(&sum, c.negative, c.m, c.q);
     for (size_t t = first; t < first + count; t++) {
         const element x = element_at(model, a, k_of(span, t));
         const element y = element_at(model, b, k_of(span, t));
@@ -276,7 +278,7 @@ static uint64_t exact_block(const fpx_mma_model *model, mma_line a, mma_line b,
         if (x.x.m != 0 && y.x.m != 0)
             add_product(&sum, &x.x, &y.x);
     }
-    return mma_special_code(&special, model, &code) ? code : mma_long_round(model, &sum);
+    return mma_special_code(&special, model, &code) ? code : mma_round_sum(model, &sum);
 }
 
 /* IEEE 754's operation, rounded into the model's format; NaN is the model's. */

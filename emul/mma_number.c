@@ -1,5 +1,5 @@
 /* mma_number.c - numbers of the matrix-unit reference: decoding by fpx_format_value, which is exact for every format;
- * sums in two's complement; rounding by the definition. */
+ * rounding by the definition. */
 #include "mma_number.h"
 
 #include <string.h>
@@ -116,51 +116,11 @@ uint64_t mma_round(const fpx_mma_model *model, int negative, uint64_t m, int sti
     return (uint64_t)negative << (f->bits - 1) | code;
 }
 
-void mma_long_add(mma_long *sum, int negative, uint64_t m, int q)
+uint64_t mma_round_sum(const fpx_mma_model *model, const fpx_accumulator *sum)
 {
-    const unsigned at = (unsigned)(q - MMA_LONG_LOWEST);
-    const unsigned shift = at % 64;
-    const uint64_t part[2] = { m << shift, shift == 0 ? 0 : m >> (64 - shift) };
-    uint64_t carry = 0;
+    uint64_t m;
+    int q, sticky;
+    const int negative = fpx_accumulator_leading(sum, &m, &q, &sticky);
 
-    for (size_t i = 0; at / 64 + i < MMA_LONG_WORDS && (i < 2 || carry != 0); i++) {
-        uint64_t *const word = &sum->word[at / 64 + i];
-        const uint64_t term = i < 2 ? part[i] : 0;
-        const uint64_t one = negative ? *word - term : *word + term;
-        const uint64_t both = negative ? one - carry : one + carry;
-        carry = negative ? (one > *word) | (both > one) : (one < *word) | (both < one);
-        *word = both;
-    }
-}
-
-static void long_negate(mma_long *sum)
-{
-    uint64_t carry = 1;
-
-    for (size_t i = 0; i < MMA_LONG_WORDS; i++) {
-        sum->word[i] = ~sum->word[i] + carry;
-        carry = carry != 0 && sum->word[i] == 0;
-    }
-}
-
-uint64_t mma_long_round(const fpx_mma_model *model, mma_long *sum)
-{
-    const int negative = (int)(sum->word[MMA_LONG_WORDS - 1] >> 63);
-    size_t top = MMA_LONG_WORDS;
-    uint64_t below = 0;
-
-    if (negative)
-        long_negate(sum);
-    while (top > 1 && sum->word[top - 1] == 0)
-        top--;
-
-    /* The 64 bits from the highest one down, and whether anything is below. */
-    const uint64_t high = sum->word[top - 1];
-    const int up = high == 0 ? 0 : 63 - mma_top_bit(high);
-    const uint64_t next = top > 1 ? sum->word[top - 2] : 0;
-    const uint64_t m = up == 0 ? high : high << up | next >> (64 - up);
-    below = up == 0 ? next : next << up;
-    for (size_t i = 0; i + 2 < top; i++)
-        below |= sum->word[i];
-    return mma_round(model, negative, m, below != 0, MMA_LONG_LOWEST + 64 * (int)(top - 1) - up);
+    return mma_round(model, negative, m, sticky, q);
 }

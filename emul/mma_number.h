@@ -1,4 +1,4 @@
-/* mma_number.h - exact numbers of the matrix-unit reference: elements, sums of any length, the last rounding.
+/* mma_number.h - exact numbers of the matrix-unit reference: elements, specials, the last rounding.
  * Integers only, so that neither the compiler nor the floating-point environment can touch a bit. */
 #ifndef FPX_MMA_NUMBER_H
 #define FPX_MMA_NUMBER_H
@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <fpx/exact.h>
 #include <fpx/mma.h>
 
 enum mma_kind { MMA_FINITE, MMA_INF, MMA_NAN };
@@ -44,18 +45,7 @@ int mma_special_code(const mma_special *special, const fpx_mma_model *model, uin
  * sticky, m has 60 bits or more. */
 uint64_t mma_round(const fpx_mma_model *model, int negative, uint64_t m, int sticky, int q);
 
-/* A fixed-point number wide enough for any sum of fewer than 2^64 products of two scaled elements of any format: float64
- * products lie between 2^-2148 and 2^2048, two scales of 8 exponent bits move that by 2^+-254. */
-enum { MMA_LONG_WORDS = 88, MMA_LONG_LOWEST = -2560 };
-
-typedef struct mma_long {
-    uint64_t
-        word[MMA_LONG_WORDS]; /* two's complement, lowest first, in units of 2^MMA_LONG_LOWEST */
-} mma_long;
-
-void mma_long_add(mma_long *sum, int negative, uint64_t m, int q);
-
-/* The model's last conversion of the sum. */
-uint64_t mma_long_round(const fpx_mma_model *model, mma_long *sum);
+/* The model's last conversion of an exact sum. */
+uint64_t mma_round_sum(const fpx_mma_model *model, const fpx_accumulator *sum);
 
 #endif /* FPX_MMA_NUMBER_H */

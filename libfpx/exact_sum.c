@@ -8,7 +8,7 @@
 
 enum {
     WORDS = FPX_ACCUMULATOR_WORDS,
-    LOWEST = -2176, /* the exponent of bit 0 */
+    LOWEST = FPX_ACCUMULATOR_LOWEST,
     SEEN_NAN = 1,
     SEEN_INVALID = 2,
     SEEN_INF = 4,
@@ -61,6 +61,11 @@ static void add_number(fpx_accumulator *sum, int negative, fpx_u128 m, int q)
 
     sum->seen |= SEEN_NUMBER;
     add_at(sum, negative, place / 64, part);
+}
+
+void fpx_accumulator_add_number(fpx_accumulator *sum, int negative, uint64_t m, int q)
+{
+    add_number(sum, negative, m, q);
 }
 
 static void add_inf(fpx_accumulator *sum, int negative)
@@ -142,6 +147,17 @@ static fpx_exact number_of(const fpx_accumulator *sum)
     x.m = (fpx_u128)high << 64 | low | (rest != 0);
     x.q = LOWEST + 64 * (top - 1) - up;
     return x;
+}
+
+int fpx_accumulator_leading(const fpx_accumulator *sum, uint64_t *ret_m, int *ret_q,
+                            int *ret_sticky)
+{
+    const fpx_exact x = number_of(sum);
+
+    *ret_m = (uint64_t)(x.m >> 64);
+    *ret_q = x.q + 64;
+    *ret_sticky = (uint64_t)x.m != 0;
+    return x.negative;
 }
 
 /* Zeros of one sign keep it; others cancel. */

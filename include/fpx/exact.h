@@ -18,9 +18,9 @@
 extern "C" {
 #endif
 
-/* Bits 2^-2176 to 2^2175, two's complement, lowest word first: products of float64 reach from 2^-2148 to 2^2048, and
- * 2^64 of them carry 64 bits further. */
-enum { FPX_ACCUMULATOR_WORDS = 68 };
+/* Bits 2^-2560 to 2^3071, two's complement, lowest word first: products of float64 reach from 2^-2148 to 2^2048, two
+ * scales of 8 exponent bits move that by 2^+-254, and 2^64 of them carry 64 bits further. */
+enum { FPX_ACCUMULATOR_WORDS = 88, FPX_ACCUMULATOR_LOWEST = -2560 };
 
 /* Plain data: may be copied, compared after fpx_accumulator_clear and sums of the same terms. */
 typedef struct fpx_accumulator {
@@ -37,8 +37,16 @@ void fpx_accumulator_add(fpx_accumulator *sum, const fpx_format *format, uint64_
 void fpx_accumulator_add_product(fpx_accumulator *sum, const fpx_format *a_format, uint64_t a,
                                  const fpx_format *b_format, uint64_t b);
 
+/* sum += (-1)^negative m 2^q. FPX_ACCUMULATOR_LOWEST <= q, and q at most 2944: all 64 bits of m have a place. */
+void fpx_accumulator_add_number(fpx_accumulator *sum, int negative, uint64_t m, int q);
+
 /* sum += other: partial sums of threads meet here. */
 void fpx_accumulator_merge(fpx_accumulator *sum, const fpx_accumulator *other);
+
+/* The sum of the numbers seen, specials aside, as (-1)^(returned) (*ret_m + rest) 2^(*ret_q) with 0 <= rest < 1, rest > 0
+ * where *ret_sticky; *ret_m has its highest bit set, or is 0 with a sum of 0. For a rounding of one's own. */
+int fpx_accumulator_leading(const fpx_accumulator *sum, uint64_t *ret_m, int *ret_q,
+                            int *ret_sticky);
 
 /* The sum rounded into conversion's format; random: for FPX_SR, else ignored. ret_flags may be NULL, else it gets
  * enum fpx_flags of fpx/arith.h (inexact, overflow, underflow, invalid). conversion is valid

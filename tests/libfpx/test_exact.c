@@ -203,6 +203,31 @@ START_TEST(test_carry_through_ones)
 }
 END_TEST
 
+/* 3 2^-2560 - 2^2944: every bit between is set in two's complement; the magnitude is 2^2944 less a little. */
+START_TEST(test_leading)
+{
+    fpx_accumulator sum;
+    uint64_t m = 7;
+    int q = 0;
+    int sticky = 9;
+
+    fpx_accumulator_clear(&sum);
+    ck_assert_int_eq(fpx_accumulator_leading(&sum, &m, &q, &sticky), 0);
+    ck_assert_uint_eq(m, 0);
+    ck_assert_int_eq(sticky, 0);
+    fpx_accumulator_add_number(&sum, 1, 1, 2944);
+    ck_assert_int_eq(fpx_accumulator_leading(&sum, &m, &q, &sticky), 1);
+    ck_assert_uint_eq(m, UINT64_C(1) << 63);
+    ck_assert_int_eq(q, 2944 - 63);
+    ck_assert_int_eq(sticky, 0);
+    fpx_accumulator_add_number(&sum, 0, 3, FPX_ACCUMULATOR_LOWEST);
+    ck_assert_int_eq(fpx_accumulator_leading(&sum, &m, &q, &sticky), 1);
+    ck_assert_uint_eq(m, UINT64_MAX);
+    ck_assert_int_eq(q, 2943 - 63);
+    ck_assert_int_eq(sticky, 1);
+}
+END_TEST
+
 /* A row of a matrix against a column: strides in elements. */
 START_TEST(test_strides)
 {
@@ -246,6 +271,7 @@ int main(void)
     tcase_add_test(tcase, test_sums_are_exact);
     tcase_add_test(tcase, test_order_does_not_matter);
     tcase_add_test(tcase, test_carry_through_ones);
+    tcase_add_test(tcase, test_leading);
     tcase_add_test(tcase, test_strides);
     tcase_add_test(tcase, test_refused);
     suite_add_tcase(suite, tcase);
