@@ -217,6 +217,10 @@ fpx_status fpx_mma_preset_select(const fpx_mma_wish *wish, fpx_mma_preset *ret_p
 /* 1 where the preset's hardware takes A in format a and B in format b, else 0. */
 int fpx_mma_preset_takes(const fpx_mma_preset *preset, const fpx_format *a, const fpx_format *b);
 
+/* 1 where it takes scales of this format, one for `block` elements along k (NULL: none at all), else 0. */
+int fpx_mma_preset_takes_scales(const fpx_mma_preset *preset, const fpx_format *scale,
+                                size_t block);
+
 /* "hardware", "source", "definition", "custom". */
 const char *fpx_mma_provenance_name(fpx_mma_provenance provenance);
 
