@@ -81,8 +81,7 @@ static fpx_status out_of_memory(const work *w)
     return fpx_error_set(w->err, FPX_ENOMEM, "%s: out of memory", w->from);
 }
 
-/* The dtype that holds a format: its own, or unsigned integers of its size. */
-static const char *dtype_of(const fpx_format *format)
+const char *cli_tensor_dtype(const fpx_format *format)
 {
     const char *const own = fpx_st_dtype(format);
 
@@ -164,7 +163,7 @@ static void lay_out(work *w)
         *info = *p->tensor.info;
         if (!p->convert)
             continue;
-        info->dtype = dtype_of(&p->to.format);
+        info->dtype = cli_tensor_dtype(&p->to.format);
         if (p->to.block != NULL)
             w->infos[w->nout++] = (fpx_st_info){ .name = p->scales,
                                                  .dtype = p->to.scales_dtype,
