@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli.h"
 #include "codes_metadata.h"
 #include "codes_npy.h"
 #include "codes_piece.h"
@@ -22,6 +23,85 @@ static void finish_rows(void *context, size_t begin, size_t end, size_t worker)
                          end - begin, n, d + begin * n * fpx_format_size(&job->d_format), NULL);
 }
 
+/* Rows of A at a time, so that Ctrl-C is heard and progress is seen about once a second; a kernel decodes B for each
+ * strip anew, which is little beside STRIP rows. */
+static size_t strip_rows(const gemm_job *job, fpx_cpu_level level)
+{
+    enum { STRIP = 256 };
+    const fpx_mma_call *const call = &job->call;
+    const char *const kernel = fpx_mma_kernel_name(&job->unit.preset.model, call, level);
+    const int is_scalar = strcmp(kernel, "scalar") == 0;
+    const double products = is_scalar ? 4e6 : 4e9; /* in a second, about */
+    const double rows = products / ((double)call->n * (double)call->k);
+    const size_t least = is_scalar ? 1 : STRIP;
+
+    if (rows >= (double)call->m)
+        return call->m;
+    return rows > (double)least ? (size_t)rows : least;
+}
+
+/* The strips of one product are a batch whose B is shared. */
+static fpx_mma_call strip_of(const fpx_mma_call *product, size_t rows, size_t s)
+{
+    fpx_mma_call strips = *product;
+
+    strips.a.stride_batch = rows * product->a.stride_vector;
+    strips.a.scale_stride_batch = rows * product->a.scale_stride_vector;
+    strips.b.stride_batch = 0;
+    strips.b.scale_stride_batch = 0;
+    strips.stride_c_batch = rows * product->stride_c_row;
+    strips = fpx_mma_call_at(&strips, s);
+    strips.m = product->m - s * rows < rows ? product->m - s * rows : rows;
+    return strips;
+}
+
+static void add_shares(fpx_mma_shares *sum, const fpx_mma_shares *more)
+{
+    sum->lanes += more->lanes;
+    sum->scalar_lanes += more->scalar_lanes;
+    sum->skipped_lanes += more->skipped_lanes;
+    sum->fraction_lanes += more->fraction_lanes;
+    sum->scalar_outputs += more->scalar_outputs;
+}
+
+static fpx_status run_sums(gemm_job *job, void *scratch, fpx_pool *pool, fpx_cpu_level level,
+                           fpx_mma_shares *ret_shares, fpx_error *err)
+{
+    const fpx_mma_model *const model = &job->unit.preset.model;
+    const size_t rows = strip_rows(job, level), m = job->call.m;
+    const size_t strips = m / rows + (m % rows != 0);
+    const size_t row_bytes = job->call.n * fpx_format_size(&model->format);
+    const cli_codes_in d = { .name = job->words->out, .count = (uint64_t)job->batch * m };
+    time_t last = time(NULL);
+    fpx_mma_shares sum = { 0 };
+    fpx_status status = FPX_OK;
+
+    for (size_t p = 0; p < job->batch && status == FPX_OK; p++) {
+        const fpx_mma_call product = fpx_mma_call_at(&job->call, p);
+        for (size_t s = 0; s < strips && status == FPX_OK; s++) {
+            const fpx_mma_call strip = strip_of(&product, rows, s);
+            const size_t row = p * m + s * rows;
+            fpx_mma_shares shares = { 0 };
+            if (cli_interrupted())
+                return fpx_error_set(err, FPX_EINTERRUPTED, "interrupted; nothing is written");
+            status = fpx_mma_run(model, &strip, (unsigned char *)job->sums + row * row_bytes,
+                                 scratch, pool, level, &shares, err);
+            add_shares(&sum, &shares);
+            codes_progress(&d, row + strip.m, &last);
+        }
+    }
+    *ret_shares = sum;
+    return status;
+}
+
+/* Small products of a batch are one call, in which threads share all of them. */
+static int is_small(const gemm_job *job)
+{
+    const fpx_mma_call *const call = &job->call;
+
+    return (double)job->batch * (double)call->m * (double)call->n * (double)call->k < 4e6;
+}
+
 fpx_status gemm_job_run(gemm_job *job, fpx_pool *pool, fpx_cpu_level level,
                         fpx_mma_shares *ret_shares, fpx_error *err)
 {
@@ -33,7 +113,10 @@ fpx_status gemm_job_run(gemm_job *job, fpx_pool *pool, fpx_cpu_level level,
     if (scratch == NULL)
         return fpx_error_set(err, FPX_ENOMEM,
                              "A and B decoded: more than memory holds; multiply parts of them");
-    status = fpx_mma_run(model, &job->call, job->sums, scratch, pool, level, ret_shares, err);
+    if (is_small(job))
+        status = fpx_mma_run(model, &job->call, job->sums, scratch, pool, level, ret_shares, err);
+    else
+        status = run_sums(job, scratch, pool, level, ret_shares, err);
     if (status == FPX_OK && job->finishes) {
         status = fpx_mma_finish(&job->epilogue, job->sums, 0, 0, job->d, err); /* its checks */
         if (status == FPX_OK)

@@ -255,8 +255,6 @@ static fpx_status compute(gemm_job *job, size_t threads, effort *ret_effort, fpx
     e.seconds = seconds_now() - start;
     fpx_pool_free(pool);
     *ret_effort = e;
-    if (status == FPX_OK && cli_interrupted())
-        status = fpx_error_set(err, FPX_EINTERRUPTED, "interrupted; nothing is written");
     return status;
 }
 
@@ -303,7 +301,7 @@ const cli_verb verb_gemm = {
     "Scales of blocks go into the unit, those of whole tensors, a bias and another format of D "
     "follow\n"
     "its sums: docs/gemm.md.\n"
-    "example: fpx gemm a.npy b.npy -o d.npy --model hopper --a-format e4m3 --b-format e4m3",
+    "example: fpx gemm weights.npy weights.npy --trans-b -o product.npy --model ampere",
     options,
     2,
     2,

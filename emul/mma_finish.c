@@ -58,7 +58,8 @@ static uint64_t finished(const steps *s, uint64_t sum, size_t column)
     if (e->bias != NULL)
         y = operate(FPX_ARITH_ADD, &s->real, real, y, &e->bias_format,
                     fpx_format_code(&e->bias_format, e->bias, column));
-    y = operate(FPX_ARITH_MUL, &s->real, real, y, &fpx_fp32, code_of(e->scale_d));
+    if (e->scale_d != 1.0f) /* 1 changes nothing */
+        y = operate(FPX_ARITH_MUL, &s->real, real, y, &fpx_fp32, code_of(e->scale_d));
     return operate(FPX_ARITH_CONVERT, &e->to, real, y, real, 0);
 }
 
