@@ -244,15 +244,16 @@ save("a1.npy", "fp16", A[2])
 works("gemm", "a1.npy", "bb.npy", "-c", "cb.npy", "-o", "d.npy", "--model", model)
 expect("A shared", np.array_equal(load("d.npy", "fp32"), np.stack([one(A[2], B[p], C[p]) for p in range(3)])))
 
-# ---- large enough for strips: as one call would have it ----
-A, B = codes("fp16", 700, 90), codes("fp16", 90, 80)
-save("a.npy", "fp16", A), save("b.npy", "fp16", B)
-works("gemm", "a.npy", "b.npy", "-o", "d.npy", "--model", "ampere")
-works("gemm", "a.npy", "b.npy", "-o", "e.npy", "--model", "ampere", FPX_CPU="scalar")  # 4e6 products: two strips
-expect("strips", open("d.npy", "rb").read() == open("e.npy", "rb").read())
-whole = load("d.npy", "fp32")
-for rows in (slice(0, 2), slice(698, 700)):
-    expect("rows of strips", np.array_equal(whole[rows], exact("ampere/mma.sync/fp16-fp32", "fp32", ("fp16", A[rows]), ("fp16", B))))
+# ---- large enough for strips of rows: as one call would have it ----
+A, B, C = codes("fp16", 2, 620, 90), codes("fp16", 90, 80), codes("fp32", 2, 620, 80)
+save("a.npy", "fp16", A), save("b.npy", "fp16", B), save("c.npy", "fp32", C)
+for level in ("scalar", None):  # the scalar reference has two strips a product
+    works("gemm", "a.npy", "b.npy", "-c", "c.npy", "-o", "d.npy", "--model", "ampere", **({"FPX_CPU": level} if level else {}))
+    whole = load("d.npy", "fp32")
+    for p in range(2):
+        for rows in (slice(0, 1), slice(310, 311), slice(560, 561), slice(619, 620)):
+            expect(f"strips, {level}, product {p}, rows {rows}", np.array_equal(
+                whole[p, rows], exact("ampere/mma.sync/fp16-fp32", "fp32", ("fp16", A[p, rows]), ("fp16", B), ("fp32", C[p, rows]))))
 
 # ---- block scales: files of their own ----
 for model, fa, fb, scale, block, k in (("blackwell/tcgen05/mxf8f6f4-fp32", "e4m3", "e2m1", "e8m0", 32, 80),
