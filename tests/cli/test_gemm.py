@@ -345,7 +345,7 @@ gemm("hopper/wgmma", A, B)
 sums = load("d.npy", "fp32")
 save("bias.npy", "fp32", bias), save("bias16.npy", "bf16", bias >> 16)
 half, third = int(f32(0.375).view(np.uint32)), f32(1 / 3)
-np.save("s.npy", np.array([third]))
+np.save("s.npy", third)
 for out, rounding, overflow, scale, with_bias in (
         ("bf16", None, None, None, True), ("fp16", "rz", None, "0.375", True), ("e4m3", None, None, None, False),
         ("e5m2", "ru", "none", "0.375", True), ("e2m1", "rd", None, None, True), ("fp32", None, None, "0.375", False),
@@ -371,6 +371,11 @@ sums = exact("hopper/mma.sync/fp8-fp32", "fp32", *[("e4m3", np.frombuffer(q[t][2
 S = [int(f32(1 / 2.7).view(np.uint32))] * 2 + [int(f32(1.5).view(np.uint32))]
 want = np.array([[finished("fp32", int(v), S, None, "bf16", 0, 2) for v in row] for row in sums], np.uint16)
 d, metadata = read_st("d.safetensors")
+x3 = np.array([[[-0.0] * 16 + [6.0] + [0.0] * 15]], f32) * f32(448)  # an amax of 2688 is a factor of 1, which has its step
+write_st("one.safetensors", {"a": ("F32", (1, 32), x3.tobytes()), "b": ("F32", (1, 32), (x3 * 0 - x3).tobytes())})
+works("quantize", "one.safetensors", "-o", "oneq.safetensors", "--block", "nvfp4-te")
+works("gemm", "oneq.safetensors:a", "oneq.safetensors:b", "--trans-b", "-o", "d.npy", "--model", "blackwell", "--json", "j.json")
+expect("a factor of 1 is one", json.load(open("j.json"))["epilogue"]["scale_a"] == 1.0 and np.load("d.npy").tolist() == [[-2688.0**2]], np.load("d.npy"))
 expect("scales of quantize --scale, D as a tensor", d == {"y": ("BF16", (6, 10), want.tobytes())} and
        metadata.get("fpx.scale.y") == "1.5", (d, metadata))
 works("dequantize", "d.safetensors", "-o", "back.safetensors", "--to", "fp32")
@@ -478,6 +483,9 @@ refused("two outputs in one", ["x.npy"], *good, "--json", "x.npy")
 refused("two in standard output", ["both"], "a.npy", "b.npy", "-o", "-", "--model", "ampere", "--json", "-")
 refused("two from standard input", ["both"], "-", "-", "-o", "x.npy", "--model", "ampere")
 refused("no folder", ["no/x.npy"], "a.npy", "b.npy", "-o", "no/x.npy", "--model", "ampere")
+write_st("tiny.safetensors", {"a": ("F8_E4M3", (2, 33), bytes(66))}, {"fpx.scale.a": "1e-40"})
+refused("a scale whose reciprocal is beyond float32", ["tiny.safetensors", "reciprocal"], "tiny.safetensors", "tiny.safetensors", "-o",
+        "x.npy", "--trans-b", "--model", "hopper")
 refused("no such tensor", ["q.safetensors", "'c'", "a"], "q.safetensors:c", "q.safetensors:b", "-o", "x.npy", "--model", "hopper")
 refused("which tensor", ["q.safetensors", "2 tensors", "A", ":TENSOR"], "q.safetensors", "q.safetensors:b", "-o", "x.npy", "--model", "hopper")
 refused("a tensor of another format", ["e5m2", "e4m3"], "q.safetensors:a", "q.safetensors:b", "-o", "x.npy", "--model", "hopper", "--a-format", "e5m2")
