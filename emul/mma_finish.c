@@ -1,7 +1,9 @@
-/* mma_finish.c - from sums to what a library returns, by arithmetic on codes: no floating-point environment. */
+/* mma_finish.c - from sums to what a library returns: float32 sums by float32's own operations, others by arithmetic on
+ * codes. */
 #include <string.h>
 
 #include <fpx/arith.h>
+#include <fpx/cpu.h>
 #include <fpx/mma_finish.h>
 
 static uint64_t code_of(float x)
@@ -76,6 +78,63 @@ static fpx_status check(const fpx_mma_epilogue *e, fpx_error *err)
     return FPX_OK;
 }
 
+/* Of columns: whole ones are worked on, whatever is in them, so that loops have a length that compilers know. */
+enum { CHUNK = 256 };
+
+static int is_float32(const fpx_mma_epilogue *e)
+{
+    float none;
+
+    return fpx_format_equal(&e->sums, &fpx_fp32) &&
+           (e->bias == NULL || fpx_decode_f32(&e->bias_format, 1.0f, "", &none, 0) == FPX_OK);
+}
+
+/* Up to CHUNK columns of a row. With IEEE 754's operations and NaN as it comes; the sign of NaN is taken away at the end. */
+static void finish_floats(const steps *s, const void *sums, size_t column, size_t n, void *dst)
+{
+    const fpx_mma_epilogue *const e = s->epilogue;
+    const uint32_t alpha_code = (uint32_t)s->alpha;
+    const size_t bias_size = e->bias == NULL ? 0 : fpx_format_size(&e->bias_format);
+    float x[CHUNK] = { 0 }, bias[CHUNK] = { 0 }, alpha;
+
+    memcpy(&alpha, &alpha_code, sizeof alpha);
+    memcpy(x, sums, n * sizeof *x);
+    /* sum * alpha + (+0), rounded once: +0 where a factor is zero; a product that underflows keeps its sign. */
+    for (size_t i = 0; i < CHUNK; i++) {
+        const float product = x[i] * alpha;
+        x[i] = product == 0.0f && (x[i] == 0.0f || alpha == 0.0f) ? 0.0f : product;
+    }
+    if (e->bias != NULL) {
+        (void)fpx_decode_f32(&e->bias_format, 1.0f,
+                             (const unsigned char *)e->bias + column * bias_size, bias, n);
+        for (size_t i = 0; i < CHUNK; i++)
+            x[i] += bias[i];
+    }
+    if (e->scale_d != 1.0f) {
+        for (size_t i = 0; i < CHUNK; i++)
+            x[i] *= e->scale_d;
+    }
+    for (size_t i = 0; i < CHUNK; i++)
+        x[i] = x[i] == x[i] ? x[i] : __builtin_nanf("");
+    (void)fpx_encode_f32(&e->to, 1.0f, x, dst, n);
+}
+
+static void finish_rows(const steps *s, const void *sums, size_t rows, size_t columns,
+                        unsigned char *dst)
+{
+    const size_t size = fpx_format_size(&s->epilogue->to.format);
+    const fpx_fpenv saved = fpx_fpenv_enter();
+
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < columns; j += CHUNK) {
+            const size_t at = i * columns + j;
+            finish_floats(s, (const unsigned char *)sums + at * sizeof(float), j,
+                          columns - j < CHUNK ? columns - j : CHUNK, dst + at * size);
+        }
+    }
+    fpx_fpenv_leave(saved);
+}
+
 fpx_status fpx_mma_finish(const fpx_mma_epilogue *epilogue, const void *sums, size_t rows,
                           size_t columns, void *dst, fpx_error *err)
 {
@@ -92,6 +151,10 @@ fpx_status fpx_mma_finish(const fpx_mma_epilogue *epilogue, const void *sums, si
         .alpha = operate(FPX_ARITH_MUL, &single, &fpx_fp32, code_of(epilogue->scale_a), &fpx_fp32,
                          code_of(epilogue->scale_b)),
     };
+    if (is_float32(epilogue)) {
+        finish_rows(&s, sums, rows, columns, dst);
+        return FPX_OK;
+    }
     for (size_t i = 0; i < rows; i++) {
         for (size_t j = 0; j < columns; j++, to += size) {
             const uint64_t sum = fpx_format_code(&epilogue->sums, sums, i * columns + j);
