@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <fpx/convert.h>
 
@@ -41,8 +42,13 @@ fpx_status op_attr_gemm(const fpx_call *call, const op_dims *dims, fpx_error *er
         require(call, call->attr.gemm.trans_a <= 1 && call->attr.gemm.trans_b <= 1,
                 "trans_a and trans_b are 0 or 1", err);
 
-    return status != FPX_OK ? status
-                            : check_leaf(call, call->attr.gemm.leaf, 'K', dims->of['K' - 'A'], err);
+    if (status != FPX_OK)
+        return status;
+    if (memchr(call->attr.gemm.unit, '\0', FPX_UNIT_MAX) == NULL)
+        return op_pattern_refuse(call, err, "the unit's name is not terminated");
+    if (call->attr.gemm.unit[0] != '\0' && call->attr.gemm.leaf != 0)
+        return op_pattern_refuse(call, err, "a unit sums without leaves: leaf must be 0");
+    return check_leaf(call, call->attr.gemm.leaf, 'K', dims->of['K' - 'A'], err);
 }
 
 fpx_status op_attr_rmsnorm(const fpx_call *call, const op_dims *dims, fpx_error *err)

@@ -62,7 +62,7 @@ extern const bench_area bench_formats, bench_blocks, bench_elemfn, bench_gemm, b
 /* ---- bench_steps.c: training runs as jobs ---- */
 typedef struct bench_model {
     const char *name;
-    unsigned width, layers, heads, hidden, sequence, batch;
+    unsigned width, layers, heads, hidden, sequence, batch, vocabulary;
 } bench_model;
 
 typedef struct bench_runs bench_runs;

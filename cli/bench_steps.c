@@ -42,15 +42,15 @@ static fpx_status write_experiment(const char *path, const bench_model *m, fpx_e
     int failed = f == NULL;
 
     if (f != NULL) {
-        failed =
-            fprintf(f,
-                    "name: bench\n"
-                    "model: {width: %u, layers: %u, heads: %u, hidden: %u, vocabulary: 256, "
-                    "activation: swiglu}\n"
-                    "data: {corpus: corpus.txt, sequence: %u, batch: %u, validation: 0.0}\n"
-                    "optimizer: {learning_rate: 0.001, warmup: 10}\n"
-                    "steps: %d\nseed: 1\nrecipe: fp32\n",
-                    m->width, m->layers, m->heads, m->hidden, m->sequence, m->batch, STEPS) < 0;
+        failed = fprintf(f,
+                         "name: bench\n"
+                         "model: {width: %u, layers: %u, heads: %u, hidden: %u, vocabulary: %u, "
+                         "activation: swiglu}\n"
+                         "data: {corpus: corpus.txt, sequence: %u, batch: %u, validation: 0.0}\n"
+                         "optimizer: {learning_rate: 0.001, warmup: 10}\n"
+                         "steps: %d\nseed: 1\nrecipe: fp32\n",
+                         m->width, m->layers, m->heads, m->hidden, m->vocabulary, m->sequence,
+                         m->batch, STEPS) < 0;
         failed |= fclose(f) != 0;
     }
     return failed ? fpx_error_set(err, FPX_EIO, "%s: cannot be written", path) : FPX_OK;

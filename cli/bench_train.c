@@ -5,12 +5,14 @@
 #include "bench.h"
 #include "bench_matmul.h"
 
-/* The default experiment's model, and one whose products are as large as small GPUs' tests use. */
-static const bench_model models[] = { { "default", 128, 2, 4, 352, 64, 4 },
-                                      { "width-256", 256, 4, 4, 704, 256, 4 } };
+/* The default experiment's model, and two that other trainers were measured with. */
+static const bench_model models[] = { { "default", 128, 2, 4, 352, 64, 4, 256 },
+                                      { "width-256", 256, 4, 4, 704, 256, 4, 512 },
+                                      { "width-384", 384, 6, 6, 1024, 256, 4, 4096 } };
 static const bench_run recipes[] = { { "fp32", "fp32", NULL, 0 },
                                      { "bf16", "bf16", NULL, 0 },
-                                     { "fp8", "fp8", NULL, 0 } };
+                                     { "fp8", "fp8", NULL, 0 },
+                                     { "fp8-hopper", "fp8-hopper", NULL, 0 } };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 
 static void add_rates(bench *b, const bench_model *m, const bench_job *jobs, double step_flops,

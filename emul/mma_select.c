@@ -4,6 +4,8 @@
 
 #include <fpx/mma.h>
 
+enum { WORD = 64 }; /* longer than any name or value */
+
 fpx_status fpx_mma_preset_find(const char *name, fpx_mma_preset *ret_preset, fpx_error *err)
 {
     fpx_mma_preset p;
@@ -15,6 +17,46 @@ fpx_status fpx_mma_preset_find(const char *name, fpx_mma_preset *ret_preset, fpx
         }
     }
     return fpx_error_set(err, FPX_EINVAL, "no matrix unit is named %.80s", name);
+}
+
+/* Changes "FIELD=VALUE,FIELD=VALUE". */
+static fpx_status change(fpx_mma_model *model, const char *changes, fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+
+    while (status == FPX_OK && *changes != '\0') {
+        const size_t length = strcspn(changes, ","), name = strcspn(changes, "=,");
+        char field[WORD], value[WORD];
+
+        if (name == length || name >= WORD || length - name > WORD)
+            return fpx_error_set(err, FPX_EINVAL, "'%.*s': a change is FIELD=VALUE",
+                                 (int)(length < WORD ? length : WORD), changes);
+        (void)snprintf(field, sizeof field, "%.*s", (int)name, changes);
+        (void)snprintf(value, sizeof value, "%.*s", (int)(length - name - 1), changes + name + 1);
+        status = fpx_mma_field_parse(model, field, value, err);
+        changes += length + (changes[length] == ',');
+    }
+    return status == FPX_OK ? fpx_mma_model_check(model, err) : status;
+}
+
+fpx_status fpx_mma_preset_parse(const char *text, fpx_mma_preset *ret_preset, fpx_error *err)
+{
+    const size_t length = strcspn(text, ",");
+    char name[FPX_MMA_NAME_MAX];
+    fpx_mma_preset p;
+    fpx_status status;
+
+    (void)snprintf(name, sizeof name, "%.*s", (int)(length < WORD ? length : WORD), text);
+    status = fpx_mma_preset_find(length < sizeof name ? name : text, &p, err);
+    if (status == FPX_OK && text[length] != '\0') {
+        status = change(&p.model, text + length + 1, err);
+        (void)snprintf(p.model.name, sizeof p.model.name, "%.*s", FPX_MMA_NAME_MAX - 1, text);
+        p.provenance = FPX_MMA_CUSTOM;
+        p.source = "a known unit with changes";
+    }
+    if (status == FPX_OK)
+        *ret_preset = p;
+    return status;
 }
 
 /* 1 where the list of words has this one. */

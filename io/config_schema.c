@@ -63,11 +63,21 @@ static const cyaml_schema_field_t rule_fields[] = {
 static const cyaml_schema_value_t rule_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, fpx_rule,
                                                                       rule_fields) };
 
+static const cyaml_schema_field_t unit_rule_fields[] = {
+    TEXT(fpx_unit_rule, layer), TEXT(fpx_unit_rule, op), TEXT(fpx_unit_rule, role),
+    TEXT(fpx_unit_rule, unit),  CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t unit_rule_schema = { CYAML_VALUE_MAPPING(
+    CYAML_FLAG_DEFAULT, fpx_unit_rule, unit_rule_fields) };
+
 static const cyaml_schema_field_t recipe_fields[] = {
     TEXT(fpx_recipe, name),
     TEXT(fpx_recipe, source),
     CYAML_FIELD_SEQUENCE_COUNT("rules", CYAML_FLAG_POINTER, fpx_recipe, rules, nrules, &rule_schema,
                                0, MAX_RULES),
+    CYAML_FIELD_SEQUENCE_COUNT("units", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, fpx_recipe, units,
+                               nunits, &unit_rule_schema, 0, MAX_RULES),
     CYAML_FIELD_END,
 };
 

@@ -72,6 +72,24 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
     return index;
 }
 
+/* A product's unit, if the recipe names one; a unit sums without leaves. */
+static fpx_status set_unit(build *b, fpx_program_op *op)
+{
+    const char *unit = NULL, *const slash = strrchr(op->name, '/');
+    const char *const site = op->layer < 0 ? op->name : strchr(op->name, '/') + 1;
+    char name[FPX_NAME_MAX];
+    fpx_status status;
+
+    (void)snprintf(name, sizeof name, "%.*s", (int)(slash - site), site);
+    status =
+        fpx_recipe_unit(b->recipe, op->layer, name, (fpx_role)op->role, b->used, &unit, b->err);
+    if (status == FPX_OK && unit != NULL) {
+        memcpy(op->attr.gemm.unit, unit, strlen(unit) + 1);
+        op->attr.gemm.leaf = 0;
+    }
+    return status;
+}
+
 void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *site,
               const char *suffix, const uint32_t *in, const uint32_t *out, const fpx_attr *attr)
 {
@@ -87,6 +105,8 @@ void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *
         op.out[op.nout] = out[op.nout];
     if (attr != NULL)
         op.attr = *attr;
+    if (kind == FPX_OP_GEMM && (b->status = set_unit(b, &op)) != FPX_OK)
+        return;
     b->status = fpx_program_add_op(b->program, &op, &index, b->err);
 }
 
@@ -304,12 +324,16 @@ static fpx_status check_shape(const fpx_experiment *e, const shape *s, fpx_error
 
 static fpx_status check_rules_used(const build *b, fpx_error *err)
 {
-    for (unsigned i = 0; i < b->recipe->nrules; i++)
+    const unsigned nrules = b->recipe->nrules;
+
+    for (unsigned i = 0; i < nrules + b->recipe->nunits; i++)
         if (!b->used[i])
             return fpx_error_set(err, FPX_EINVAL,
-                                 "recipe %s: rule %u matches nothing that an earlier rule leaves: "
-                                 "remove it, or mend its layer, op, role or tensor",
-                                 b->recipe->name, i + 1);
+                                 "recipe %s: %s %u matches nothing that an earlier one leaves: "
+                                 "remove it, or mend its layer, op, role%s",
+                                 b->recipe->name, i < nrules ? "rule" : "unit",
+                                 i < nrules ? i + 1 : i - nrules + 1,
+                                 i < nrules ? " or tensor" : "");
     return FPX_OK;
 }
 
@@ -367,7 +391,7 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
     fpx_model *m = calloc(1, sizeof *m);
     build *b = calloc(1, sizeof *b);
     block *blocks = calloc(c->layers + 1, sizeof *blocks);
-    unsigned char *used = calloc(recipe->nrules + 1, 1);
+    unsigned char *used = calloc((size_t)recipe->nrules + recipe->nunits + 1, 1);
     fpx_status status = FPX_ENOMEM;
 
     s.m = s.b * s.t;

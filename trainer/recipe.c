@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/mma.h>
 #include <fpx/optable.h>
 #include <fpx/recipe.h>
 
@@ -45,15 +46,22 @@ static fpx_status look_up(const fpx_recipe *recipe, unsigned rule, const char *w
                          recipe->name, rule + 1, what, name, known);
 }
 
-static int matches(const fpx_rule *rule, int layer, const char *op, fpx_role role,
-                   const char *tensor)
+/* The patterns that both kinds of rules have. */
+static int is_place(const char *of_layer, const char *of_op, const char *of_role, int layer,
+                    const char *op, fpx_role role)
 {
     char number[16] = "-";
 
     if (layer >= 0)
         (void)snprintf(number, sizeof number, "%d", layer);
-    return fnmatch(rule->layer, number, 0) == 0 && fnmatch(rule->op, op, 0) == 0 &&
-           fnmatch(rule->role, fpx_role_name(role), 0) == 0 &&
+    return fnmatch(of_layer, number, 0) == 0 && fnmatch(of_op, op, 0) == 0 &&
+           fnmatch(of_role, fpx_role_name(role), 0) == 0;
+}
+
+static int matches(const fpx_rule *rule, int layer, const char *op, fpx_role role,
+                   const char *tensor)
+{
+    return is_place(rule->layer, rule->op, rule->role, layer, op, role) &&
            fnmatch(rule->tensor, tensor, 0) == 0;
 }
 
@@ -98,6 +106,33 @@ fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, const char *o
         return read_rule(recipe, i, ret_rule, err);
     }
     memset(ret_rule, 0, sizeof *ret_rule);
+    return FPX_OK;
+}
+
+fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, const char *op, fpx_role role,
+                           unsigned char *used, const char **ret_unit, fpx_error *err)
+{
+    fpx_mma_preset preset;
+    fpx_error why = { 0 };
+
+    for (unsigned i = 0; i < recipe->nunits; i++) {
+        const fpx_unit_rule *const rule = &recipe->units[i];
+
+        if (!is_place(rule->layer, rule->op, rule->role, layer, op, role))
+            continue;
+        if (strlen(rule->unit) >= FPX_UNIT_MAX)
+            return fpx_error_set(err, FPX_EINVAL,
+                                 "recipe %s, unit %u: a unit's text has at most %d characters",
+                                 recipe->name, i + 1, FPX_UNIT_MAX - 1);
+        if (fpx_mma_preset_parse(rule->unit, &preset, &why) != FPX_OK)
+            return fpx_error_set(err, FPX_EINVAL, "recipe %s, unit %u: %s; see: fpx models",
+                                 recipe->name, i + 1, why.text);
+        if (used != NULL)
+            used[recipe->nrules + i] = 1;
+        *ret_unit = rule->unit;
+        return FPX_OK;
+    }
+    *ret_unit = NULL;
     return FPX_OK;
 }
 

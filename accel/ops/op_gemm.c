@@ -1,6 +1,13 @@
 /* op_gemm.c - matrix products of any formats: codes become exact reals in work space, the product runs in
  * the order of fpx/gemm.h, and the two decode factors multiply the finished sum once. */
 #include "op_kernels.h"
+#include "op_unit.h"
+
+/* A unit has its own order, which float64, a reference for all, does not take. */
+static int has_unit(const op_run *run)
+{
+    return !FPX_REAL_IS_DOUBLE && run->call->attr.gemm.unit[0] != '\0';
+}
 
 static int is_real(const fpx_tensor *t)
 {
@@ -32,7 +39,7 @@ fpx_status OP(op_gemm_accept)(const op_run *run)
             return op_refuse(run, FPX_EUNSUPPORTED, "in[%u]: %.*s cannot be decoded", i,
                              (int)sizeof t->format.name, t->format.name);
     }
-    return FPX_OK;
+    return has_unit(run) ? op_unit_accept(run) : FPX_OK;
 }
 
 static fpx_gemm_call make_call(const op_run *run)
@@ -64,6 +71,9 @@ static fpx_gemm_call make_call(const op_run *run)
 size_t OP(op_gemm_work)(const op_run *run)
 {
     const fpx_gemm_call g = make_call(run);
+
+    if (has_unit(run))
+        return op_unit_work(run);
     size_t bytes = op_line(real_gemm_scratch(&g, fpx_pool_threads(run->pool)));
 
     for (uint32_t i = 0; i < 2; i++)
@@ -121,15 +131,19 @@ static void multiply_range(void *context, size_t begin, size_t end, size_t worke
 fpx_status OP(op_gemm)(const op_run *run)
 {
     fpx_gemm_call g = make_call(run);
-    const size_t scratch = op_line(real_gemm_scratch(&g, fpx_pool_threads(run->pool)));
-    char *work = (char *)run->work + scratch;
-    const fpx_real *a = operand(run, 0, &work), *b = operand(run, 1, &work);
     fpx_real alpha = 1;
     fpx_status status;
 
     for (uint32_t i = 0; i < 2; i++)
         if (run->decode[i] != NULL)
             alpha *= (fpx_real)*run->decode[i];
+#if !FPX_REAL_IS_DOUBLE
+    if (has_unit(run))
+        return op_unit_run(run, alpha);
+#endif
+    const size_t scratch = op_line(real_gemm_scratch(&g, fpx_pool_threads(run->pool)));
+    char *work = (char *)run->work + scratch;
+    const fpx_real *a = operand(run, 0, &work), *b = operand(run, 1, &work);
 #if !FPX_REAL_IS_DOUBLE
     g.alpha = alpha;
 #endif

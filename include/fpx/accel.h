@@ -19,7 +19,13 @@
 extern "C" {
 #endif
 
-enum { FPX_ACCEL_VERSION = 1, FPX_MAX_IN = 6, FPX_MAX_OUT = 3, FPX_NAME_MAX = 64 };
+enum {
+    FPX_ACCEL_VERSION = 2, /* 1 had no accumulators */
+    FPX_MAX_IN = 6,
+    FPX_MAX_OUT = 3,
+    FPX_NAME_MAX = 64,
+    FPX_UNIT_MAX = 112
+};
 
 /* What is computed. M = sequences * T tokens, C = width, F = hidden width, V = vocabulary, H = heads,
  * D = head width, B = sequences. "real" is fp32 or fp64, the same for all real tensors of a call.
@@ -73,7 +79,11 @@ typedef union fpx_attr {
     struct {
         uint32_t trans_a, trans_b; /* 0 or 1: the stored matrix is transposed */
         uint64_t leaf;             /* 0: no leaves */
-    } gemm;                        /* 2-D operands, or 4-D: batched over the two leading axes */
+        /* The matrix unit that sums, as fpx_mma_preset_parse of fpx/mma.h takes it
+         * ("hopper/wgmma/fp8-fp32,promote=128"), terminated; "": the order of fpx/gemm.h. One chain over
+         * all of k: no leaves; d = fma(sum, RN(scale_a scale_b), +0) in fp32. Nothing in float64. */
+        char unit[FPX_UNIT_MAX];
+    } gemm; /* 2-D operands, or 4-D: batched over the two leading axes */
     struct {
         double eps;    /* rstd = 1 / sqrt(mean(x^2) + eps) */
         uint64_t leaf; /* for dgain */
@@ -103,7 +113,7 @@ typedef union fpx_attr {
     struct {
         double beta1, beta2, eps, weight_decay;
     } adamw; /* hyper = learning rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
-    uint64_t words[8];
+    uint64_t words[16];
 } fpx_attr;
 
 /* One operation for a device. step, op and name say where the call stands: for messages, never for

@@ -69,12 +69,20 @@ typedef struct fpx_rule {
     char *overflow; /* "satfinite", "satpropagate", "none" */
 } fpx_rule;
 
+/* Where all three patterns match, the product's sums are a matrix unit's. */
+typedef struct fpx_unit_rule {
+    char *layer, *op, *role; /* as above; "attn.qk" and "attn.pv" are products too */
+    char *unit;              /* "hopper/wgmma/fp8-fp32", with changes: fpx_mma_preset_parse */
+} fpx_unit_rule;
+
 /* The first rule that matches an operand decides; an operand that no rule matches stays fp32. */
 typedef struct fpx_recipe {
     char *name;
     char *source; /* where its facts come from, for a person */
     fpx_rule *rules;
     unsigned nrules;
+    fpx_unit_rule *units; /* may be absent: products no rule matches have the house's order */
+    unsigned nunits;
     char *text; /* the file as read */
 } fpx_recipe;
 

@@ -203,6 +203,11 @@ fpx_status fpx_mma_preset_at(size_t index, fpx_mma_preset *ret_preset);
 /* The preset of this name. FPX_EINVAL with text: there is none. err may be NULL. */
 fpx_status fpx_mma_preset_find(const char *name, fpx_mma_preset *ret_preset, fpx_error *err);
 
+/* A preset with changes: "NAME", "NAME,FIELD=VALUE,...", each as fpx_mma_field_parse takes it. With changes its
+ * provenance is custom and its name the whole text, cut where that is longer. FPX_EINVAL with text: no such preset,
+ * field or value, or no valid model. err may be NULL. */
+fpx_status fpx_mma_preset_parse(const char *text, fpx_mma_preset *ret_preset, fpx_error *err);
+
 /* The first preset of a device ("hopper") and path ("wgmma"; NULL: any) whose hardware takes A in format a, B in format b,
  * scales of scale (NULL: none) for each scale_block elements, and gives D in format d (NULL: any). FPX_EINVAL with
  * text: there is none. err may be NULL. */

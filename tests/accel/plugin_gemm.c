@@ -206,6 +206,10 @@ static fpx_status check_call(const plugin *p, const fpx_call *call, fpx_gemm_cal
         snprintf(text, text_size, "only dense matrix products with an fp32 result");
         return FPX_EUNSUPPORTED;
     }
+    if (call->attr.gemm.unit[0] != '\0') {
+        snprintf(text, text_size, "no matrix unit is known, such as %.40s", call->attr.gemm.unit);
+        return FPX_EUNSUPPORTED;
+    }
     const fpx_status status = shape_call(p, call, ret_gemm);
     if (status != FPX_OK)
         snprintf(text, text_size, "the shapes of a, b and d do not fit together");

@@ -212,9 +212,9 @@ START_TEST(a_table_is_checked)
     spy s = { .status = FPX_OK, .buffer = 1 };
     uint32_t buffer = 0;
 
-    table.version = 2;
+    table.version = FPX_ACCEL_VERSION + 1;
     check_failure(fpx_device_from_table("t", &table, &s, &device, &err), FPX_EUNSUPPORTED, &err,
-                  "version 2");
+                  "version 3");
     table = spy_table;
     table.struct_size = 8;
     check_failure(fpx_device_from_table("t", &table, &s, &device, &err), FPX_EUNSUPPORTED, &err,

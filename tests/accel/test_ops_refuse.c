@@ -59,6 +59,18 @@ BREAK(bad_leaf, call->attr.gemm.leaf = 7)
 BREAK(bad_token_leaf, call->attr.tokens.leaf = 7)
 BREAK(bad_norm_leaf, call->attr.rmsnorm.leaf = 7)
 BREAK(bad_transposition, call->attr.gemm.trans_a = 2)
+/* A matrix unit, which has no leaves. */
+static void name_unit(fpx_call *call, const char *name)
+{
+    call->attr.gemm.leaf = 0;
+    memcpy(call->attr.gemm.unit, name, strlen(name) + 1);
+}
+BREAK(unknown_unit, name_unit(call, "hopper"))
+BREAK(unit_of_others, name_unit(call, "hopper/wgmma/fp16-fp32"))
+BREAK(unit_to_fp16, name_unit(call, "hopper/wgmma/fp8-fp16"))
+BREAK(unit_of_scales, name_unit(call, "blackwell/tcgen05/mxf8f6f4-fp32"))
+BREAK(unit_with_leaves, (name_unit(call, "hopper/wgmma/fp8-fp32"), call->attr.gemm.leaf = 4))
+BREAK(endless_unit, memset(call->attr.gemm.unit, 'x', FPX_UNIT_MAX))
 BREAK(nan_eps, call->attr.rmsnorm.eps = (double)NAN)
 BREAK(negative_base, call->attr.rope.base = -1.0)
 BREAK(infinite_scale, call->attr.softmax.scale = (double)INFINITY)
@@ -129,6 +141,12 @@ static const breakage breakages[] = {
     { "bad leaf of a loss", case_xent, bad_token_leaf, FPX_EINVAL },
     { "bad leaf of a norm", case_rmsnorm_grad, bad_norm_leaf, FPX_EINVAL },
     { "bad transposition", case_gemm, bad_transposition, FPX_EINVAL },
+    { "unknown unit", case_gemm_codes, unknown_unit, FPX_EINVAL },
+    { "unit of other formats", case_gemm_codes, unit_of_others, FPX_EUNSUPPORTED },
+    { "unit that gives fp16", case_gemm_codes, unit_to_fp16, FPX_EUNSUPPORTED },
+    { "unit of block scales", case_gemm_codes, unit_of_scales, FPX_EUNSUPPORTED },
+    { "unit with leaves", case_gemm_codes, unit_with_leaves, FPX_EINVAL },
+    { "unit without end", case_gemm_codes, endless_unit, FPX_EINVAL },
     { "eps NaN", case_rmsnorm, nan_eps, FPX_EINVAL },
     { "negative base", case_rope, negative_base, FPX_EINVAL },
     { "odd head width", rope_of_odd_width, nothing, FPX_EINVAL },

@@ -189,6 +189,52 @@ START_TEST(rmsnorm)
 }
 END_TEST
 
+/* Where the sum is 2^16 and 31 ones, a Hopper cuts all below 2^(16 - 13): by hand. */
+static const struct {
+    const char *unit;
+    double sum;
+} units[] = {
+    { "", 65567.0 },
+    { "ideal/exact/any-fp32", 65567.0 },
+    { "hopper/wgmma/fp8-fp32", 65536.0 },
+    { "hopper/wgmma/fp8-fp32,fraction=16", 65560.0 }, /* the result has 13 fraction bits still */
+    { "hopper/wgmma/fp8-fp32,fraction=16,fraction_out=23", 65567.0 },
+};
+
+START_TEST(gemm_of_a_unit)
+{
+    fixture f;
+    fpx_call c = new_call(FPX_OP_GEMM);
+    enum { K = 32 };
+
+    fixture_open(&f, "threads=2", seed);
+    const fpx_tensor scales = new_tensor(&f, &fpx_fp32, SHAPE(2));
+    add_in(&c, new_tensor(&f, &fpx_e4m3, SHAPE(K, 2))); /* transposed */
+    add_in(&c, new_tensor(&f, &fpx_e5m2, SHAPE(K, 1)));
+    add_out(&c, new_tensor(&f, &fpx_fp32, SHAPE(2, 1)));
+    c.attr.gemm.trans_a = 1;
+    (void)snprintf(c.attr.gemm.unit, sizeof c.attr.gemm.unit, "%s", units[_i].unit);
+    set(&f, &scales, 0, 0.75);
+    set(&f, &scales, 1, 0.5);
+    for (int i = 0; i < 2; i++) {
+        c.in[i].nscales = 1;
+        c.in[i].scale[0].format = fpx_fp32;
+        c.in[i].scale[0].place = scales.place;
+        c.in[i].scale[0].place.offset += 4 * (uint64_t)i;
+    }
+    unsigned char *const a = data_of(&f, &c.in[0]), *const b = data_of(&f, &c.in[1]);
+    for (size_t k = 0; k < K; k++) {
+        a[2 * k] = k == 5 ? 0x78 : 0x38;                 /* 2^8, 1 */
+        a[2 * k + 1] = (unsigned char)(a[2 * k] | 0x80); /* the second row: minus that */
+        b[k] = k == 5 ? 0x5c : 0x3c;                     /* 2^8, 1 */
+    }
+    run_call(&f, &c);
+    const float want[2] = { (float)(units[_i].sum * 0.375), (float)(units[_i].sum * -0.375) };
+    expect(&f, "d", &c.out[0], want);
+    fixture_close(&f);
+}
+END_TEST
+
 /* E4M3 times E5M2 with decode factors, k over leaves: the weight gradient of an FP8 layer. */
 START_TEST(gemm_of_codes)
 {
@@ -673,6 +719,7 @@ int main(void)
     tcase_add_test(tc, embed_grad);
     tcase_add_test(tc, rmsnorm);
     tcase_add_test(tc, gemm_of_codes);
+    tcase_add_loop_test(tc, gemm_of_a_unit, 0, sizeof units / sizeof units[0]);
     tcase_add_test(tc, rope);
     tcase_add_loop_test(tc, softmax, 0, 2);
     tcase_add_test(tc, activations);

@@ -110,13 +110,63 @@ static const struct {
     const char *text, *words;
 } idle[] = {
     { RECIPE(RULE("*", "*", "*", "*", "e4m3", "none") RULE("0", "*", "*", "*", "bf16", "none")),
-      "rule 2 matches nothing that an earlier rule leaves" },
+      "rule 2 matches nothing that an earlier one leaves" },
     { RECIPE(RULE("7", "*", "*", "*", "e4m3", "none") RULE("*", "*", "*", "*", "bf16", "none")),
       "rule 1 matches nothing" },
     { RECIPE(RULE("*", "attn.scores", "*", "*", "e4m3", "none")), "rule 1 matches nothing" },
     { RECIPE(RULE("*", "*", "optimizer", "*", "e4m3", "none")), "rule 1 matches nothing" },
     { RECIPE(RULE("*", "*", "fprop", "dy", "e4m3", "none")), "rule 1 matches nothing" },
 };
+
+/* Units: the first that matches decides, patterns as in rules, changes behind a comma. */
+static const struct {
+    const char *units, *words; /* NULL: accepted */
+} units[] = {
+    { "- {layer: \"*\", op: \"mlp.*\", role: \"*\", unit: hopper/wgmma/fp8-fp32}", NULL },
+    { "- {layer: \"1\", op: mlp.up, role: wgrad, unit: \"hopper/wgmma/fp8-fp32,fraction=14\"}",
+      NULL },
+    { "- {layer: \"*\", op: attn.scores, role: \"*\", unit: ideal/exact/any-fp32}", NULL },
+    { "- {layer: \"*\", op: loss, role: \"*\", unit: hopper/wgmma/fp8-fp32}",
+      "unit 1 matches nothing that an earlier one leaves" },
+    { "- {layer: \"*\", op: mlp.up, role: \"*\", unit: hopper}",
+      "unit 1: no matrix unit is named hopper; see: fpx models" },
+    { "- {layer: \"*\", op: mlp.up, role: \"*\", unit: \"hopper/wgmma/fp8-fp32,fractions=14\"}",
+      "unit 1: a matrix unit has no fractions" },
+    { "- {layer: \"*\", op: mlp.up, role: \"*\", unit: \"hopper/wgmma/fp8-fp32,fraction\"}",
+      "unit 1: 'fraction': a change is FIELD=VALUE" },
+};
+
+START_TEST(units_of_products)
+{
+    fpx_experiment experiment = tiny_experiment(FPX_SWIGLU);
+    fpx_model *model = NULL;
+    char text[1024];
+
+    (void)snprintf(text, sizeof text, "%sunits:\n  %s\n",
+                   RECIPE(RULE("*", "*", "*", "*", "e4m3", "tensor-current")), units[_i].units);
+    fpx_recipe *recipe = parse(text);
+    if (units[_i].words != NULL) {
+        REFUSED(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err), FPX_EINVAL,
+                units[_i].words);
+        fpx_recipe_free(recipe);
+        return;
+    }
+    MUST(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err));
+    for (size_t i = 0; i < fpx_program_ops(model->program); i++) {
+        const fpx_program_op *op = fpx_program_op_at(model->program, i);
+        const char *const with = _i == 0   ? "/mlp."
+                                 : _i == 1 ? "layer.1/mlp.up/wgrad"
+                                           : "/attn.scores/";
+
+        if (op->kind == FPX_OP_GEMM)
+            ck_assert_msg((op->attr.gemm.unit[0] != '\0') == (strstr(op->name, with) != NULL) &&
+                              (op->attr.gemm.unit[0] == '\0' || op->attr.gemm.leaf == 0),
+                          "%s: unit '%s'", op->name, op->attr.gemm.unit);
+    }
+    fpx_model_free(model);
+    fpx_recipe_free(recipe);
+}
+END_TEST
 
 /* Forward alone is not asked: it has no use for the rules of the backward pass. */
 START_TEST(unused_rule_is_refused)
@@ -143,7 +193,7 @@ START_TEST(shipped_recipes_load)
         ck_assert(recipe->source[0] != '\0');
         fpx_recipe_free(recipe);
     }
-    ck_assert_uint_eq(n, 3);
+    ck_assert_uint_eq(n, 4);
     ck_assert_ptr_null(fpx_recipe_shipped(n + 1));
     recipe = NULL;
     REFUSED(fpx_recipe_load("fp9", &recipe, err), FPX_EINVAL,
@@ -351,6 +401,7 @@ static void add(TCase *tc)
 {
     tcase_add_test(tc, first_match_decides);
     tcase_add_loop_test(tc, unknown_words_are_named, 0, sizeof unknown / sizeof unknown[0]);
+    tcase_add_loop_test(tc, units_of_products, 0, (int)(sizeof units / sizeof units[0]));
     tcase_add_loop_test(tc, unused_rule_is_refused, 0, sizeof idle / sizeof idle[0]);
     tcase_add_test(tc, shipped_recipes_load);
     tcase_add_loop_test(tc, quantizers_are_those_of_the_table, 0, 2);

@@ -1,0 +1,110 @@
+/* op_unit.c - codes go to the unit as they lie, transposed by strides; scales of whole tensors come after it, as a
+ * library's epilogue has it. */
+#include "op_unit.h"
+
+#include <fpx/mma_run.h>
+
+/* Vectors of op(X): rows of A, columns of B, `inner` being the stored matrix's last extent. */
+static fpx_mma_operand operand(const fpx_tensor *t, const void *codes, int along_k)
+{
+    const size_t inner = (size_t)t->shape[t->ndim - 1];
+
+    return (fpx_mma_operand){ .format = t->format,
+                              .codes = codes,
+                              .stride_vector = along_k ? inner : 1,
+                              .stride_k = along_k ? 1 : inner };
+}
+
+static fpx_mma_call call_of(const op_run *run)
+{
+    const fpx_call *call = run->call;
+    const fpx_tensor *a = &call->in[0], *b = &call->in[1], *d = &call->out[0];
+    const size_t axis = (size_t)d->ndim - 2;
+    const int trans_a = call->attr.gemm.trans_a != 0, trans_b = call->attr.gemm.trans_b != 0;
+
+    return (fpx_mma_call){ .m = (size_t)d->shape[axis],
+                           .n = (size_t)d->shape[axis + 1],
+                           .k = (size_t)a->shape[axis + (trans_a ? 0 : 1)],
+                           .a = operand(a, run->in[0], !trans_a),
+                           .b = operand(b, run->in[1], trans_b),
+                           .stride_d = (size_t)d->shape[axis + 1] };
+}
+
+static fpx_status unit_of(const op_run *run, fpx_mma_preset *ret_unit)
+{
+    fpx_error err = { 0 };
+    const fpx_status status = fpx_mma_preset_parse(run->call->attr.gemm.unit, ret_unit, &err);
+
+    return status == FPX_OK ? FPX_OK : op_refuse(run, status, "%s", err.text);
+}
+
+fpx_status op_unit_accept(const op_run *run)
+{
+    const fpx_format *a = &run->call->in[0].format, *b = &run->call->in[1].format;
+    const fpx_mma_call mma = call_of(run);
+    fpx_mma_preset unit;
+    fpx_status status = unit_of(run, &unit);
+
+    if (status != FPX_OK)
+        return status;
+    if (!fpx_mma_preset_takes(&unit, a, b))
+        return op_refuse(run, FPX_EUNSUPPORTED, "%s takes %s, not %s and %s", unit.model.name,
+                         unit.inputs, a->name, b->name);
+    if (!fpx_format_equal(&unit.model.format, &fpx_fp32))
+        return op_refuse(run, FPX_EUNSUPPORTED, "%s gives %s: a training step wants fp32",
+                         unit.model.name, unit.model.format.name);
+    if (unit.scales != NULL)
+        return op_refuse(run, FPX_EUNSUPPORTED, "%s wants block scales, which this device lacks",
+                         unit.model.name);
+    fpx_error err = { 0 };
+    status = fpx_mma(&unit.model, &(fpx_mma_call){ .a = mma.a, .b = mma.b }, run->out[0], &err);
+    return status == FPX_OK ? FPX_OK : op_refuse(run, status, "%s", err.text);
+}
+
+size_t op_unit_work(const op_run *run)
+{
+    const fpx_mma_call mma = call_of(run);
+    fpx_mma_preset unit;
+
+    return unit_of(run, &unit) == FPX_OK
+               ? fpx_mma_scratch(&unit.model, &mma, run->level, fpx_pool_threads(run->pool))
+               : 0;
+}
+
+typedef struct finish_job {
+    fpx_mma_epilogue epilogue;
+    float *d;
+} finish_job;
+
+static void finish_range(void *context, size_t begin, size_t end, size_t worker)
+{
+    const finish_job *j = context;
+
+    (void)worker;
+    (void)fpx_mma_finish(&j->epilogue, j->d + begin, end - begin, j->d + begin, NULL);
+}
+
+fpx_status op_unit_run(const op_run *run, float alpha)
+{
+    const fpx_tensor *d = &run->call->out[0];
+    const size_t batch = d->ndim == 4 ? (size_t)(d->shape[0] * d->shape[1]) : 1;
+    const size_t size_a = fpx_format_size(&run->call->in[0].format);
+    const size_t size_b = fpx_format_size(&run->call->in[1].format);
+    fpx_mma_call mma = call_of(run);
+    float *out = run->out[0];
+    fpx_mma_preset unit;
+    fpx_error err = { 0 };
+    fpx_status status = unit_of(run, &unit);
+
+    for (size_t i = 0; i < batch && status == FPX_OK; i++) {
+        mma.a.codes = (const char *)run->in[0] + i * mma.m * mma.k * size_a;
+        mma.b.codes = (const char *)run->in[1] + i * mma.n * mma.k * size_b;
+        status = fpx_mma_run(&unit.model, &mma, out + i * mma.m * mma.n, run->work, run->pool,
+                             run->level, NULL, &err);
+    }
+    if (status != FPX_OK)
+        return op_refuse(run, status, "%s", err.text);
+    finish_job j = { { .scale_a = alpha, .scale_b = 1, .scale_d = 1, .format = fpx_fp32 }, out };
+    fpx_parallel_for(run->pool, batch * mma.m * mma.n, 8192, finish_range, &j);
+    return FPX_OK;
+}
