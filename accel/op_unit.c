@@ -2,6 +2,7 @@
  * library's epilogue has it. */
 #include "op_unit.h"
 
+#include <fpx/mma_finish.h>
 #include <fpx/mma_run.h>
 
 /* Vectors of op(X): rows of A, columns of B, `inner` being the stored matrix's last extent. */
@@ -12,7 +13,8 @@ static fpx_mma_operand operand(const fpx_tensor *t, const void *codes, int along
     return (fpx_mma_operand){ .format = t->format,
                               .codes = codes,
                               .stride_vector = along_k ? inner : 1,
-                              .stride_k = along_k ? 1 : inner };
+                              .stride_k = along_k ? 1 : inner,
+                              .stride_batch = inner * (size_t)t->shape[t->ndim - 2] };
 }
 
 static fpx_mma_call call_of(const op_run *run)
@@ -25,9 +27,11 @@ static fpx_mma_call call_of(const op_run *run)
     return (fpx_mma_call){ .m = (size_t)d->shape[axis],
                            .n = (size_t)d->shape[axis + 1],
                            .k = (size_t)a->shape[axis + (trans_a ? 0 : 1)],
+                           .batch = d->ndim == 4 ? (size_t)(d->shape[0] * d->shape[1]) : 1,
                            .a = operand(a, run->in[0], !trans_a),
                            .b = operand(b, run->in[1], trans_b),
-                           .stride_d = (size_t)d->shape[axis + 1] };
+                           .stride_d = (size_t)d->shape[axis + 1],
+                           .stride_d_batch = (size_t)(d->shape[axis] * d->shape[axis + 1]) };
 }
 
 static fpx_status unit_of(const op_run *run, fpx_mma_preset *ret_unit)
@@ -74,6 +78,7 @@ size_t op_unit_work(const op_run *run)
 typedef struct finish_job {
     fpx_mma_epilogue epilogue;
     float *d;
+    size_t columns;
 } finish_job;
 
 static void finish_range(void *context, size_t begin, size_t end, size_t worker)
@@ -81,30 +86,30 @@ static void finish_range(void *context, size_t begin, size_t end, size_t worker)
     const finish_job *j = context;
 
     (void)worker;
-    (void)fpx_mma_finish(&j->epilogue, j->d + begin, end - begin, j->d + begin, NULL);
+    (void)fpx_mma_finish(&j->epilogue, j->d + begin * j->columns, end - begin, j->columns,
+                         j->d + begin * j->columns, NULL);
 }
 
 fpx_status op_unit_run(const op_run *run, float alpha)
 {
-    const fpx_tensor *d = &run->call->out[0];
-    const size_t batch = d->ndim == 4 ? (size_t)(d->shape[0] * d->shape[1]) : 1;
-    const size_t size_a = fpx_format_size(&run->call->in[0].format);
-    const size_t size_b = fpx_format_size(&run->call->in[1].format);
-    fpx_mma_call mma = call_of(run);
-    float *out = run->out[0];
+    const fpx_mma_call mma = call_of(run);
     fpx_mma_preset unit;
     fpx_error err = { 0 };
     fpx_status status = unit_of(run, &unit);
 
-    for (size_t i = 0; i < batch && status == FPX_OK; i++) {
-        mma.a.codes = (const char *)run->in[0] + i * mma.m * mma.k * size_a;
-        mma.b.codes = (const char *)run->in[1] + i * mma.n * mma.k * size_b;
-        status = fpx_mma_run(&unit.model, &mma, out + i * mma.m * mma.n, run->work, run->pool,
-                             run->level, NULL, &err);
-    }
+    if (status == FPX_OK)
+        status = fpx_mma_run(&unit.model, &mma, run->out[0], run->work, run->pool, run->level, NULL,
+                             &err);
     if (status != FPX_OK)
         return op_refuse(run, status, "%s", err.text);
-    finish_job j = { { .scale_a = alpha, .scale_b = 1, .scale_d = 1, .format = fpx_fp32 }, out };
-    fpx_parallel_for(run->pool, batch * mma.m * mma.n, 8192, finish_range, &j);
+    finish_job j = { .epilogue = { .scale_a = alpha,
+                                   .scale_b = 1.0f,
+                                   .scale_d = 1.0f,
+                                   .sums = fpx_fp32,
+                                   .to = fpx_mma_conversion(&fpx_fp32) },
+                     .d = run->out[0],
+                     .columns = mma.n };
+    fpx_parallel_for(run->pool, mma.batch * mma.m, 8192 / (mma.n < 8192 ? mma.n : 8192),
+                     finish_range, &j);
     return FPX_OK;
 }
