@@ -5,10 +5,12 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
@@ -499,6 +501,18 @@ for name, shape in (("tall.npy", (1 << 22, 1)), ("flat.npy", (1, 1 << 24))):
         file.truncate(10 + len(header) + 2 * max(shape))
 os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":allocator_may_return_null=1"
 refused("D beyond memory", ["4194304 x 16777216", "memory"], "tall.npy", "flat.npy", "-o", "x.npy", "--model", "ampere")
+
+# ---- Ctrl-C: heard between strips, and nothing is written ----
+save("wide.npy", "fp16", codes("fp16", 600, 900)), save("deep.npy", "fp16", codes("fp16", 900, 600))
+for seconds in (1, 4, 16):  # a busy machine may not have begun yet
+    with subprocess.Popen([fpx, "gemm", "wide.npy", "deep.npy", "-o", "x.npy", "--model", "ampere", "--threads", "1"],
+                          stderr=subprocess.PIPE, env={**os.environ, "FPX_CPU": "scalar"}) as long:
+        time.sleep(seconds)
+        long.send_signal(signal.SIGINT)
+        text = long.stderr.read()
+    if long.returncode != -signal.SIGINT:
+        break
+expect("interrupted", long.returncode == 2 and b"interrupted" in text and not os.path.exists("x.npy"), (long.returncode, text))
 
 # ---- damaged files: an answer or a message, never a crash ----
 works("quantize", "w.safetensors", "-o", "wq.safetensors", "--block", "nvfp4-te")
