@@ -192,14 +192,14 @@ CASES = (("hopper/wgmma/fp8-fp32", "e4m3", "e5m2", "fp32", "fp32"), ("hopper/mma
          ("ampere/mma.sync/fp16-fp32", "fp16", "fp16", "fp32", "fp32"), ("volta/mma.sync/fp16-fp16", "fp16", "fp16", "fp16", "fp16"),
          ("ampere/mma.sync/tf32-fp32", "fp32", "fp32", "fp32", None), ("cdna3/mfma/bf16-fp32", "bf16", "bf16", "fp32", "fp32"),
          ("blackwell/tcgen05/f8f6f4-fp32", "e3m2", "e2m1", "fp32", "fp32"), ("ampere/mma.sync/fp64-fp64", "fp64", "fp64", "fp64", "fp64"),
-         ("ideal/exact/any-bf16", "e2m3", "fp16", "bf16", None), ("hopper/cublaslt-slow/fp8-fp32", "e4m3", "e4m3", "fp32", None))
+         ("hopper/mma.sync/fp16-fp32", "fp16", "fp16", "fp32", "bf16"), ("ideal/exact/any-bf16", "e2m3", "fp16", "bf16", None), ("hopper/cublaslt-slow/fp8-fp32", "e4m3", "e4m3", "fp32", None))
 for model, fa, fb, out, fc in CASES:
     A, B = (fa, codes(fa, 7, 67)), (fb, codes(fb, 67, 9))
     C = (fc, codes(fc, 7, 9)) if fc else None
     more = []
     if C:
-        save("c.npy", *C)
-        more = ["-c", "c.npy"]
+        named = save("c.npy", *C)
+        more = ["-c", "c.npy"] + (["--c-format", named] if named else [])
     text = gemm(model, A, B, *more)
     got, want = load("d.npy", out), exact(model, out, A, B, C)
     expect(f"{model} {fa} {fb} {fc}", np.array_equal(got, want), (got, want))
@@ -246,6 +246,10 @@ save("a1.npy", "fp16", A[2])
 works("gemm", "a1.npy", "bb.npy", "-c", "cb.npy", "-o", "d.npy", "--model", model)
 expect("A shared", np.array_equal(load("d.npy", "fp32"), np.stack([one(A[2], B[p], C[p]) for p in range(3)])))
 
+save("ab.npy", "fp16", A[:1])
+works("gemm", "ab.npy", "b1.npy", "-o", "d.npy", "--model", model)
+expect("a batch of one stays one", np.load("d.npy").shape == (1, 4, 5), np.load("d.npy").shape)
+
 # ---- large enough for strips of rows: as one call would have it ----
 A, B, C = codes("fp16", 2, 620, 90), codes("fp16", 90, 80), codes("fp32", 2, 620, 80)
 save("a.npy", "fp16", A), save("b.npy", "fp16", B), save("c.npy", "fp32", C)
@@ -266,6 +270,8 @@ for model, fa, fb, scale, block, k in (("blackwell/tcgen05/mxf8f6f4-fp32", "e4m3
     count = -(-k // block)
     draw = lambda *shape: random.integers(120, 134, shape) if scale == "e8m0" else random.integers(0, 0x7F, shape)
     sa, sb = draw(2, 6, count), draw(5, count)
+    if scale == "ue4m3":  # the sign is ignored
+        sa |= random.integers(0, 2, sa.shape) << 7
     want = np.stack([exact(model, "fp32", (fa, A[1][p]), B, None, (scale, block, sa[p], sb)) for p in range(2)])
     np.save("sa.npy", sa.astype(np.uint8)), np.save("sb.npy", sb.T.astype(np.uint8).copy())
     scales = ["--a-scales", "sa.npy", "--b-scales", "sb.npy", "--scale-format", scale]
@@ -286,6 +292,9 @@ for model, fa, fb, scale, block, k in (("blackwell/tcgen05/mxf8f6f4-fp32", "e4m3
     works("gemm", "ab.safetensors:a", "ab.safetensors:b", "-o", "d.npy", "--model", model, "--trans-b", "--a-scales",
           "ab.safetensors:sa", "--b-scales", "ab.safetensors:sb")
     expect(f"{model} from tensors", np.array_equal(load("d.npy", "fp32"), want))
+    works("gemm", "ab.safetensors:a", "ab.safetensors:b", "-o", "d.npy", "--model", model, "--trans-b", "--a-scales",
+          "ab.safetensors:sa", "--b-scales", "sb.npy", "--scale-format", scale)
+    expect(f"{model} from tensors and arrays", np.array_equal(load("d.npy", "fp32"), want))
     write_st("a.safetensors", {"a": (dtype[fa], A[1].shape, raw(fa, A[1]))})
     refused("scales of A alone", ["a.safetensors: tensor 'a'", "none", "--b-scales"], "a.safetensors", "ab.safetensors:b", "-o",
             "x.npy", "--model", model, "--trans-b", "--a-scales", "ab.safetensors:sa")
@@ -364,6 +373,11 @@ for out, rounding, overflow, scale, with_bias in (
 gemm("hopper/wgmma", A, B, "--bias", "bias16.npy", "--bias-format", "bf16")
 want = [[finished("fp32", int(v), [ONE] * 3, mm.decode("bf16", int(bias[j]) >> 16), "fp32", 0, 2) for j, v in enumerate(row)] for row in sums]
 expect("a bias in bf16", np.array_equal(load("d.npy", "fp32"), want))
+A, B = ("fp64", codes("fp64", 3, 20)), ("fp64", codes("fp64", 20, 10))
+gemm("ampere", A, B, "--bias", "bias.npy", "--out-format", "bf16", "--scale", "0.375")
+want = [[finished("fp64", int(v), [ONE, ONE, half], mm.decode("fp32", int(bias[j])), "bf16", 0, 2) for j, v in enumerate(row)]
+        for row in exact("ampere/mma.sync/fp64-fp64", "fp64", A, B)]
+expect("sums in fp64", np.array_equal(load("d.npy", "bf16"), want))
 a32, b32 = random.standard_normal((6, 48)).astype(f32), random.standard_normal((48, 10)).astype(f32)
 write_st("ab.safetensors", {"a": ("F32", a32.shape, a32.tobytes()), "b": ("F32", b32.shape, b32.tobytes())})
 works("quantize", "ab.safetensors", "-o", "q.safetensors", "--format", "e4m3", "--scale", "2.7")
