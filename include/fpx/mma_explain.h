@@ -12,7 +12,8 @@
  *   ADD                         beyond a block: late c, promotion, splits
  *   CONVERT                     k is 0: D is C in the model's format
  *
- * The result of the last event is D's element. A block whose sum is NaN or Inf ends in ROUND at once. */
+ * The result of the last event is D's element. A block whose sum is NaN or Inf ends in ROUND at once (JOINED: after the
+ * products' SUM, in which NaN and Inf are terms of 0). */
 #ifndef FPX_MMA_EXPLAIN_H
 #define FPX_MMA_EXPLAIN_H
 
