@@ -118,9 +118,16 @@ class Walk:
         if c_fmt and model["flush_inputs"]:
             self.c = (c_fmt, self.flush_input(*self.c))
         self.last = None
-        self.seen = {self.c, (self.out, 0)}
-        self.ks, self.splits, self.stack = [], [], []
-        self.acc = (self.out, 0) if model["promote"] or model["split"] > 1 or model["c"] == 2 else self.c
+        self.ks, self.splits, self.stack, self.parts = [], [], [], []
+        self.begin(self.c if model["split"] < 2 else self.zero())
+
+    def zero(self):
+        return self.out, 0
+
+    def begin(self, c):
+        """A split, or all: with promotion c waits in `sum`; with late c the chain waits while an instruction runs."""
+        self.sum, self.chain = c, self.zero() if self.m["promote"] else c
+        self.acc = self.zero() if self.m["c"] == 2 else self.chain
 
     @staticmethod
     def flush_input(fmt, code):
@@ -184,9 +191,10 @@ class Walk:
         m, out = self.m, self.out
         if e.kind == START:
             self.splits.append(e.k)
-            self.acc = (out, 0)
+            self.parts.append(self.zero())
+            self.begin(self.zero())
         elif e.kind == BLOCK:
-            assert e.c == self.acc or m["c"] == 2 and e.c == (out, 0), "the accumulator"
+            assert e.c == self.acc, "the accumulator"
             self.acc, self.block_c, self.block_n = e.c, number(*e.c), e.count
             self.products, self.terms, self.sums, self.cuts, self.n = [], [], {}, {}, 0
         elif e.kind == PRODUCT:
@@ -211,7 +219,8 @@ class Walk:
             self.operation(e)
         if e.result[0] != "-":
             self.last = e.result
-            self.seen.add(e.result)
+            if self.parts and e.part < PAIR and (e.part == PROMOTE or not m["promote"]):
+                self.parts[-1] = e.result
 
     def term(self, e):
         if e.part == C:
@@ -337,10 +346,18 @@ class Walk:
         elif e.kind == ADD and e.part == C:
             assert e.b == self.stack.pop() and e.a == self.acc and not self.stack, "the tree's end"
             self.acc = e.result
+        elif e.kind == ADD and e.part == LATE:
+            assert e.a == self.chain and e.b == self.acc, "late c"
+            self.chain, self.acc = e.result, self.zero()
+        elif e.kind == ADD and e.part == PROMOTE:
+            assert e.a == self.sum and e.b == (self.chain if m["c"] == 2 else self.acc), "promotion"
+            self.begin(e.result)
+        elif e.kind == ADD and e.part == SPLIT_C:
+            assert e.b == self.parts.pop() and e.a == self.c and not self.parts, "C and the splits"
         elif e.kind == ADD:
-            assert e.b in (self.last, (out, 0)) or e.part == SPLIT_C, "the last result"
-            assert e.a in self.seen and e.b in self.seen, "operands come from somewhere"
-            self.acc = (out, 0) if e.part == PROMOTE else e.result
+            assert len(self.parts) == (3 if e.part == PAIR else 2), "a pair, or the sum so far and the next"
+            assert e.b == self.parts.pop() and e.a == self.parts.pop(), "splits"
+            self.parts.append(e.result)
 
     def end(self, k, code, d):
         assert code == d and (self.last is None or self.last == (self.out, d)), f"fpx_mma gives {d:#x}"
@@ -400,7 +417,7 @@ class Explainer:
 
 # Changes that make models that no preset has.
 CHANGES = [[], [], [], ["c=2", "step=32"], ["round=1"], ["zero=1"], ["round=0"], ["promote=64", "step=32"],
-           ["split=3", "tile=32", "step=16", "combine=1"], ["split=5", "tile=16", "step=16", "deal=1", "promote=16"]]
+           ["split=4", "tile=16", "step=16", "combine=1"], ["split=5", "tile=16", "step=16", "deal=1", "promote=16"]]
 
 
 def one_call(explainer, inputs, preset, kind, changes):
