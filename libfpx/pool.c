@@ -2,7 +2,6 @@
  * and the number of threads alone; how a thread waits (spinning, then asleep) only costs time. */
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */
-#include <sched.h>
 #endif
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +12,8 @@
 
 #include <fpx/cpu.h>
 #include <fpx/pool.h>
+
+#include "place.h"
 
 enum {
     MAX_THREADS = 1024,
@@ -34,6 +35,7 @@ struct gate {
 struct worker {
     _Alignas(CACHE_LINE) struct gate mail; /* a job for this worker */
     size_t begin, end;
+    place where;
     size_t index;
     fpx_pool *pool;
     pthread_t thread;
@@ -132,7 +134,9 @@ static void *worker_main(void *argument)
         gate_wait(&self->mail, pool->spins);
         if (pool->fn == NULL)
             return NULL;
+        place_arrive(&self->where);
         run_range(pool->fn, pool->context, self->begin, self->end, self->index);
+        place_leave(&self->where);
         if (atomic_fetch_sub_explicit(&pool->pending, 1, memory_order_acq_rel) == 1)
             gate_signal(&pool->done);
     }
@@ -187,6 +191,7 @@ static int start_worker(fpx_pool *pool, size_t i)
 
     w->pool = pool;
     w->index = i + 1;
+    w->where.cpu = -1;
     if (!gate_init(&w->mail))
         return 0;
     if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
@@ -292,6 +297,9 @@ void fpx_parallel_for(fpx_pool *pool, size_t n, size_t grain, fpx_range_fn *fn, 
         run_range(fn, context, 0, n, 0);
         return;
     }
+    place_set places;
+
+    place_begin(&places);
     pool->fn = fn;
     pool->context = context;
     atomic_store_explicit(&pool->pending, parts - 1, memory_order_relaxed);
@@ -300,6 +308,7 @@ void fpx_parallel_for(fpx_pool *pool, size_t n, size_t grain, fpx_range_fn *fn, 
 
         w->begin = part_begin(part, parts, units, step, n);
         w->end = part_begin(part + 1, parts, units, step, n);
+        place_apart(&places, &w->where, w->thread, atomic_load(&w->mail.sleepers) > 0);
         gate_signal(&w->mail);
     }
     atomic_fetch_add_explicit(&pool->runs, 1, memory_order_relaxed);

@@ -1,5 +1,9 @@
 /* test_pool.c - fpx_parallel_for: the stated partition, every index once, a clean environment in each range,
- * and FPX_THREADS. */
+ * FPX_THREADS, and threads on processors of their own. */
+#ifdef __linux__
+#define _GNU_SOURCE /* sched_getcpu, affinities */
+#include <sched.h>
+#endif
 #include <check.h>
 #include <fenv.h>
 #include <stdatomic.h>
@@ -213,6 +217,53 @@ START_TEST(threads_from_environment)
 }
 END_TEST
 
+#ifdef __linux__
+/* Where the caller's and the worker's ranges ran. The worker then goes where the caller is, as a kernel might put it, free
+ * to leave; it will not, for lack of time and, with idle processors elsewhere, of a reason. */
+struct meeting {
+    int cpu[2];
+    cpu_set_t caller, all;
+};
+
+static void meet(void *context, size_t begin, size_t end, size_t worker)
+{
+    struct meeting *m = context;
+
+    (void)begin;
+    (void)end;
+    m->cpu[worker] = sched_getcpu();
+    if (worker == 0)
+        return;
+    sched_setaffinity(0, sizeof m->caller, &m->caller);
+    sched_setaffinity(0, sizeof m->all, &m->all);
+}
+
+START_TEST(apart)
+{
+    struct meeting m;
+    fpx_pool *pool = NULL;
+    int together = 0;
+
+    ck_assert_int_eq(sched_getaffinity(0, sizeof m.all, &m.all), 0);
+    if (CPU_COUNT(&m.all) < 2)
+        return; /* nothing to choose */
+    ck_assert_int_eq(fpx_pool_new(2, &pool, NULL), FPX_OK);
+    CPU_ZERO(&m.caller);
+    CPU_SET((size_t)sched_getcpu(), &m.caller);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof m.caller, &m.caller), 0);
+    for (int i = 0; i < 50; i++) {
+        fpx_parallel_for(pool, 2, 1, meet, &m);
+        /* The first loop places nobody yet: the worker has not been seen. */
+        together += i > 0 && m.cpu[0] == m.cpu[1];
+    }
+    ck_assert_int_eq(sched_setaffinity(0, sizeof m.all, &m.all), 0);
+    fpx_pool_free(pool);
+    /* All of them without place.h; the kernel may move a thread at any time, hence not none. */
+    ck_assert_msg(together < 10, "%d of 49 loops had both threads on one processor", together);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     const int counts = sizeof thread_counts / sizeof thread_counts[0];
@@ -224,6 +275,9 @@ int main(void)
     tcase_add_loop_test(tc, many_loops, 0, counts);
     tcase_add_test(tc, no_pool);
     tcase_add_test(tc, environment);
+#ifdef __linux__
+    tcase_add_test(tc, apart);
+#endif
     tcase_add_test(tc, threads_from_environment);
     suite_add_tcase(s, tc);
 
