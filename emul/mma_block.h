@@ -54,7 +54,11 @@ uint64_t mma_flushed(const fpx_mma_model *model, const fpx_format *format, uint6
 /* FPX_OK, or why this model has no room for these operands (FPX_EUNSUPPORTED). */
 fpx_status mma_block_room(const fpx_mma_model *model, const fpx_mma_call *call, fpx_error *err);
 
-/* What fpx_mma checks; of a call that was checked: an element's code, and fpx_mma's loop over rows [begin, end). */
+/* Number of products of a batch, and where D of one begins. */
+size_t mma_products(const fpx_mma_call *call);
+void *mma_d_at(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t p);
+
+/* What fpx_mma checks; of one product of a call that was checked: an element, and the loop over rows [begin, end). */
 fpx_status mma_call_check(const fpx_mma_model *model, const fpx_mma_call *call, fpx_error *err);
 uint64_t mma_element(const fpx_mma_model *model, const fpx_mma_call *call, size_t i, size_t j,
                      const struct mma_watch *watch);
