@@ -57,7 +57,7 @@ static void choose(const excerpt *x, const fpx_mma_model *model, size_t rows)
         x->shown[i] = marks[i].kind == FPX_MMA_EVENT_START && model->split <= SPLITS_NAMED;
         total += is_loud(&marks[i]) ? marks[i].rows : 0;
     }
-    if (x->end - x->begin == 1)
+    if (total == 0) /* an example, where nothing is lost */
         x->shown[x->begin] = 1;
     if (total > rows && loudest(x, rows) == x->end)
         rows = total; /* each of them is long */
@@ -111,7 +111,9 @@ static void print_fold(printer *p, size_t begin, size_t end)
     count_text(out, additions, "addition", &is_more);
     if (k != SIZE_MAX)
         (void)fprintf(out, ", k %zu to %zu", k, last_k);
-    if (before != NULL && after != NULL)
+    if (before != NULL && after != NULL && gemm_same_code(before, after))
+        (void)fprintf(out, ": %s stays", gemm_code_text(before, from));
+    else if (before != NULL && after != NULL)
         (void)fprintf(out, ": %s becomes %s", gemm_code_text(before, from),
                       gemm_code_text(after, to));
     if (lost > 0.0L)
@@ -220,7 +222,7 @@ static void print_summary(FILE *out, const gemm_element *element, const gemm_sto
     if (x.error == 0.0L)
         (void)fputs("error          none: the result is the exact product\n", out);
     else
-        (void)fprintf(out, "error          %+.6Lg, %.4Lg ulp of the result\n", x.error,
+        (void)fprintf(out, "error          %+.6Lg, %.7Lg ulp of the result\n", x.error,
                       fabsl(x.ulps));
     for (size_t i = 0; i < GEMM_LOSSES; i++) {
         if (s->lost[i] == 0.0L)
@@ -235,8 +237,8 @@ static void print_summary(FILE *out, const gemm_element *element, const gemm_sto
 static void print_model(FILE *out, const fpx_mma_preset *p, const gemm_element *x,
                         const gemm_story *s)
 {
-    static const char *const entries[] = { "c is a term too", "c joins their sum",
-                                           "c is added to each instruction's result" };
+    static const char *const entries[] = { "c is one of them", "c joins their sum",
+                                           "c comes last" };
     static const char *const rounds[] = { "to nearest even", "to nearest", "toward zero" };
     const fpx_mma_model *const m = &p->model;
 
@@ -244,9 +246,13 @@ static void print_model(FILE *out, const fpx_mma_preset *p, const gemm_element *
                   fpx_mma_provenance_name(p->provenance), x->call.k);
     if (m->sum != FPX_MMA_FMA)
         (void)fprintf(out, " in %zu block%s", s->blocks, s->blocks == 1 ? "" : "s");
+    if (m->split > 1)
+        (void)fprintf(out, ", %" PRIu32 " splits", m->split);
+    if (m->promote > 0)
+        (void)fprintf(out, ", restarting after %" PRIu32, m->promote);
     if (m->sum == FPX_MMA_ALIGNED)
         (void)fprintf(out,
-                      "\n%u bits below the largest exponent are kept; %s; rounded %s to %u bits",
+                      "\nterms keep %u bits below the largest exponent; %s; rounding %s, %u bits",
                       m->fraction, entries[m->c], rounds[m->round], m->fraction_out);
     else if (m->sum == FPX_MMA_EXACT)
         (void)fprintf(out, "\nc + the exact sum of a block's products, rounded %s",

@@ -10,15 +10,17 @@ enum {
     LEFT = 42, /* columns before the bits: of operations, OPERATION_LEFT */
     OPERATION_LEFT = 60,
     WIDTH = 100,
+    TABLE_DIGITS = 9, /* of a number in a table; its code is in the JSON */
     SCALES_TEXT = 2 * GEMM_TEXT + 8,
     ROWS_MOST = 48,    /* of a table: beyond, terms that lose nothing are left out */
     DIGITS_BEFORE = 24 /* of an operation: significant digits before the mark that are drawn */
 };
 
 /* ---- numbers ---- */
-const char *gemm_code_text(const fpx_mma_code *x, char ret_text[GEMM_TEXT])
+static const char *code_text(const fpx_mma_code *x, int most, char ret_text[GEMM_TEXT])
 {
-    const int digits = x->format->mbits > 23 ? 17 : (x->format->mbits > 10 ? 9 : 6);
+    const int enough = x->format->mbits > 23 ? 17 : (x->format->mbits > 10 ? 9 : 6);
+    const int digits = enough < most ? enough : most;
     const double value = fpx_format_value(x->format, x->code);
 
     if (isnan(value))
@@ -28,6 +30,11 @@ const char *gemm_code_text(const fpx_mma_code *x, char ret_text[GEMM_TEXT])
     else
         (void)snprintf(ret_text, GEMM_TEXT, "%.*g", digits, value);
     return ret_text;
+}
+
+const char *gemm_code_text(const fpx_mma_code *x, char ret_text[GEMM_TEXT])
+{
+    return code_text(x, 17, ret_text);
 }
 
 int gemm_top(const fpx_mma_value *x)
@@ -210,7 +217,7 @@ static void scales_text(const fpx_mma_event *product, char text[SCALES_TEXT])
 /* The element as the unit reads it; a mark where that is not what lies in memory. */
 static const char *element_text(const fpx_mma_code *read, uint64_t given, char text[GEMM_TEXT])
 {
-    const size_t n = strlen(gemm_code_text(read, text));
+    const size_t n = strlen(code_text(read, TABLE_DIGITS, text));
 
     if (read->code != given && n + 2 < GEMM_TEXT)
         memcpy(text + n, "*", 2);
@@ -240,13 +247,14 @@ static void print_term(gemm_page *p, const gemm_step *s, const fpx_mma_event *e,
             (void)snprintf(exponent, sizeof exponent, "%d", e->e);
     }
     if (e->kind == FPX_MMA_EVENT_TERM && e->count == 0) {
-        print_left(p, "%6s %14s %13s %5s ", "c", gemm_code_text(&s->events[0].c, a), "", exponent);
-    } else if (e->kind == FPX_MMA_EVENT_TERM && p->model->group > 0) {
-        char last[48];
-        scales_text(product, scales);
-        (void)snprintf(last, sizeof last, "%zu-%zu", e->k, e->k + e->count - 1);
-        print_left(p, "%6s products %5s%13s %5s ", last, scales[0] != '\0' ? "times" : "", scales,
+        print_left(p, "%6s %14s %13s %5s ", "c", code_text(&s->events[0].c, TABLE_DIGITS, a), "",
                    exponent);
+    } else if (e->kind == FPX_MMA_EVENT_TERM && p->model->group > 0) {
+        char group[2 * GEMM_TEXT + SCALES_TEXT];
+        scales_text(product, scales);
+        (void)snprintf(group, sizeof group, "%6zu-%zu, scales %s", e->k, e->k + e->count - 1,
+                       scales[0] != '\0' ? scales : "none");
+        print_left(p, "%-35s %5s ", group, exponent);
     } else {
         print_left(p, "%6zu %14s %13s %5s ", e->k, element_text(&product->a, product->a_given, a),
                    element_text(&product->b, product->b_given, b), exponent);
@@ -435,7 +443,7 @@ static void print_block(gemm_page *p, const gemm_step *s)
     if (p->model->sum == FPX_MMA_EXACT) {
         char text[GEMM_TEXT];
         const fpx_mma_value c = fpx_mma_value_of(s->events[0].c.format, s->events[0].c.code);
-        print_left(p, "%6s %14s", "c", gemm_code_text(&s->events[0].c, text));
+        print_left(p, "%6s %14s", "c", code_text(&s->events[0].c, TABLE_DIGITS, text));
         print_digits(p, &c, &v);
     }
     print_terms(p, s, kind, &v);
@@ -443,8 +451,12 @@ static void print_block(gemm_page *p, const gemm_step *s)
         const fpx_mma_event *const e = &s->events[i];
         if (e->kind == FPX_MMA_EVENT_SUM && (e->part != FPX_MMA_PART_ALL || end->lost.m == 0)) {
             const view own = { v.top, e->has_e ? e->at : v.at, v.room };
-            print_left(p, "       sum of %s ",
-                       e->part == FPX_MMA_PART_ALL ? "all" : name_of((fpx_mma_part)e->part));
+            if (e->part == FPX_MMA_PART_ALL)
+                print_left(p, "       sum ");
+            else if (!e->has_e)
+                print_left(p, "       sum of %s ", name_of((fpx_mma_part)e->part));
+            else
+                print_left(p, "       sum of %s (E = %d) ", name_of((fpx_mma_part)e->part), e->e);
             print_digits(p, &e->exact, &own);
         } else if (e->kind == FPX_MMA_EVENT_CUT) {
             print_cut(p, e, &v);
@@ -473,7 +485,7 @@ static void print_operation(gemm_page *p, const fpx_mma_event *e)
     if (e->exact.m != 0)
         (void)snprintf(exponent, sizeof exponent, "%d", top);
     (void)fprintf(p->out, "%6s %15s %15s %15s%s%5s ", what, element_text(&e->a, e->a_given, a),
-                  element_text(&e->b, e->b_given, b), gemm_code_text(&e->result, result),
+                  element_text(&e->b, e->b_given, b), code_text(&e->result, TABLE_DIGITS, result),
                   e->rounded != e->result.code ? "!" : " ", exponent);
     if (e->exact.kind == FPX_MMA_VALUE_FINITE)
         print_digits(p, &e->exact, &v);
@@ -483,8 +495,8 @@ static void print_operation(gemm_page *p, const fpx_mma_event *e)
 
 static void print_heading(gemm_page *p, const char *a, const char *b, const char *result)
 {
-    (void)fprintf(p->out, "%6s %15s %15s %15s %5s  exact, | where it is rounded %s\n", "k", a, b,
-                  result, "2^", round_name(p->model));
+    (void)fprintf(p->out, "%6s %15s %15s %15s %5s  exact, | where it is rounded\n", "k", a, b,
+                  result, "2^");
 }
 
 static void print_tree(gemm_page *p, const gemm_step *s)
