@@ -202,7 +202,7 @@ static void print_code(FILE *out, const fpx_mma_code *x)
 
 static void print_summary(FILE *out, const gemm_element *element, const gemm_story *s)
 {
-    static const char *const names[] = { [GEMM_LOSS_READING] = "in reading A, B, C",
+    static const char *const names[] = { [GEMM_LOSS_READING] = "in reading",
                                          [GEMM_LOSS_ALIGNING] = "cut off",
                                          [GEMM_LOSS_ROUNDING] = "rounded off",
                                          [GEMM_LOSS_ADDING] = "in additions beyond blocks" };
@@ -227,11 +227,12 @@ static void print_summary(FILE *out, const gemm_element *element, const gemm_sto
     for (size_t i = 0; i < GEMM_LOSSES; i++) {
         if (s->lost[i] == 0.0L)
             continue;
-        (void)fprintf(out, "%s%+.6Lg %s", is_more ? ", " : "lost           ", s->lost[i], names[i]);
+        (void)fprintf(out, "%-15s%+.6Lg %s", is_more ? "" : "lost", s->lost[i], names[i]);
+        if (i == GEMM_LOSS_READING)
+            (void)fprintf(out, " %zu element%s otherwise", s->misread, s->misread == 1 ? "" : "s");
+        (void)fputc('\n', out);
         is_more = 1;
     }
-    if (is_more)
-        (void)fputc('\n', out);
 }
 
 static void print_model(FILE *out, const fpx_mma_preset *p, const gemm_element *x,
@@ -246,10 +247,6 @@ static void print_model(FILE *out, const fpx_mma_preset *p, const gemm_element *
                   fpx_mma_provenance_name(p->provenance), x->call.k);
     if (m->sum != FPX_MMA_FMA)
         (void)fprintf(out, " in %zu block%s", s->blocks, s->blocks == 1 ? "" : "s");
-    if (m->split > 1)
-        (void)fprintf(out, ", %" PRIu32 " splits", m->split);
-    if (m->promote > 0)
-        (void)fprintf(out, ", restarting after %" PRIu32, m->promote);
     if (m->sum == FPX_MMA_ALIGNED)
         (void)fprintf(out,
                       "\nterms keep %u bits below the largest exponent; %s; rounding %s, %u bits",
@@ -264,6 +261,11 @@ static void print_model(FILE *out, const fpx_mma_preset *p, const gemm_element *
     else
         (void)fprintf(out, "\none multiply-add after another, each rounded %s", rounds[m->round]);
     (void)fputc('\n', out);
+    if (m->promote > 0)
+        (void)fprintf(out, "a chain restarts from +0 after %" PRIu32 " of k; chains are added\n",
+                      m->promote);
+    if (m->split > 1)
+        (void)fprintf(out, "K is dealt to %" PRIu32 " splits, which are added\n", m->split);
 }
 
 /* ---- one unit ---- */
@@ -427,7 +429,8 @@ fpx_status gemm_explain(const gemm_job *job, const gemm_explain_words *words, in
     const size_t units = words->against == NULL ? 1 : 2;
     gemm_element x[2];
     gemm_story s[2] = { { .n = 0 }, { .n = 0 } };
-    FILE *const out = cli_text_stream(words->json, NULL);
+    const int is_piped = job->words->out != NULL && strcmp(job->words->out, "-") == 0;
+    FILE *const out = is_piped ? stderr : cli_text_stream(words->json, NULL);
     fpx_status status = parse_element(job, words->element, at, err);
 
     if (status == FPX_OK && units == 2)

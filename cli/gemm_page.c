@@ -7,10 +7,11 @@
 #include <string.h>
 
 enum {
-    LEFT = 42, /* columns before the bits: of operations, OPERATION_LEFT */
-    OPERATION_LEFT = 60,
+    LEFT = 45, /* columns before the bits: of operations, OPERATION_LEFT */
+    OPERATION_LEFT = 61,
     WIDTH = 100,
-    TABLE_DIGITS = 9, /* of a number in a table; its code is in the JSON */
+    TABLE_DIGITS = 7, /* of a number in a table; its code is in the JSON */
+    ACCUMULATOR_DIGITS = 9,
     SCALES_TEXT = 2 * GEMM_TEXT + 8,
     ROWS_MOST = 48,    /* of a table: beyond, terms that lose nothing are left out */
     DIGITS_BEFORE = 24 /* of an operation: significant digits before the mark that are drawn */
@@ -234,6 +235,15 @@ static int is_misread(const gemm_step *s)
     return 0;
 }
 
+static void print_c(gemm_page *p, const gemm_step *s, const char *exponent)
+{
+    char text[GEMM_TEXT], c[GEMM_TEXT + 8];
+
+    (void)snprintf(c, sizeof c, "%6s %15s", "c",
+                   code_text(&s->events[0].c, ACCUMULATOR_DIGITS, text));
+    print_left(p, "%-38s %5s ", c, exponent);
+}
+
 /* k, a, b, e; then the bits. */
 static void print_term(gemm_page *p, const gemm_step *s, const fpx_mma_event *e, const view *v)
 {
@@ -247,16 +257,15 @@ static void print_term(gemm_page *p, const gemm_step *s, const fpx_mma_event *e,
             (void)snprintf(exponent, sizeof exponent, "%d", e->e);
     }
     if (e->kind == FPX_MMA_EVENT_TERM && e->count == 0) {
-        print_left(p, "%6s %14s %13s %5s ", "c", code_text(&s->events[0].c, TABLE_DIGITS, a), "",
-                   exponent);
+        print_c(p, s, exponent);
     } else if (e->kind == FPX_MMA_EVENT_TERM && p->model->group > 0) {
         char group[2 * GEMM_TEXT + SCALES_TEXT];
         scales_text(product, scales);
         (void)snprintf(group, sizeof group, "%6zu-%zu, scales %s", e->k, e->k + e->count - 1,
                        scales[0] != '\0' ? scales : "none");
-        print_left(p, "%-35s %5s ", group, exponent);
+        print_left(p, "%-38s %5s ", group, exponent);
     } else {
-        print_left(p, "%6zu %14s %13s %5s ", e->k, element_text(&product->a, product->a_given, a),
+        print_left(p, "%6zu %15s %15s %5s ", e->k, element_text(&product->a, product->a_given, a),
                    element_text(&product->b, product->b_given, b), exponent);
     }
     print_digits(p, &e->exact, &own);
@@ -311,15 +320,15 @@ static void print_terms(gemm_page *p, const gemm_step *s, uint8_t kind, const vi
         if (e->kind != kind)
             continue;
         if (zeros > 0) {
-            char exponent[16] = "";
+            char text[GEMM_TEXT + 32], exponent[16] = "";
             if (e->has_e)
                 (void)snprintf(exponent, sizeof exponent, "%d", e->e);
             if (zeros > 1)
-                print_left(p, "%6zu ..%4zu: %zu zeros%*s%5s", e->k, s->events[i + zeros - 1].k,
-                           zeros, zeros > 9 ? 12 : 13, "", exponent);
+                (void)snprintf(text, sizeof text, "%6zu ..%4zu: %zu zeros", e->k,
+                               s->events[i + zeros - 1].k, zeros);
             else
-                print_left(p, "%6zu   zero %24s%5s", e->k, "", exponent);
-            (void)fputc('\n', p->out);
+                (void)snprintf(text, sizeof text, "%6zu         a zero", e->k);
+            (void)fprintf(p->out, "%-38s %5s\n", text, exponent);
             i += zeros - 1;
         } else if (leaves_out && e->lost.m == 0 && e->count > 0) {
             left_out++;
@@ -418,7 +427,7 @@ static void print_specials(gemm_page *p, const gemm_step *s)
         char a[GEMM_TEXT], b[GEMM_TEXT], x[GEMM_TEXT];
         if (e->kind != FPX_MMA_EVENT_PRODUCT || e->exact.kind == FPX_MMA_VALUE_FINITE)
             continue;
-        (void)fprintf(p->out, "%6zu %14s %13s       = %s\n", e->k,
+        (void)fprintf(p->out, "%6zu %15s %15s       = %s\n", e->k,
                       element_text(&e->a, e->a_given, a), element_text(&e->b, e->b_given, b),
                       gemm_value_text(&e->exact, x));
     }
@@ -437,13 +446,12 @@ static void print_block(gemm_page *p, const gemm_step *s)
         print_end(p, s, end, &v);
         return;
     }
-    (void)fprintf(p->out, "%6s %14s %13s %5s ", "k", "a", "b",
+    (void)fprintf(p->out, "%6s %15s %15s %5s ", "k", "a", "b",
                   p->model->sum == FPX_MMA_ALIGNED ? "e" : "");
     print_scale(p, &v);
     if (p->model->sum == FPX_MMA_EXACT) {
-        char text[GEMM_TEXT];
         const fpx_mma_value c = fpx_mma_value_of(s->events[0].c.format, s->events[0].c.code);
-        print_left(p, "%6s %14s", "c", code_text(&s->events[0].c, TABLE_DIGITS, text));
+        print_c(p, s, "");
         print_digits(p, &c, &v);
     }
     print_terms(p, s, kind, &v);
@@ -485,7 +493,8 @@ static void print_operation(gemm_page *p, const fpx_mma_event *e)
     if (e->exact.m != 0)
         (void)snprintf(exponent, sizeof exponent, "%d", top);
     (void)fprintf(p->out, "%6s %15s %15s %15s%s%5s ", what, element_text(&e->a, e->a_given, a),
-                  element_text(&e->b, e->b_given, b), code_text(&e->result, TABLE_DIGITS, result),
+                  element_text(&e->b, e->b_given, b),
+                  code_text(&e->result, ACCUMULATOR_DIGITS, result),
                   e->rounded != e->result.code ? "!" : " ", exponent);
     if (e->exact.kind == FPX_MMA_VALUE_FINITE)
         print_digits(p, &e->exact, &v);
@@ -544,7 +553,7 @@ static void print_block_heading(gemm_page *p, const gemm_step *s)
     const fpx_mma_event *const sum = find(s, FPX_MMA_EVENT_SUM, FPX_MMA_PART_ALL);
     if (sum != NULL && sum->has_e)
         (void)fprintf(p->out, "; E = %d, terms are cut below 2^%d", sum->e, sum->at);
-    (void)fputs(is_misread(s) ? " (* not as it lies in memory)\n" : "\n", p->out);
+    (void)fputs(is_misread(s) ? "\n       * is not as it lies in memory\n" : "\n", p->out);
 }
 
 void gemm_page_step(gemm_page *p, const gemm_step *s)

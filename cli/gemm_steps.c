@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { BLOCK_ROWS = 4 }; /* of a table beside terms and cuts: headings, sum, result */
+
 /* ---- events to steps ---- */
 typedef struct walk {
     const fpx_mma_model *model;
@@ -135,7 +137,6 @@ static fpx_mma_value scaled(const fpx_format *format, uint64_t code, const fpx_m
 
 static void add_exact(gemm_story *s, const fpx_mma_event *e)
 {
-    static const fpx_mma_code none;
     const fpx_mma_value a = scaled(e->a.format, e->a_given, &e->scale_a);
     const fpx_mma_value b = scaled(e->b.format, e->b_given, &e->scale_b);
 
@@ -145,37 +146,34 @@ static void add_exact(gemm_story *s, const fpx_mma_event *e)
         fpx_accumulator_add(&s->exact, &fpx_fp32, fpx_fp32.nan_code);
     else
         fpx_accumulator_add_product(&s->exact, e->a.format, e->a_given, e->b.format, e->b_given);
-    const fpx_mma_value a_read = scaled(e->a.format, e->a.code, &none);
-    const fpx_mma_value b_read = scaled(e->b.format, e->b.code, &none);
-    const fpx_mma_value a_given = scaled(e->a.format, e->a_given, &none);
-    const fpx_mma_value b_given = scaled(e->b.format, e->b_given, &none);
-    const int a_differs = gemm_near(&a_read) != gemm_near(&a_given);
-    const int b_differs = gemm_near(&b_read) != gemm_near(&b_given);
+    const fpx_mma_value a_read = scaled(e->a.format, e->a.code, &e->scale_a);
+    const fpx_mma_value b_read = scaled(e->b.format, e->b.code, &e->scale_b);
+    const int a_differs = gemm_near(&a_read) != gemm_near(&a);
+    const int b_differs = gemm_near(&b_read) != gemm_near(&b);
     const long double lost =
-        gemm_near(&a_given) * gemm_near(&b_given) - gemm_near(&a_read) * gemm_near(&b_read);
+        gemm_near(&a) * gemm_near(&b) - gemm_near(&a_read) * gemm_near(&b_read);
     if ((a_differs || b_differs) && !isnan(lost)) {
         s->misread += (size_t)(a_differs + b_differs);
         s->lost[GEMM_LOSS_READING] += lost;
     }
 }
 
+/* C as it is given, and as the unit reads it. */
 static void add_c(const gemm_element *x, gemm_story *s)
 {
     const fpx_mma_call *const call = &x->call;
     const size_t at = x->i * call->stride_c_row + x->j * call->stride_c_column;
-    const uint64_t magnitude = call->c == NULL
-                                   ? 0
-                                   : fpx_format_code(&call->c_format, call->c, at) &
-                                         ((UINT64_C(1) << (call->c_format.bits - 1)) - 1);
 
     if (call->c == NULL)
         return;
-    fpx_accumulator_add(&s->exact, &call->c_format, fpx_format_code(&call->c_format, call->c, at));
-    if (x->model->flush_inputs && magnitude != 0 &&
-        magnitude < UINT64_C(1) << call->c_format.mbits) {
+    const fpx_format *const f = &call->c_format;
+    const uint64_t code = fpx_format_code(f, call->c, at);
+    const fpx_mma_value c = fpx_mma_value_of(f, code);
+    fpx_accumulator_add(&s->exact, f, code);
+    if (x->model->flush_inputs && c.m != 0 &&
+        (code & ((UINT64_C(1) << (f->bits - 1)) - 1)) < UINT64_C(1) << f->mbits) {
         s->misread++;
-        s->lost[GEMM_LOSS_READING] += (long double)fpx_format_value(
-            &call->c_format, fpx_format_code(&call->c_format, call->c, at));
+        s->lost[GEMM_LOSS_READING] += gemm_near(&c);
     }
 }
 
@@ -244,6 +242,7 @@ static void on_step(void *user, const gemm_step *step)
     }
     if (s->is_out_of_memory)
         return;
+    m.rows = first->kind == FPX_MMA_EVENT_BLOCK ? BLOCK_ROWS : 0;
     m.before = first->kind == FPX_MMA_EVENT_ADD ? first->a : first->c;
     for (size_t i = 0; i < step->n; i++)
         note_event(w->element->model, s, &m, &step->events[i]);
