@@ -123,8 +123,12 @@ json_t *gemm_explain_json(const gemm_element *elements, const gemm_story *storie
 {
     json_t *const list = json_array();
 
-    for (size_t u = 0; u < units; u++)
-        (void)json_array_append_new(list, unit_json(&elements[u], &stories[u], presets[u]));
+    for (size_t u = 0; u < units; u++) {
+        if (json_array_append_new(list, unit_json(&elements[u], &stories[u], presets[u])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "schema", "fpx.gemm-explain/1", "product",
                      (json_int_t)at[0], "row", (json_int_t)at[1], "column", (json_int_t)at[2], "k",
                      (json_int_t)elements[0].call.k, "units", list);

@@ -1,4 +1,5 @@
-/* mma_block.c - the sums of fpx/mma.h, written down: slow, obvious, the judge of every kernel that is fast. */
+/* mma_block.c - the sums of fpx/mma.h, written down: slow, obvious, the judge of every kernel that is fast. ALIGNED and
+ * EXACT; what rounds each operation is in mma_operate.c. */
 #include "mma_watch.h"
 
 enum { NO_EXPONENT = -1000000 }; /* E of a sum that has no term with an exponent */
@@ -78,7 +79,7 @@ static element element_at(const fpx_mma_model *model, mma_line line, size_t k)
     return out;
 }
 
-static size_t k_of(const mma_span *span, size_t t)
+size_t mma_block_k(const mma_span *span, size_t t)
 {
     return span->begin + t / span->width * span->stride + t % span->width;
 }
@@ -201,7 +202,7 @@ static size_t product_terms(const mma_output *o, const mma_span *span, size_t fi
         int any = 0;
 
         for (size_t i = 0; i < some; i++) {
-            const size_t k = k_of(span, first + t + i);
+            const size_t k = mma_block_k(span, first + t + i);
             const element x = element_at(model, o->a, k), y = element_at(model, o->b, k);
             p[i] = product_of(&x.x, &y.x);
             scale_e = x.scale_e + y.scale_e;
@@ -219,7 +220,7 @@ static size_t product_terms(const mma_output *o, const mma_span *span, size_t fi
         }
         if (model->group == 0) {
             terms[n] = term_of(model, p[0].negative, p[0].m, p[0].q, p[0].e);
-            terms[n].k = k_of(span, first + t);
+            terms[n].k = mma_block_k(span, first + t);
             terms[n++].count = 1;
             continue;
         }
@@ -229,7 +230,7 @@ static size_t product_terms(const mma_output *o, const mma_span *span, size_t fi
         }
         /* A sum that cancelled keeps the scales' exponent: only a group of zeros is a zero. */
         terms[n] = term_of(model, 0, (uint64_t)any, least, scale_e);
-        terms[n].k = k_of(span, first + t);
+        terms[n].k = mma_block_k(span, first + t);
         terms[n].count = some;
         terms[n].negative = sum < 0;
         terms[n++].m = sum < 0 ? (uint64_t)-sum : (uint64_t)sum;
@@ -365,7 +366,7 @@ static uint64_t exact_block(const mma_output *o, const mma_span *span, size_t fi
     fpx_accumulator_clear(&sum);
     fpx_accumulator_add_number(&sum, c.negative, c.m, c.q);
     for (size_t t = first; t < first + count; t++) {
-        const size_t k = k_of(span, t);
+        const size_t k = mma_block_k(span, t);
         const element x = element_at(model, o->a, k), y = element_at(model, o->b, k);
         const enum mma_kind kind = product_kind(&x.x, &y.x);
         mma_special_add(&special, kind, x.x.negative != y.x.negative);
@@ -382,93 +383,10 @@ static uint64_t exact_block(const mma_output *o, const mma_span *span, size_t fi
     return code;
 }
 
-/* One of IEEE 754's operations. */
-typedef struct operation {
-    fpx_arith_op op;
-    fpx_round round;
-    int flushes; /* a subnormal result becomes a zero of its sign */
-} operation;
-
-/* Rounded into the model's format; NaN is the model's. */
-static mma_acc operate(const mma_output *o, operation what, mma_place place,
-                       const mma_acc *operands)
-{
-    const fpx_mma_model *const model = o->model;
-    const fpx_conversion conversion = { .format = model->format,
-                                        .round = (uint8_t)what.round,
-                                        .overflow = FPX_OVERFLOW_NONE,
-                                        .nan = FPX_NAN_POSITIVE,
-                                        .nan_code = model->nan_code };
-    const size_t third = what.op == FPX_ARITH_FMA ? 2 : 1;
-    const fpx_format *const formats[] = { operands[0].format, operands[1].format,
-                                          operands[third].format };
-    const uint64_t codes[] = { operands[0].code, operands[1].code, operands[third].code };
-    const uint64_t sign = UINT64_C(1) << (model->format.bits - 1);
-    mma_acc out = { &model->format, model->nan_code };
-
-    (void)fpx_arith(what.op, &conversion, formats, codes, 0, &out.code, NULL);
-    const uint64_t before = out.code;
-    if (what.flushes && (out.code & (sign - 1)) < UINT64_C(1) << model->format.mbits)
-        out.code &= sign;
-    if (o->watch != NULL)
-        mma_watch_operation(o, place, what.op, operands, before, out);
-    return out;
-}
-
-mma_acc mma_add(const mma_output *o, fpx_mma_part part, mma_acc x, mma_acc y)
-{
-    const mma_acc both[] = { x, y };
-
-    return operate(o, (operation){ FPX_ARITH_ADD, FPX_RNE, 0 }, (mma_place){ part, 0, 0 }, both);
-}
-
-static mma_acc operand_at(const mma_output *o, mma_line line, size_t k)
-{
-    return (mma_acc){ &line.operand->format, mma_line_code(o->model, line, k) };
-}
-
-static mma_acc tree_operate(const mma_output *o, fpx_arith_op op, mma_place place, mma_acc x,
-                            mma_acc y)
-{
-    const fpx_mma_model *const model = o->model;
-    const mma_acc both[] = { x, y };
-
-    return operate(o, (operation){ op, (fpx_round)model->round, model->flush_results }, place,
-                   both);
-}
-
-static mma_acc tree_sum(const mma_output *o, const mma_span *span, size_t first, size_t count)
-{
-    const mma_place place = { FPX_MMA_PART_PRODUCTS, k_of(span, first), count };
-    size_t half = 1;
-
-    if (count == 1)
-        return tree_operate(o, FPX_ARITH_MUL, place, operand_at(o, o->a, place.k),
-                            operand_at(o, o->b, place.k));
-    while (half < count - half)
-        half *= 2;
-    const mma_acc left = tree_sum(o, span, first, half);
-    const mma_acc right = tree_sum(o, span, first + half, count - half);
-    return tree_operate(o, FPX_ARITH_ADD, place, left, right);
-}
-
-static mma_acc fma_chain(const mma_output *o, const mma_span *span, size_t first, size_t count,
-                         mma_acc c)
-{
-    const operation fma = { FPX_ARITH_FMA, (fpx_round)o->model->round, 0 };
-
-    for (size_t t = first; t < first + count; t++) {
-        const size_t k = k_of(span, t);
-        const mma_acc three[] = { operand_at(o, o->a, k), operand_at(o, o->b, k), c };
-        c = operate(o, fma, (mma_place){ FPX_MMA_PART_ALL, k, 1 }, three);
-    }
-    return c;
-}
-
 mma_acc mma_block(const mma_output *o, const mma_span *span, size_t first, size_t count, mma_acc c)
 {
     if (o->watch != NULL)
-        mma_watch_block(o, k_of(span, first), count, c);
+        mma_watch_block(o, mma_block_k(span, first), count, c);
     switch ((fpx_mma_sum)o->model->sum) {
     case FPX_MMA_ALIGNED:
         c.code = aligned_block(o, span, first, count, c);
@@ -477,10 +395,9 @@ mma_acc mma_block(const mma_output *o, const mma_span *span, size_t first, size_
         c.code = exact_block(o, span, first, count, c);
         break;
     case FPX_MMA_TREE:
-        return tree_operate(o, FPX_ARITH_ADD, (mma_place){ FPX_MMA_PART_C, 0, count }, c,
-                            tree_sum(o, span, first, count));
+        return mma_tree(o, span, first, count, c);
     case FPX_MMA_FMA:
-        return fma_chain(o, span, first, count, c);
+        return mma_fma_chain(o, span, first, count, c);
     }
     c.format = &o->model->format;
     return c;

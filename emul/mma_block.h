@@ -42,8 +42,16 @@ typedef struct mma_place {
 uint64_t mma_line_given(mma_line line, size_t k);
 uint64_t mma_line_code(const fpx_mma_model *model, mma_line line, size_t k);
 
+/* The k of term t of a span. */
+size_t mma_block_k(const mma_span *span, size_t t);
+
 /* The accumulator after this block: terms [first, first + count) of the span. */
 mma_acc mma_block(const mma_output *o, const mma_span *span, size_t first, size_t count, mma_acc c);
+
+/* The same for a model of FMA, and of TREE. */
+mma_acc mma_fma_chain(const mma_output *o, const mma_span *span, size_t first, size_t count,
+                      mma_acc c);
+mma_acc mma_tree(const mma_output *o, const mma_span *span, size_t first, size_t count, mma_acc c);
 
 /* x + y, in model->format, to nearest even. */
 mma_acc mma_add(const mma_output *o, fpx_mma_part part, mma_acc x, mma_acc y);
