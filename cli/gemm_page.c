@@ -5,9 +5,8 @@
 
 #include "gemm_text.h"
 
-enum {
-    DIGITS_BEFORE = 24
-}; /* of an operation: significant digits before the mark that are drawn */
+/* Of an operation: significant digits before the mark that are drawn. */
+enum { DIGITS_BEFORE = 24 };
 
 /* One operation in a row: what, operands, result; the exact significand with a mark where it is rounded. */
 static void print_operation(gemm_page *p, const fpx_mma_event *e)
