@@ -22,6 +22,12 @@ static int is_loud(const gemm_mark *m)
     return m->lost > 0.0L || m->turns_special;
 }
 
+/* Lines that a step takes, the one of what is folded before it with them. */
+static size_t lines_of(const gemm_mark *m)
+{
+    return m->rows + 1;
+}
+
 /* The step to be seen first among those not shown that have room; `end`: none. */
 static size_t loudest(const excerpt *x, size_t rows)
 {
@@ -29,7 +35,7 @@ static size_t loudest(const excerpt *x, size_t rows)
     size_t best = x->end;
 
     for (size_t i = x->begin; i < x->end; i++) {
-        if (x->shown[i] || !is_loud(&marks[i]) || marks[i].rows > rows)
+        if (x->shown[i] || !is_loud(&marks[i]) || lines_of(&marks[i]) > rows)
             continue;
         if (best == x->end || marks[i].turns_special > marks[best].turns_special ||
             (marks[i].turns_special == marks[best].turns_special &&
@@ -50,11 +56,13 @@ static void choose(const excerpt *x, const fpx_mma_model *model, size_t rows)
     }
     if (total == 0) /* an example, where nothing is lost */
         x->shown[x->begin] = 1;
-    if (total > rows && loudest(x, rows) == x->end)
-        rows = total; /* each of them is long */
+    if (total <= rows)
+        rows = SIZE_MAX;
+    else if (loudest(x, rows) == x->end) /* each alone is too long: one of them */
+        rows = lines_of(&marks[loudest(x, SIZE_MAX)]);
     for (size_t i = loudest(x, rows); i < x->end; i = loudest(x, rows)) {
         x->shown[i] = 1;
-        rows -= marks[i].rows;
+        rows -= lines_of(&marks[i]);
     }
 }
 
@@ -111,7 +119,6 @@ static void print_fold(printer *p, size_t begin, size_t end)
         (void)fprintf(out, ", %.3Lg lost in all]\n", lost);
     else
         (void)fputs(", nothing lost]\n", out);
-    p->page.in_rows = 0;
 }
 
 static void on_step(void *user, const gemm_step *step)

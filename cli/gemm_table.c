@@ -6,7 +6,10 @@
 
 #include "gemm_text.h"
 
-enum { ROWS_MOST = 48 }; /* beyond, terms that lose nothing are left out */
+enum {
+    ROWS_MOST = 48,  /* beyond, terms that lose nothing are left out */
+    BEYOND_MARK = 14 /* columns kept free for what is lost */
+};
 
 __attribute__((format(printf, 2, 3))) static void print_left(gemm_page *p, const char *format, ...)
 {
@@ -46,6 +49,8 @@ static gemm_view view_of(const gemm_page *p, const gemm_step *s)
     }
     if (v.top < v.at)
         v.top = v.at;
+    if (p->model->sum == FPX_MMA_EXACT && v.top - v.at > v.room - BEYOND_MARK)
+        v.top = v.at + v.room - BEYOND_MARK; /* the place of the rounding is to be seen */
     return v;
 }
 

@@ -252,6 +252,12 @@ lines = done.stdout.splitlines()
 folded = sum(int(x) for x in re.findall(r"\[(\d+) blocks?", done.stdout))
 whole = sum(line.startswith("block ") for line in lines)
 expect("every block is shown or counted", folded + whole == n // 16 and whole >= 3 and len(lines) < 140, (folded, whole, len(lines)))
+with open("wide.yaml", "w", encoding="utf-8") as file:
+    file.write("name: mine/wide/fp16-fp32\nsource: a guess\nlike: hopper/wgmma/fp16-fp32\nchanges:\n  - { field: block, to: 256 }\n")
+for model, what in (("ideal/fma/any-fp32", "multiply-adds"), ("cdna2", "blocks"), ("wide.yaml", "more terms")):
+    done = run(*args, "--model", model)
+    expect(f"{model}: three screens, and what is left out", len(done.stdout.splitlines()) < 140 and what in done.stdout,
+           (len(done.stdout.splitlines()), done.stdout[-600:], done.stderr))
 np.save("ones.npy", np.ones((1, n), np.float16))
 done = run("ones.npy", "ones.npy", "--trans-b", "--explain", "0,0", "--model", "hopper")
 expect("nothing lost: one block, the others folded", "31 blocks" in done.stdout and "nothing lost]" in done.stdout
