@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "conversion_args.h"
+#include "gemm_explain.h"
 #include "gemm_job.h"
 #include "outputs.h"
 #include "results.h"
@@ -30,6 +31,8 @@ enum {
     OPT_OVERFLOW,
     OPT_SCALE,
     OPT_THREADS,
+    OPT_EXPLAIN,
+    OPT_AGAINST,
     OPT_JSON
 };
 
@@ -54,6 +57,9 @@ static const cli_option options[] = {
                        "of it: satfinite (8 bits and less), none (more), satpropagate" },
     [OPT_SCALE] = { "--scale", "S", "multiply D by this before it is rounded to its format" },
     [OPT_THREADS] = { "--threads", "N", "instead of FPX_THREADS, or as many as there are" },
+    [OPT_EXPLAIN] = { "--explain", "I,J",
+                      "show how one element comes about (of a batch P,I,J); -o may be left out" },
+    [OPT_AGAINST] = { "--against", "M", "with --explain: another unit, and where the two part" },
     [OPT_JSON] = { "--json", "FILE",
                    "what was computed and by whom, as JSON; - is standard output" },
     { NULL, NULL, NULL }
@@ -272,16 +278,34 @@ static fpx_status compute(gemm_job *job, size_t threads, effort *ret_effort, fpx
     return status;
 }
 
+static fpx_status multiply(gemm_job *job, size_t threads, const char *json, fpx_error *err)
+{
+    effort e;
+    fpx_status status = compute(job, threads, &e, err);
+
+    if (status == FPX_OK)
+        status = gemm_job_write(job, err);
+    if (status == FPX_OK && json != NULL)
+        status = write_results(json, job, &e, err);
+    if (status == FPX_OK)
+        print_text(strcmp(job->words->out, "-") == 0 ? stderr : cli_text_stream(json, NULL), job,
+                   &e);
+    return status;
+}
+
 static int run(const cli_args *a)
 {
     const char *const json = a->option[OPT_JSON];
+    const gemm_explain_words explain = { a->option[OPT_EXPLAIN], a->option[OPT_AGAINST], json };
     const gemm_words words = words_of(a);
+    int differ = 0;
     uint64_t threads = 0;
-    effort e;
     gemm_job job;
     fpx_error err = { 0 };
 
-    if (words.out == NULL)
+    if (explain.against != NULL && explain.element == NULL)
+        return cli_usage("gemm", "--against M: compares one element: --explain I,J is needed");
+    if (words.out == NULL && explain.element == NULL)
         return cli_usage("gemm", "-o D is needed");
     if (words.model == NULL)
         return cli_usage("gemm", "--model M is needed: a unit of fpx models, a device, FILE.yaml");
@@ -292,16 +316,14 @@ static int run(const cli_args *a)
         return cli_fail(&err);
     cli_catch_interrupt();
     fpx_status status = gemm_job_load(&words, &job, &err);
-    if (status == FPX_OK)
-        status = compute(&job, (size_t)threads, &e, &err);
-    if (status == FPX_OK)
-        status = gemm_job_write(&job, &err);
-    if (status == FPX_OK && json != NULL)
-        status = write_results(json, &job, &e, &err);
-    if (status == FPX_OK)
-        print_text(strcmp(words.out, "-") == 0 ? stderr : cli_text_stream(json, NULL), &job, &e);
+    if (status == FPX_OK && words.out != NULL)
+        status = multiply(&job, (size_t)threads, explain.element == NULL ? json : NULL, &err);
+    if (status == FPX_OK && explain.element != NULL)
+        status = gemm_explain(&job, &explain, &differ, &err);
     gemm_job_release(&job);
-    return status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
+    if (status != FPX_OK)
+        return cli_fail(&err);
+    return differ ? EXIT_FINDING : EXIT_HOLDS;
 }
 
 const cli_verb verb_gemm = {

@@ -1,19 +1,12 @@
 /* mma.c - the order in which blocks meet: vectors of a step, steps, promotion, split-K. The scalar reference. */
 #include <string.h>
 
-#include "mma_block.h"
+#include "mma_watch.h"
 
 static size_t least(size_t x, size_t y)
 {
     return x < y ? x : y;
 }
-
-/* What one output is made of. */
-typedef struct output {
-    const fpx_mma_model *model;
-    mma_line a, b;
-    size_t k;
-} output;
 
 static mma_acc zero_of(const fpx_mma_model *model)
 {
@@ -32,7 +25,7 @@ static mma_span span_of(const fpx_mma_model *model, size_t begin, size_t length,
 }
 
 /* One instruction: k from begin to end. */
-static mma_acc step_sum(const output *o, size_t begin, size_t end, mma_acc c)
+static mma_acc step_sum(const mma_output *o, size_t begin, size_t end, mma_acc c)
 {
     const fpx_mma_model *const model = o->model;
     mma_acc acc = model->c == FPX_MMA_C_LATE ? zero_of(model) : c;
@@ -41,9 +34,9 @@ static mma_acc step_sum(const output *o, size_t begin, size_t end, mma_acc c)
         const mma_span span = span_of(model, begin, end - begin, h);
         const size_t block = model->block == 0 ? span.count : model->block;
         for (size_t t = 0; t < span.count; t += block)
-            acc = mma_block(model, o->a, o->b, &span, t, least(block, span.count - t), acc);
+            acc = mma_block(o, &span, t, least(block, span.count - t), acc);
     }
-    return model->c == FPX_MMA_C_LATE ? mma_add(model, c, acc) : acc;
+    return model->c == FPX_MMA_C_LATE ? mma_add(o, FPX_MMA_PART_LATE, c, acc) : acc;
 }
 
 /* A sum under way: with promotion, acc is the chain since the last restart, `sum` what came before. */
@@ -57,14 +50,14 @@ static chain chain_from(const fpx_mma_model *model, mma_acc c)
     return model->promote > 0 ? (chain){ zero_of(model), c, 0 } : (chain){ c, c, 0 };
 }
 
-static void chain_promote(const fpx_mma_model *model, chain *x)
+static void chain_promote(const mma_output *o, chain *x)
 {
-    x->sum = mma_add(model, x->sum, x->acc);
-    x->acc = zero_of(model);
+    x->sum = mma_add(o, FPX_MMA_PART_PROMOTE, x->sum, x->acc);
+    x->acc = zero_of(o->model);
     x->length = 0;
 }
 
-static void chain_tile(const output *o, size_t begin, size_t end, chain *x)
+static void chain_tile(const mma_output *o, size_t begin, size_t end, chain *x)
 {
     const fpx_mma_model *const model = o->model;
     const size_t step = model->step == 0 ? end - begin : model->step;
@@ -73,23 +66,23 @@ static void chain_tile(const output *o, size_t begin, size_t end, chain *x)
         x->acc = step_sum(o, k, least(k + step, end), x->acc);
         x->length += step;
         if (model->promote > 0 && x->length >= model->promote)
-            chain_promote(model, x);
+            chain_promote(o, x);
         if (end - k <= step)
             break;
     }
 }
 
-static mma_acc chain_end(const fpx_mma_model *model, chain *x)
+static mma_acc chain_end(const mma_output *o, chain *x)
 {
-    if (model->promote == 0)
+    if (o->model->promote == 0)
         return x->acc;
     if (x->length > 0)
-        chain_promote(model, x);
+        chain_promote(o, x);
     return x->sum;
 }
 
 /* What split s makes of its tiles. */
-static mma_acc part_sum(const output *o, size_t s)
+static mma_acc part_sum(const mma_output *o, size_t s)
 {
     const fpx_mma_model *const model = o->model;
     const size_t tiles = o->k / model->tile + (o->k % model->tile != 0);
@@ -99,12 +92,14 @@ static mma_acc part_sum(const output *o, size_t s)
     const size_t end = is_cyclic ? tiles : least(first + run, tiles);
     chain x = chain_from(model, zero_of(model));
 
+    if (o->watch != NULL)
+        mma_watch_start(o, s);
     for (size_t t = first; t < end; t += is_cyclic ? model->split : 1)
         chain_tile(o, t * model->tile, least((t + 1) * model->tile, o->k), &x);
-    return chain_end(model, &x);
+    return chain_end(o, &x);
 }
 
-static mma_acc split_sum(const output *o)
+static mma_acc split_sum(const mma_output *o)
 {
     const fpx_mma_model *const model = o->model;
     const size_t splits = model->split, half = splits / 2 + splits % 2;
@@ -114,24 +109,23 @@ static mma_acc split_sum(const output *o)
     for (size_t s = is_serial ? 1 : 0; s < (is_serial ? splits : half); s++) {
         mma_acc part = part_sum(o, s);
         if (!is_serial && s + half < splits - 1)
-            part = mma_add(model, part, part_sum(o, s + half));
-        sum = mma_add(model, sum, part);
+            part = mma_add(o, FPX_MMA_PART_PAIR, part, part_sum(o, s + half));
+        sum = mma_add(o, FPX_MMA_PART_COMBINE, sum, part);
     }
     return sum;
 }
 
-static uint64_t output_code(const output *o, const mma_acc *c)
+static uint64_t output_code(const mma_output *o, const mma_acc *c)
 {
     const fpx_mma_model *const model = o->model;
 
     if (model->split > 1) {
         const mma_acc sum = split_sum(o);
-        return c == NULL ? sum.code : mma_add(model, *c, sum).code;
+        return c == NULL ? sum.code : mma_add(o, FPX_MMA_PART_SPLIT_C, *c, sum).code;
     }
     chain x = chain_from(model, c == NULL ? zero_of(model) : *c);
-    if (o->k > 0)
-        chain_tile(o, 0, o->k, &x);
-    return chain_end(model, &x).code;
+    chain_tile(o, 0, o->k, &x);
+    return chain_end(o, &x).code;
 }
 
 static uint64_t code_of_c(const fpx_mma_model *model, const fpx_mma_call *call, size_t i, size_t j)
@@ -151,8 +145,9 @@ static void store(const fpx_format *format, void *d, size_t i, uint64_t code)
 }
 
 /* k = 0: D is C in the model's format. */
-static uint64_t converted(const fpx_mma_model *model, mma_acc c)
+static uint64_t converted(const mma_output *o, mma_acc c)
 {
+    const fpx_mma_model *const model = o->model;
     const fpx_conversion conversion = { .format = model->format,
                                         .round = FPX_RNE,
                                         .overflow = FPX_OVERFLOW_NONE,
@@ -162,7 +157,11 @@ static uint64_t converted(const fpx_mma_model *model, mma_acc c)
 
     store(c.format, from, 0, c.code);
     (void)fpx_encode_codes(&conversion, c.format, from, to, 1);
-    return fpx_format_code(&model->format, to, 0);
+    const mma_acc out = { &model->format, fpx_format_code(&model->format, to, 0) };
+    if (o->watch != NULL)
+        mma_watch_operation(o, (mma_place){ FPX_MMA_PART_C, 0, 0 }, FPX_ARITH_CONVERT, &c, out.code,
+                            out);
+    return out.code;
 }
 
 /* A product of the batch begins in the middle of a byte. */
@@ -229,20 +228,27 @@ void *mma_d_at(const fpx_mma_model *model, const fpx_mma_call *call, void *d, si
     return (unsigned char *)d + p * call->stride_d_batch * fpx_format_size(&model->format);
 }
 
+uint64_t mma_element(const fpx_mma_model *model, const fpx_mma_call *call, size_t i, size_t j,
+                     const struct mma_watch *watch)
+{
+    const mma_output o = { model, { &call->a, i }, { &call->b, j }, call->k, watch };
+    mma_acc c = { &call->c_format, 0 };
+
+    if (call->c == NULL)
+        c.format = &model->format;
+    else
+        c.code = code_of_c(model, call, i, j);
+    if (call->k == 0)
+        return converted(&o, c);
+    return output_code(&o, call->c == NULL ? NULL : &c);
+}
+
 void mma_rows(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t begin,
               size_t end)
 {
     for (size_t i = begin; i < end; i++) {
-        for (size_t j = 0; j < call->n; j++) {
-            const output o = { model, { &call->a, i }, { &call->b, j }, call->k };
-            mma_acc c = { &call->c_format, 0 };
-            if (call->c != NULL)
-                c.code = code_of_c(model, call, i, j);
-            uint64_t code = output_code(&o, call->c == NULL ? NULL : &c);
-            if (call->k == 0 && call->c != NULL)
-                code = converted(model, c);
-            store(&model->format, d, i * call->stride_d + j, code);
-        }
+        for (size_t j = 0; j < call->n; j++)
+            store(&model->format, d, i * call->stride_d + j, mma_element(model, call, i, j, NULL));
     }
 }
 

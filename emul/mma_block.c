@@ -1,7 +1,6 @@
-/* mma_block.c - the sums of fpx/mma.h, written down: slow, obvious, the judge of every kernel that is fast. */
-#include "mma_block.h"
-
-#include <fpx/arith.h>
+/* mma_block.c - the sums of fpx/mma.h, written down: slow, obvious, the judge of every kernel that is fast. ALIGNED and
+ * EXACT; what rounds each operation is in mma_operate.c. */
+#include "mma_watch.h"
 
 enum { NO_EXPONENT = -1000000 }; /* E of a sum that has no term with an exponent */
 
@@ -25,11 +24,18 @@ uint64_t mma_flushed(const fpx_mma_model *model, const fpx_format *format, uint6
     return model->flush_inputs && magnitude < UINT64_C(1) << format->mbits ? 0 : code;
 }
 
+uint64_t mma_line_given(mma_line line, size_t k)
+{
+    const fpx_mma_operand *const o = line.operand;
+
+    return code_at(&o->format, o->packing, o->codes,
+                   line.vector * o->stride_vector + k * o->stride_k);
+}
+
 uint64_t mma_line_code(const fpx_mma_model *model, mma_line line, size_t k)
 {
     const fpx_mma_operand *const o = line.operand;
-    uint64_t code =
-        code_at(&o->format, o->packing, o->codes, line.vector * o->stride_vector + k * o->stride_k);
+    uint64_t code = mma_line_given(line, k);
 
     if (model->drop > 0 && o->format.bits == 32 && o->format.mbits == 23)
         code = code >> model->drop << model->drop;
@@ -73,24 +79,26 @@ static element element_at(const fpx_mma_model *model, mma_line line, size_t k)
     return out;
 }
 
-static size_t k_of(const mma_span *span, size_t t)
+size_t mma_block_k(const mma_span *span, size_t t)
 {
     return span->begin + t / span->width * span->stride + t % span->width;
 }
 
-/* A term of an aligned sum: (-1)^negative m 2^q, which alignment takes for one of exponent e. */
+/* A term of an aligned sum: (-1)^negative m 2^q, which alignment takes for one of exponent e; `count` products from k
+ * on, or c with none. */
 typedef struct term {
     int negative, has_e;
     uint64_t m;
     int q, e;
+    size_t k, count;
 } term;
 
 /* A finite number as a term: zero has the model's exponent of zero, or none. */
 static term term_of(const fpx_mma_model *model, int negative, uint64_t m, int q, int e)
 {
     if (m != 0)
-        return (term){ negative, 1, m, q, e };
-    return (term){ 0, model->e_zero != FPX_MMA_ZERO_ABSENT, 0, 0, model->e_zero };
+        return (term){ negative, 1, m, q, e, 0, 0 };
+    return (term){ 0, model->e_zero != FPX_MMA_ZERO_ABSENT, 0, 0, model->e_zero, 0, 0 };
 }
 
 /* x 2^-by, by in any direction, cut toward minus infinity or, where toward_zero, toward zero. */
@@ -105,9 +113,33 @@ static int64_t cut(int64_t x, int by, int toward_zero)
     return x < 0 ? -(int64_t)(kept + (lost && !toward_zero)) : (int64_t)kept;
 }
 
+static mma_number number_of(int64_t x, int q)
+{
+    return (mma_number){ MMA_FINITE, x < 0, x < 0 ? (uint64_t)-x : (uint64_t)x, q, 0 };
+}
+
+static void tell_term(const mma_output *o, fpx_mma_part part, const term *x, int at, int64_t kept)
+{
+    const mma_place place = { x->count == 0 ? FPX_MMA_PART_C : part, x->k, x->count };
+    const mma_number number = { MMA_FINITE, x->negative, x->m, x->q, 0 };
+
+    mma_watch_cut(o, FPX_MMA_EVENT_TERM, place, &(mma_cut){ number, kept, at, x->has_e, x->e, 0 });
+}
+
+/* Of x that is cut to `kept`, or of a sum; E is e. */
+static void tell_cut(const mma_output *o, fpx_mma_event_kind kind, fpx_mma_part part, mma_number x,
+                     int64_t kept, int at, int e)
+{
+    const int has_e = e != NO_EXPONENT;
+
+    if (o->watch != NULL)
+        mma_watch_cut(o, kind, (mma_place){ part, 0, 0 },
+                      &(mma_cut){ x, kept, at, has_e, has_e ? e : 0, 0 });
+}
+
 /* The sum of every `step`th term, each cut toward zero, in units of 2^(*ret_e - F); *ret_e is their largest exponent. */
-static int64_t aligned_sum(const fpx_mma_model *model, const term *terms, size_t n, size_t step,
-                           int *ret_e)
+static int64_t aligned_sum(const mma_output *o, fpx_mma_part part, const term *terms, size_t n,
+                           size_t step, int *ret_e)
 {
     int e = NO_EXPONENT;
     int64_t sum = 0;
@@ -116,134 +148,17 @@ static int64_t aligned_sum(const fpx_mma_model *model, const term *terms, size_t
         if (terms[i].has_e && terms[i].e > e)
             e = terms[i].e;
     }
+    const int at = e == NO_EXPONENT ? 0 : e - o->model->fraction;
     for (size_t i = 0; i < n; i += step) {
         const int64_t m = (int64_t)terms[i].m;
-        if (m != 0)
-            sum += cut(terms[i].negative ? -m : m, e - model->fraction - terms[i].q, 1);
+        const int64_t kept = m == 0 ? 0 : cut(terms[i].negative ? -m : m, at - terms[i].q, 1);
+        sum += kept;
+        if (o->watch != NULL)
+            tell_term(o, part, &terms[i], at, kept);
     }
     *ret_e = e;
+    tell_cut(o, FPX_MMA_EVENT_SUM, part, number_of(sum, at), sum, at, e);
     return sum;
-}
-
-/* The products of a block as terms, one each or one a group; their number. */
-static size_t product_terms(const fpx_mma_model *model, mma_line a, mma_line b,
-                            const mma_span *span, size_t first, size_t count, term *terms,
-                            mma_special *special)
-{
-    const size_t group = model->group == 0 ? 1 : model->group;
-    size_t n = 0;
-
-    for (size_t t = 0; t < count; t += group) {
-        const size_t some = count - t < group ? count - t : group;
-        mma_number p[UINT8_MAX];
-        int scale_e = 0;
-        int least = 0; /* of the exponents q of those that are not 0 */
-        int64_t sum = 0;
-        int any = 0;
-
-        for (size_t i = 0; i < some; i++) {
-            const size_t k = k_of(span, first + t + i);
-            const element x = element_at(model, a, k), y = element_at(model, b, k);
-            p[i] = product_of(&x.x, &y.x);
-            scale_e = x.scale_e + y.scale_e;
-            if (p[i].kind == MMA_FINITE && p[i].m != 0 && model->e_infinite != 0 &&
-                mma_top_bit(p[i].m) + p[i].q >= model->e_infinite)
-                p[i].kind = MMA_INF;
-            mma_special_add(special, p[i].kind, p[i].negative);
-            if (p[i].kind != MMA_FINITE)
-                p[i].m = 0;
-            if (p[i].m != 0 && (!any || p[i].q < least))
-                least = p[i].q;
-            any |= p[i].m != 0;
-        }
-        if (model->group == 0) {
-            terms[n++] = term_of(model, p[0].negative, p[0].m, p[0].q, p[0].e);
-            continue;
-        }
-        for (size_t i = 0; i < some; i++) {
-            const int64_t m = p[i].m == 0 ? 0 : (int64_t)(p[i].m << (p[i].q - least));
-            sum += p[i].negative ? -m : m;
-        }
-        /* A sum that cancelled keeps the scales' exponent: only a group of zeros is a zero. */
-        terms[n] = term_of(model, 0, (uint64_t)any, least, scale_e);
-        terms[n].negative = sum < 0;
-        terms[n++].m = sum < 0 ? (uint64_t)-sum : (uint64_t)sum;
-    }
-    return n;
-}
-
-/* The end of a JOINED block: sum 2^(e - F) and c are cut at their common exponent, added, cut again. */
-static uint64_t joined(const fpx_mma_model *model, int64_t sum, int e, mma_number c)
-{
-    const int all =
-        model->fraction_sum > model->fraction_c ? model->fraction_sum : model->fraction_c;
-    const int e_both = e > c.e ? e : c.e;
-    const int last = e_both - all; /* both in units of 2^last */
-    int64_t both = 0;
-    int64_t from_c = c.negative ? -(int64_t)c.m : (int64_t)c.m;
-    int unit = last;
-
-    if (sum != 0) {
-        const int cut_at = e_both - model->fraction_sum;
-        both = cut(sum, cut_at - (e - model->fraction), 0);
-        both = cut(both, last - cut_at, 0);
-    }
-    if (from_c != 0 && (model->gap_c == 0 || c.e >= e_both - model->gap_c)) {
-        const int cut_at = e_both - model->fraction_c;
-        from_c = cut(from_c, cut_at - c.q, 0);
-        both += cut(from_c, last - cut_at, 0);
-    }
-    if (both != 0 && model->fraction_all > 0) {
-        const int own = mma_top_bit(both < 0 ? (uint64_t)-both : (uint64_t)both) + last;
-        const int least = mma_least_exponent(&model->format);
-        unit = (own > least ? own : least) - model->fraction_all;
-        if (unit > last)
-            both = cut(both, unit - last, 0);
-        else
-            unit = last;
-    }
-    return mma_round(model, both < 0, both < 0 ? (uint64_t)-both : (uint64_t)both, 0, unit);
-}
-
-/* Two sums of alternate terms, brought to the larger exponent. */
-static int64_t parity_sum(const fpx_mma_model *model, const term *terms, size_t n, int *ret_e)
-{
-    int e[2];
-    const int64_t even = aligned_sum(model, terms, n, 2, &e[0]);
-    const int64_t odd = n > 1 ? aligned_sum(model, terms + 1, n - 1, 2, &e[1]) : 0;
-
-    if (n <= 1)
-        e[1] = NO_EXPONENT;
-    *ret_e = e[0] > e[1] ? e[0] : e[1];
-    return cut(even, even == 0 ? 0 : *ret_e - e[0], 0) + cut(odd, odd == 0 ? 0 : *ret_e - e[1], 0);
-}
-
-static uint64_t aligned_block(const fpx_mma_model *model, mma_line a, mma_line b,
-                              const mma_span *span, size_t first, size_t count, mma_acc acc)
-{
-    term terms[1 + FPX_MMA_BLOCK_MAX];
-    const mma_number c = mma_number_of(acc.format, acc.code);
-    mma_special special = { 0, 0, 0 };
-    uint64_t code = 0;
-    int e = 0;
-    const size_t n = product_terms(model, a, b, span, first, count, terms + 1, &special);
-
-    if (model->c == FPX_MMA_C_JOINED) {
-        const int64_t sum = model->parities == 2 ? parity_sum(model, terms + 1, n, &e)
-                                                 : aligned_sum(model, terms + 1, n, 1, &e);
-        const int is_lost =
-            c.kind != MMA_FINITE && model->gap_c != 0 && c.e < (e > c.e ? e : c.e) - model->gap_c;
-        if (!is_lost)
-            mma_special_add(&special, c.kind, c.negative);
-        return mma_special_code(&special, model, &code) ? code : joined(model, sum, e, c);
-    }
-    mma_special_add(&special, c.kind, c.negative);
-    if (mma_special_code(&special, model, &code))
-        return code;
-    terms[0] = term_of(model, c.negative, c.m, c.q, c.e);
-    const int64_t sum = aligned_sum(model, terms, n + 1, 1, &e);
-    return mma_round(model, sum < 0, sum < 0 ? (uint64_t)-sum : (uint64_t)sum, 0,
-                     e - model->fraction);
 }
 
 /* x y exactly: significands of 57 bits, in halves of 32. */
@@ -260,9 +175,188 @@ static void add_product(fpx_accumulator *sum, const mma_number *x, const mma_num
     }
 }
 
-static uint64_t exact_block(const fpx_mma_model *model, mma_line a, mma_line b,
-                            const mma_span *span, size_t first, size_t count, mma_acc acc)
+static void tell_product(const mma_output *o, size_t k, enum mma_kind kind, const mma_number *x,
+                         const mma_number *y)
 {
+    fpx_accumulator exact;
+
+    fpx_accumulator_clear(&exact);
+    add_product(&exact, x, y);
+    mma_watch_product(o, k, kind, x->negative != y->negative, &exact);
+}
+
+/* The products of a block as terms, one each or one a group; their number. */
+static size_t product_terms(const mma_output *o, const mma_span *span, size_t first, size_t count,
+                            term *terms, mma_special *special)
+{
+    const fpx_mma_model *const model = o->model;
+    const size_t group = model->group == 0 ? 1 : model->group;
+    size_t n = 0;
+
+    for (size_t t = 0; t < count; t += group) {
+        const size_t some = count - t < group ? count - t : group;
+        mma_number p[UINT8_MAX];
+        int scale_e = 0;
+        int least = 0; /* of the exponents q of those that are not 0 */
+        int64_t sum = 0;
+        int any = 0;
+
+        for (size_t i = 0; i < some; i++) {
+            const size_t k = mma_block_k(span, first + t + i);
+            const element x = element_at(model, o->a, k), y = element_at(model, o->b, k);
+            p[i] = product_of(&x.x, &y.x);
+            scale_e = x.scale_e + y.scale_e;
+            if (p[i].kind == MMA_FINITE && p[i].m != 0 && model->e_infinite != 0 &&
+                mma_top_bit(p[i].m) + p[i].q >= model->e_infinite)
+                p[i].kind = MMA_INF;
+            mma_special_add(special, p[i].kind, p[i].negative);
+            if (o->watch != NULL)
+                tell_product(o, k, p[i].kind, &x.x, &y.x);
+            if (p[i].kind != MMA_FINITE)
+                p[i].m = 0;
+            if (p[i].m != 0 && (!any || p[i].q < least))
+                least = p[i].q;
+            any |= p[i].m != 0;
+        }
+        if (model->group == 0) {
+            terms[n] = term_of(model, p[0].negative, p[0].m, p[0].q, p[0].e);
+            terms[n].k = mma_block_k(span, first + t);
+            terms[n++].count = 1;
+            continue;
+        }
+        for (size_t i = 0; i < some; i++) {
+            const int64_t m = p[i].m == 0 ? 0 : (int64_t)(p[i].m << (p[i].q - least));
+            sum += p[i].negative ? -m : m;
+        }
+        /* A sum that cancelled keeps the scales' exponent: only a group of zeros is a zero. */
+        terms[n] = term_of(model, 0, (uint64_t)any, least, scale_e);
+        terms[n].k = mma_block_k(span, first + t);
+        terms[n].count = some;
+        terms[n].negative = sum < 0;
+        terms[n++].m = sum < 0 ? (uint64_t)-sum : (uint64_t)sum;
+    }
+    return n;
+}
+
+/* The last conversion of sum 2^q. */
+static uint64_t rounded(const mma_output *o, int64_t sum, int q)
+{
+    const mma_number x = number_of(sum, q);
+    const uint64_t code = mma_round(o->model, x.negative, x.m, 0, q);
+
+    if (o->watch != NULL) {
+        fpx_accumulator exact;
+        fpx_accumulator_clear(&exact);
+        fpx_accumulator_add_number(&exact, x.negative, x.m, x.m == 0 ? 0 : q);
+        mma_watch_round(o, &exact, code);
+    }
+    return code;
+}
+
+/* A block whose sum is no number. */
+static uint64_t special_end(const mma_output *o, uint64_t code)
+{
+    if (o->watch != NULL)
+        mma_watch_round(o, NULL, code);
+    return code;
+}
+
+/* c is too far below E to count. */
+static int is_dropped(const fpx_mma_model *model, const mma_number *c, int e_both)
+{
+    return model->gap_c != 0 && c->e < e_both - model->gap_c;
+}
+
+/* The end of a JOINED block: sum 2^(e - F) and c are cut at their common exponent, added, cut again. */
+static uint64_t joined(const mma_output *o, int64_t sum, int e, mma_number c)
+{
+    const fpx_mma_model *const model = o->model;
+    const int all =
+        model->fraction_sum > model->fraction_c ? model->fraction_sum : model->fraction_c;
+    const int e_both = e > c.e ? e : c.e;
+    const int last = e_both - all; /* both in units of 2^last */
+    const int at_sum = e_both - model->fraction_sum, at_c = e_both - model->fraction_c;
+    int64_t from_sum = 0, from_c = 0;
+    int unit = last;
+
+    if (sum != 0)
+        from_sum = cut(sum, at_sum - (e - model->fraction), 0);
+    tell_cut(o, FPX_MMA_EVENT_CUT, FPX_MMA_PART_PRODUCTS,
+             number_of(sum, sum == 0 ? 0 : e - model->fraction), from_sum, at_sum, e_both);
+    if (c.m != 0 && !is_dropped(model, &c, e_both))
+        from_c = cut(c.negative ? -(int64_t)c.m : (int64_t)c.m, at_c - c.q, 0);
+    if (o->watch != NULL)
+        mma_watch_cut(o, FPX_MMA_EVENT_CUT, (mma_place){ FPX_MMA_PART_C, 0, 0 },
+                      &(mma_cut){ c, from_c, at_c, 1, e_both, is_dropped(model, &c, e_both) });
+
+    const int64_t whole = cut(from_sum, last - at_sum, 0) + cut(from_c, last - at_c, 0);
+    int64_t both = whole;
+    if (both != 0 && model->fraction_all > 0) {
+        const int own = mma_top_bit(both < 0 ? (uint64_t)-both : (uint64_t)both) + last;
+        const int least = mma_least_exponent(&model->format);
+        unit = (own > least ? own : least) - model->fraction_all;
+        if (unit > last)
+            both = cut(both, unit - last, 0);
+        else
+            unit = last;
+    }
+    tell_cut(o, FPX_MMA_EVENT_CUT, FPX_MMA_PART_ALL, number_of(whole, last), both, unit, e_both);
+    return rounded(o, both, unit);
+}
+
+/* Two sums of alternate terms, brought to the larger exponent. */
+static int64_t parity_sum(const mma_output *o, const term *terms, size_t n, int *ret_e)
+{
+    int e[2] = { NO_EXPONENT, NO_EXPONENT };
+    int64_t sum[2] = { 0, 0 }, kept[2] = { 0, 0 };
+
+    for (size_t h = 0; h < 2 && h < n; h++)
+        sum[h] = aligned_sum(o, h == 0 ? FPX_MMA_PART_EVEN : FPX_MMA_PART_ODD, terms + h, n - h, 2,
+                             &e[h]);
+    *ret_e = e[0] > e[1] ? e[0] : e[1];
+    for (size_t h = 0; h < 2 && h < n; h++) {
+        const int own = e[h] - o->model->fraction, at = *ret_e - o->model->fraction;
+        if (sum[h] != 0)
+            kept[h] = cut(sum[h], at - own, 0);
+        tell_cut(o, FPX_MMA_EVENT_CUT, h == 0 ? FPX_MMA_PART_EVEN : FPX_MMA_PART_ODD,
+                 number_of(sum[h], sum[h] == 0 ? 0 : own), kept[h], *ret_e == NO_EXPONENT ? 0 : at,
+                 *ret_e);
+    }
+    return kept[0] + kept[1];
+}
+
+static uint64_t aligned_block(const mma_output *o, const mma_span *span, size_t first, size_t count,
+                              mma_acc acc)
+{
+    const fpx_mma_model *const model = o->model;
+    term terms[1 + FPX_MMA_BLOCK_MAX];
+    const mma_number c = mma_number_of(acc.format, acc.code);
+    mma_special special = { 0, 0, 0 };
+    uint64_t code = 0;
+    int e = 0;
+    const size_t n = product_terms(o, span, first, count, terms + 1, &special);
+
+    if (model->c == FPX_MMA_C_JOINED) {
+        const int64_t sum = model->parities == 2
+                                ? parity_sum(o, terms + 1, n, &e)
+                                : aligned_sum(o, FPX_MMA_PART_PRODUCTS, terms + 1, n, 1, &e);
+        if (c.kind == MMA_FINITE || !is_dropped(model, &c, e > c.e ? e : c.e))
+            mma_special_add(&special, c.kind, c.negative);
+        return mma_special_code(&special, model, &code) ? special_end(o, code)
+                                                        : joined(o, sum, e, c);
+    }
+    mma_special_add(&special, c.kind, c.negative);
+    if (mma_special_code(&special, model, &code))
+        return special_end(o, code);
+    terms[0] = term_of(model, c.negative, c.m, c.q, c.e);
+    const int64_t sum = aligned_sum(o, FPX_MMA_PART_ALL, terms, n + 1, 1, &e);
+    return rounded(o, sum, sum == 0 ? 0 : e - model->fraction);
+}
+
+static uint64_t exact_block(const mma_output *o, const mma_span *span, size_t first, size_t count,
+                            mma_acc acc)
+{
+    const fpx_mma_model *const model = o->model;
     const mma_number c = mma_number_of(acc.format, acc.code);
     fpx_accumulator sum;
     mma_special special = { 0, 0, 0 };
@@ -272,99 +366,39 @@ static uint64_t exact_block(const fpx_mma_model *model, mma_line a, mma_line b,
     fpx_accumulator_clear(&sum);
     fpx_accumulator_add_number(&sum, c.negative, c.m, c.q);
     for (size_t t = first; t < first + count; t++) {
-        const element x = element_at(model, a, k_of(span, t));
-        const element y = element_at(model, b, k_of(span, t));
-        mma_special_add(&special, product_kind(&x.x, &y.x), x.x.negative != y.x.negative);
+        const size_t k = mma_block_k(span, t);
+        const element x = element_at(model, o->a, k), y = element_at(model, o->b, k);
+        const enum mma_kind kind = product_kind(&x.x, &y.x);
+        mma_special_add(&special, kind, x.x.negative != y.x.negative);
+        if (o->watch != NULL)
+            tell_product(o, k, kind, &x.x, &y.x);
         if (x.x.m != 0 && y.x.m != 0)
             add_product(&sum, &x.x, &y.x);
     }
-    return mma_special_code(&special, model, &code) ? code : mma_round_sum(model, &sum);
+    if (mma_special_code(&special, model, &code))
+        return special_end(o, code);
+    code = mma_round_sum(model, &sum);
+    if (o->watch != NULL)
+        mma_watch_round(o, &sum, code);
+    return code;
 }
 
-/* IEEE 754's operation, rounded into the model's format; NaN is the model's. */
-static mma_acc operate(const fpx_mma_model *model, fpx_arith_op op, fpx_round round,
-                       const mma_acc *operands)
+mma_acc mma_block(const mma_output *o, const mma_span *span, size_t first, size_t count, mma_acc c)
 {
-    const fpx_conversion conversion = { .format = model->format,
-                                        .round = (uint8_t)round,
-                                        .overflow = FPX_OVERFLOW_NONE,
-                                        .nan = FPX_NAN_POSITIVE,
-                                        .nan_code = model->nan_code };
-    const fpx_format *const formats[] = { operands[0].format, operands[1].format,
-                                          operands[op == FPX_ARITH_FMA ? 2 : 1].format };
-    const uint64_t codes[] = { operands[0].code, operands[1].code,
-                               operands[op == FPX_ARITH_FMA ? 2 : 1].code };
-    mma_acc out = { &model->format, model->nan_code };
-
-    (void)fpx_arith(op, &conversion, formats, codes, 0, &out.code, NULL);
-    return out;
-}
-
-mma_acc mma_add(const fpx_mma_model *model, mma_acc x, mma_acc y)
-{
-    const mma_acc both[] = { x, y };
-
-    return operate(model, FPX_ARITH_ADD, FPX_RNE, both);
-}
-
-static mma_acc operand_at(const fpx_mma_model *model, mma_line line, size_t k)
-{
-    return (mma_acc){ &line.operand->format, mma_line_code(model, line, k) };
-}
-
-/* A subnormal result becomes a zero of its sign. */
-static mma_acc flushed_result(const fpx_mma_model *model, mma_acc x)
-{
-    const uint64_t sign = UINT64_C(1) << (model->format.bits - 1);
-
-    if (model->flush_results && (x.code & (sign - 1)) < UINT64_C(1) << model->format.mbits)
-        x.code &= sign;
-    return x;
-}
-
-static mma_acc tree_add(const fpx_mma_model *model, mma_acc x, mma_acc y)
-{
-    const mma_acc both[] = { x, y };
-
-    return flushed_result(model, operate(model, FPX_ARITH_ADD, (fpx_round)model->round, both));
-}
-
-static mma_acc tree_sum(const fpx_mma_model *model, mma_line a, mma_line b, const mma_span *span,
-                        size_t first, size_t count)
-{
-    size_t half = 1;
-
-    if (count == 1) {
-        const size_t k = k_of(span, first);
-        const mma_acc both[] = { operand_at(model, a, k), operand_at(model, b, k) };
-        return flushed_result(model, operate(model, FPX_ARITH_MUL, (fpx_round)model->round, both));
-    }
-    while (half < count - half)
-        half *= 2;
-    return tree_add(model, tree_sum(model, a, b, span, first, half),
-                    tree_sum(model, a, b, span, first + half, count - half));
-}
-
-mma_acc mma_block(const fpx_mma_model *model, mma_line a, mma_line b, const mma_span *span,
-                  size_t first, size_t count, mma_acc c)
-{
-    switch ((fpx_mma_sum)model->sum) {
+    if (o->watch != NULL)
+        mma_watch_block(o, mma_block_k(span, first), count, c);
+    switch ((fpx_mma_sum)o->model->sum) {
     case FPX_MMA_ALIGNED:
-        c.code = aligned_block(model, a, b, span, first, count, c);
+        c.code = aligned_block(o, span, first, count, c);
         break;
     case FPX_MMA_EXACT:
-        c.code = exact_block(model, a, b, span, first, count, c);
+        c.code = exact_block(o, span, first, count, c);
         break;
     case FPX_MMA_TREE:
-        return tree_add(model, c, tree_sum(model, a, b, span, first, count));
+        return mma_tree(o, span, first, count, c);
     case FPX_MMA_FMA:
-        for (size_t t = first; t < first + count; t++) {
-            const size_t k = k_of(span, t);
-            const mma_acc three[] = { operand_at(model, a, k), operand_at(model, b, k), c };
-            c = operate(model, FPX_ARITH_FMA, (fpx_round)model->round, three);
-        }
-        return c;
+        return mma_fma_chain(o, span, first, count, c);
     }
-    c.format = &model->format;
+    c.format = &o->model->format;
     return c;
 }

@@ -1,5 +1,6 @@
 /* mma_peer.c - the matrix-unit reference behind a pipe, for mma_oracle.py and mma_public.py: jobs on standard input,
  * 64-bit codes of D on standard output.
+ *   mma_peer --explain: instead of codes what fpx_mma_explain tells, as text (mma_event_text.h).
  *   mma_peer --list: each preset on a line: NAME, output format, inputs, scales ("-": none), apart by tabs.
  *   job: "NAME A B C SCALE BLOCK M N K CHANGES...\n", A to SCALE names of formats ("-": no C, no scales), then
  *   codes of 32 bits (of 64 for fp64): A (m x k), B (n x k), C (m x n), scales of A and of B (k / BLOCK a
@@ -12,6 +13,8 @@
 
 #include <fpx/mma.h>
 #include <fpx/mma_finish.h>
+
+#include "mma_event_text.h"
 
 /* n codes from standard input, as unpacked codes of the format. */
 static void *read_codes(const fpx_format *format, size_t n)
@@ -112,6 +115,7 @@ int main(int argc, char **argv)
 {
     char name[FPX_MMA_NAME_MAX], a[20], b[20], c[20], scale[20], word[32];
     size_t block = 0, m = 0, n = 0, k = 0;
+    const int explains = argc > 1 && strcmp(argv[1], "--explain") == 0;
 
     if (argc > 1 && strcmp(argv[1], "--list") == 0)
         return list();
@@ -162,11 +166,13 @@ int main(int argc, char **argv)
             (void)fprintf(stderr, "mma_peer: %s\n", err.text);
             return 2;
         }
-        for (size_t i = 0; i < m * n; i++) {
+        for (size_t i = 0; !explains && i < m * n; i++) {
             const uint64_t code = fpx_format_code(&p.model.format, d, i);
             if (fwrite(&code, 8, 1, stdout) != 1)
                 return 2;
         }
+        if (explains && !explain_text(&p.model, &call, d))
+            return 2;
         (void)fflush(stdout);
         free((void *)(uintptr_t)call.a.codes);
         free((void *)(uintptr_t)call.b.codes);
