@@ -246,20 +246,6 @@ static uint64_t aligned_block(const fpx_mma_model *model, mma_line a, mma_line b
                      e - model->fraction);
 }
 
-/* x y exactly: significands of 57 bits, in halves of 32. */
-static void add_product(fpx_accumulator *sum, const mma_number *x, const mma_number *y)
-{
-    const int negative = x->negative != y->negative;
-    const uint64_t half = UINT32_MAX;
-
-    for (int i = 0; i < 2; i++) {
-        for (int j = 0; j < 2; j++)
-            fpx_accumulator_add_number(sum, negative,
-                                       (x->m >> 32 * i & half) * (y->m >> 32 * j & half),
-                                       x->q + y->q + 32 * (i + j));
-    }
-}
-
 static uint64_t exact_block(const fpx_mma_model *model, mma_line a, mma_line b,
                             const mma_span *span, size_t first, size_t count, mma_acc acc)
 {
@@ -276,7 +262,7 @@ static uint64_t exact_block(const fpx_mma_model *model, mma_line a, mma_line b,
         const element y = element_at(model, b, k_of(span, t));
         mma_special_add(&special, product_kind(&x.x, &y.x), x.x.negative != y.x.negative);
         if (x.x.m != 0 && y.x.m != 0)
-            add_product(&sum, &x.x, &y.x);
+            mma_add_product(&sum, &x.x, &y.x);
     }
     return mma_special_code(&special, model, &code) ? code : mma_round_sum(model, &sum);
 }

@@ -124,3 +124,16 @@ uint64_t mma_round_sum(const fpx_mma_model *model, const fpx_accumulator *sum)
 
     return mma_round(model, negative, m, sticky, q);
 }
+
+void mma_add_product(fpx_accumulator *sum, const mma_number *x, const mma_number *y)
+{
+    const int negative = x->negative != y->negative;
+    const uint64_t half = UINT32_MAX;
+
+    for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < 2; j++)
+            fpx_accumulator_add_number(sum, negative,
+                                       (x->m >> 32 * i & half) * (y->m >> 32 * j & half),
+                                       x->q + y->q + 32 * (i + j));
+    }
+}
