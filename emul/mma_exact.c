@@ -58,15 +58,16 @@ double fpx_mma_error(const fpx_mma_bounds *bounds, uint64_t code, const fpx_accu
     return error < DBL_MIN ? error + DBL_TRUE_MIN : error;
 }
 
+/* Half a last place. Two numbers of the format that are both nearer than that to one value are the same number: so one of
+ * them being the unit's own, which is within the tight bound, the other is too; and where the tight bound is not below half
+ * a last place there is nothing to prove. */
 double fpx_mma_bound_least(const fpx_mma_bounds *bounds, const fpx_accumulator *exact)
 {
-    const fpx_mma_model *const m = bounds->model;
-    const int least = mma_least_exponent(&m->format);
-    /* Half a last place at |exact|, which no sum of magnitudes is below; but what is read may be a little less. */
-    const int keep = m->format.mbits + 1 + (m->drop > 0 || m->flush_inputs);
+    const fpx_format *const f = &bounds->model->format;
+    const int least = mma_least_exponent(f);
     uint64_t top;
     int q, sticky;
 
     (void)fpx_accumulator_leading(exact, &top, &q, &sticky);
-    return top == 0 ? 0.0 : mma_power((q + 63 > least ? q + 63 : least) - keep);
+    return mma_power((top != 0 && q + 63 > least ? q + 63 : least) - f->mbits - 1);
 }
