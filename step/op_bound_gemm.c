@@ -1,5 +1,6 @@
-/* op_bound_gemm.c - bound of a matrix product, by Cauchy and Schwarz from row and column norms, so that
- * it costs a reading of the operands, not a second product. */
+/* op_bound_gemm.c - bounds of a matrix product in two tiers: by Cauchy and Schwarz from row and column norms, which
+ * costs a reading of the operands, not a second product; and from |A||B| for the few elements that the
+ * first cannot decide, where the results to be judged are known. */
 #include <float.h>
 #include <math.h>
 
@@ -98,17 +99,34 @@ typedef struct line {
 static line line_of(const fpx_bound_args *args, size_t k)
 {
     const fpx_call *call = args->call;
-    /* k products in any order take part in k roundings; two more decode the operands, where a
-     * device does that first, and two are in fpx_gemm_bound for alpha. */
-    const size_t terms = k + (call->in[0].nscales + call->in[1].nscales > 0 ? 2 : 0);
-    line l = { fpx_gemm_bound(terms, args->unit, 1.0, 1.0),
-               fpx_gemm_bound(terms, args->unit, 0.0, 0.0) };
+    const size_t depth = args->any_order ? k : fpx_gemm_depth(k, (size_t)call->attr.gemm.leaf);
+    /* The roundings of sums; two more decode the operands, where a device does that first, and two are
+     * in fpx_gemm_bound for alpha. */
+    const size_t terms = depth + (call->in[0].nscales + call->in[1].nscales > 0 ? 2 : 0);
+    line l = { fpx_gemm_bound(terms, k, args->unit, 1.0),
+               fpx_gemm_bound(terms, k + 2, args->unit, 0.0) };
 
-    l.slope += fpx_gemm_bound(k, 0x1p-53, 1.0, 1.0); /* the reference's own */
-    l.slope *= 1.0 + 0x1p-40;                        /* a few roundings here */
-    l.floor += fpx_gemm_bound(k, 0x1p-53, 0.0, 0.0) + scaling_loss(args, k);
+    l.slope += fpx_gemm_bound(k, k, 0x1p-53, 1.0); /* the reference's own */
+    l.slope *= 1.0 + 0x1p-40;                      /* a few roundings here */
+    l.floor += fpx_gemm_bound(k, k, 0x1p-53, 0.0) + scaling_loss(args, k);
     l.floor = l.floor * (1.0 + 0x1p-40) + DBL_TRUE_MIN; /* norms whose product underflows */
     return l;
+}
+
+/* `both` bounds every partial sum too. */
+static double bound_of(const line *l, double both, double max)
+{
+    const double e = l->slope * both + l->floor;
+
+    return both + e < max ? e : HUGE_VAL;
+}
+
+/* Whether a difference that is within the cheap bound may be beyond the tight one: it is not where it is below what the
+ * tight one is at least, |A||B| being at least |A B|. 2^-20 is for the reference's own error. */
+static int is_open(const line *l, double difference, double reference, double bound)
+{
+    return difference <= bound &&
+           difference > l->slope * fabs(reference) * (1.0 - 0x1p-20) + l->floor;
 }
 
 void op_bound_gemm(const fpx_bound_args *args)
@@ -116,6 +134,8 @@ void op_bound_gemm(const fpx_bound_args *args)
     const fpx_call *call = args->call;
     const product p = product_of(call);
     const int ta = call->attr.gemm.trans_a != 0, tb = call->attr.gemm.trans_b != 0;
+    const size_t a_row = ta ? 1 : p.k, a_step = ta ? p.m : 1;
+    const size_t b_column = tb ? p.k : 1, b_step = tb ? 1 : p.n;
     const double max = op_unit_of(args->unit).max;
     const line l = line_of(args, p.k);
     double *rows = args->scratch, *columns = args->scratch + p.m;
@@ -123,16 +143,22 @@ void op_bound_gemm(const fpx_bound_args *args)
     for (size_t z = 0; z < p.batch; z++) {
         const double *a = (const double *)args->in[0] + z * p.m * p.k;
         const double *b = (const double *)args->in[1] + z * p.k * p.n;
-        double *bound = args->bound[0] + z * p.m * p.n;
+        const size_t first = z * p.m * p.n;
+        double *bound = args->bound[0] + first;
 
-        norms(a, p.m, p.k, ta ? 1 : p.k, ta ? p.m : 1, rows);
-        norms(b, p.n, p.k, tb ? p.k : 1, tb ? 1 : p.n, columns);
+        norms(a, p.m, p.k, a_row, a_step, rows);
+        norms(b, p.n, p.k, b_column, b_step, columns);
         for (size_t i = 0; i < p.m; i++)
-            for (size_t j = 0; j < p.n; j++) {
-                const double both = rows[i] * columns[j], e = l.slope * both + l.floor;
-
-                /* The product of the norms bounds every partial sum too. */
-                bound[i * p.n + j] = both + e < max ? e : HUGE_VAL;
-            }
+            for (size_t j = 0; j < p.n; j++)
+                bound[i * p.n + j] = bound_of(&l, rows[i] * columns[j], max);
+        for (size_t e = 0; args->value != NULL && e < p.m * p.n; e++) {
+            const double reference = args->out[0][first + e];
+            if (is_open(&l, fabs(args->value[first + e] - reference), reference, bound[e]))
+                bound[e] =
+                    fmin(bound[e], bound_of(&l,
+                                            fpx_gemm_magnitude(a + e / p.n * a_row, a_step,
+                                                               b + e % p.n * b_column, b_step, p.k),
+                                            max));
+        }
     }
 }
