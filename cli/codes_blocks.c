@@ -221,8 +221,8 @@ fpx_status cli_blocks_quantize(const fpx_blocking *blocking, float amax, const f
 }
 
 /* ---- back ---- */
-static fpx_status blocking_of(const cli_tensor *t, const cli_codes_in *in,
-                              fpx_blocking *ret_blocking, fpx_error *err)
+fpx_status cli_blocks_of(const cli_tensor *t, const cli_codes_in *in, fpx_blocking *ret_blocking,
+                         fpx_error *err)
 {
     fpx_blocking b = { .block = { 0, 0 } };
     int fits = fpx_blocking_find(t->block, &b) == FPX_OK && t->format.bits > 0 &&
@@ -242,13 +242,6 @@ static fpx_status blocking_of(const cli_tensor *t, const cli_codes_in *in,
                              in->name, t->block);
     *ret_blocking = b;
     return FPX_OK;
-}
-
-fpx_status cli_blocks_check(const cli_tensor *tensor, const cli_codes_in *in, fpx_error *err)
-{
-    fpx_blocking b;
-
-    return blocking_of(tensor, in, &b, err);
 }
 
 static fpx_status read_codes(const cli_codes_in *in, strip_buffers *b, uint64_t at, size_t n,
@@ -295,7 +288,7 @@ fpx_status cli_blocks_dequantize(const fpx_format *to, const cli_tensor *tensor,
     fpx_blocking blocking = { .block = { 0, 0 } };
     strip_buffers b;
     time_t last = time(NULL);
-    fpx_status status = blocking_of(tensor, in, &blocking, err);
+    fpx_status status = cli_blocks_of(tensor, in, &blocking, err);
 
     *ret_lost = (cli_lost){ 0 };
     if (status != FPX_OK)

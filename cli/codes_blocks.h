@@ -19,8 +19,9 @@ fpx_status cli_blocks_quantize(const fpx_blocking *blocking, float amax, const f
                                const cli_tensor *tensor, const cli_codes_in *in,
                                const cli_codes_out *out, fpx_error *err);
 
-/* FPX_EFORMAT: what the metadata say of the blocks does not fit tensor and scales. */
-fpx_status cli_blocks_check(const cli_tensor *tensor, const cli_codes_in *in, fpx_error *err);
+/* The blocks of a tensor that has them. FPX_EFORMAT: what the metadata say of them does not fit tensor and scales. */
+fpx_status cli_blocks_of(const cli_tensor *tensor, const cli_codes_in *in,
+                         fpx_blocking *ret_blocking, fpx_error *err);
 
 /* The float32 of fpx_block_dequantize, or those as another float. */
 fpx_status cli_blocks_dequantize(const fpx_format *to, const cli_tensor *tensor,

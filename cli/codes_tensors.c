@@ -37,17 +37,9 @@ typedef struct work {
     fpx_error *err;
 } work;
 
-/* Where the reader of one tensor stands. */
-typedef struct cursor {
-    fpx_st_stream *stream;
-    const fpx_st_info *info;
-    uint64_t at;
-    char label[512]; /* for messages */
-} cursor;
-
 static fpx_status read_tensor(void *context, void *dst, size_t bytes, fpx_error *err)
 {
-    cursor *const c = context;
+    cli_tensor_cursor *const c = context;
     const fpx_status status = fpx_st_stream_read(c->stream, c->info, c->at, dst, bytes, err);
 
     c->at += bytes;
@@ -56,7 +48,7 @@ static fpx_status read_tensor(void *context, void *dst, size_t bytes, fpx_error 
 
 static fpx_status rewind_tensor(void *context, fpx_error *err)
 {
-    cursor *const c = context;
+    cli_tensor_cursor *const c = context;
 
     (void)err;
     c->at = 0;
@@ -68,15 +60,16 @@ static fpx_status write_tensor(void *context, const void *src, size_t bytes, fpx
     return fpx_st_sink_write(context, src, bytes, err);
 }
 
-static cli_codes_in codes_of(const work *w, const fpx_format *format, cursor *c)
+cli_codes_in cli_tensor_in(const char *from, const cli_tensor *tensor, cli_tensor_cursor *cursor)
 {
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a plan is filled before it is run */
-    (void)snprintf(c->label, sizeof c->label, "%.256s: tensor '%.128s'", w->from, c->info->name);
-    const cli_codes_in in = { .name = c->label,
-                              .format = *format,
-                              .packed = c->info->bits < 8,
-                              .count = c->info->count,
-                              .context = c,
+    *cursor = (cli_tensor_cursor){ .stream = tensor->stream, .info = tensor->info };
+    (void)snprintf(cursor->label, sizeof cursor->label, "%.256s: tensor '%.128s'", from,
+                   tensor->info->name);
+    const cli_codes_in in = { .name = cursor->label,
+                              .format = tensor->format,
+                              .packed = tensor->info->bits < 8,
+                              .count = tensor->info->count,
+                              .context = cursor,
                               .read = read_tensor,
                               .rewind = rewind_tensor };
 
@@ -88,8 +81,7 @@ static fpx_status out_of_memory(const work *w)
     return fpx_error_set(w->err, FPX_ENOMEM, "%s: out of memory", w->from);
 }
 
-/* The dtype that holds a format: its own, or unsigned integers of its size. */
-static const char *dtype_of(const fpx_format *format)
+const char *cli_tensor_dtype(const fpx_format *format)
 {
     const char *const own = fpx_st_dtype(format);
 
@@ -142,8 +134,8 @@ static fpx_status name_scales(const work *w, plan *p)
 static fpx_status plan_tensor(work *w, plan *p)
 {
     const char *const name = p->tensor.info->name;
-    cursor c = { .stream = w->stream, .info = p->tensor.info };
-    const cli_codes_in in = codes_of(w, &p->tensor.format, &c);
+    cli_tensor_cursor c;
+    const cli_codes_in in = cli_tensor_in(w->from, &p->tensor, &c);
     fpx_status status = w->job->plan(w->job->context, &p->tensor, &in, &p->to, w->err);
 
     if (status != FPX_OK)
@@ -171,7 +163,7 @@ static void lay_out(work *w)
         *info = *p->tensor.info;
         if (!p->convert)
             continue;
-        info->dtype = dtype_of(&p->to.format);
+        info->dtype = cli_tensor_dtype(&p->to.format);
         if (p->to.block != NULL)
             w->infos[w->nout++] = (fpx_st_info){ .name = p->scales,
                                                  .dtype = p->to.scales_dtype,
@@ -313,8 +305,8 @@ static fpx_status run_all(const work *w)
 
     for (size_t i = 0; i < w->n && status == FPX_OK; i++) {
         const plan *const p = &w->plans[i];
-        cursor c = { .stream = w->stream, .info = p->tensor.info };
-        const cli_codes_in in = codes_of(w, &p->tensor.format, &c);
+        cli_tensor_cursor c;
+        const cli_codes_in in = cli_tensor_in(w->from, &p->tensor, &c);
         const char *const own = p->convert ? fpx_st_dtype(&p->to.format) : NULL;
         const cli_codes_out out = { .packed = own != NULL && p->to.format.bits < 8,
                                     .context = w->sink,

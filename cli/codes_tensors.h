@@ -23,6 +23,20 @@ typedef struct cli_tensor {
     const fpx_st_info *scales; /* of the blocks; NULL: none */
 } cli_tensor;
 
+/* Where the reader of one tensor stands. */
+typedef struct cli_tensor_cursor {
+    fpx_st_stream *stream;
+    const fpx_st_info *info;
+    uint64_t at;
+    char label[512]; /* for messages */
+} cli_tensor_cursor;
+
+/* A tensor as an array on its way in, from its start; *cursor must live as long. from: the file, for messages. */
+cli_codes_in cli_tensor_in(const char *from, const cli_tensor *tensor, cli_tensor_cursor *cursor);
+
+/* The dtype that holds codes of a format of at most 32 bits, or fp64: its own, or unsigned integers of its size. */
+const char *cli_tensor_dtype(const fpx_format *format);
+
 /* What a tensor is to become. */
 typedef struct cli_tensor_plan {
     fpx_format format;

@@ -110,8 +110,10 @@ static int is_narrower(const void *context, const cli_tensor *t)
 static fpx_status plan(void *context, const cli_tensor *t, const cli_codes_in *in,
                        cli_tensor_plan *plan, fpx_error *err)
 {
+    fpx_blocking blocking;
+
     plan->format = *(const fpx_format *)context;
-    return t->block != NULL ? cli_blocks_check(t, in, err) : FPX_OK;
+    return t->block != NULL ? cli_blocks_of(t, in, &blocking, err) : FPX_OK;
 }
 
 static fpx_status convert(void *context, const cli_tensor *t, const cli_tensor_plan *plan,

@@ -4,36 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <fpx/config.h>
 #include <fpx/mma.h>
 
 #include "cli.h"
 #include "results.h"
+#include "unit_args.h"
 
 enum { OPT_JSON };
 
 static const cli_option options[] = { [OPT_JSON] = { "--json", "FILE",
                                                      "the same as JSON; - is standard output" },
                                       { NULL, NULL, NULL } };
-
-/* 1 where `name` is the row's, or the first parts of it ("hopper", "hopper/wgmma"); NULL: any. */
-static int is_of(const fpx_mma_preset *p, const char *name)
-{
-    const size_t length = name == NULL ? 0 : strlen(name);
-
-    return length == 0 || (strncmp(p->model.name, name, length) == 0 &&
-                           (p->model.name[length] == '\0' || p->model.name[length] == '/'));
-}
-
-static size_t count_of(const char *name)
-{
-    fpx_mma_preset p;
-    size_t n = 0;
-
-    for (size_t i = 0; fpx_mma_preset_at(i, &p) == FPX_OK; i++)
-        n += (size_t)is_of(&p, name);
-    return n;
-}
 
 /* The field's value as text: a name, or a number. */
 static void value_text(const fpx_mma_model *model, size_t i, char *ret_text, size_t room)
@@ -74,7 +55,7 @@ static void print_list(const char *name)
                  "zero", "rounds", "known from");
     for (size_t i = 0; fpx_mma_preset_at(i, &p) == FPX_OK; i++) {
         const size_t device = strcspn(p.model.name, "/");
-        if (!is_of(&p, name))
+        if (!cli_unit_is_of(&p, name))
             continue;
         if (last[0] != '\0' && strncmp(last, p.model.name, device + 1) != 0)
             (void)putchar('\n');
@@ -158,84 +139,18 @@ static json_t *list_json(const char *name, const fpx_mma_preset *one)
         (void)json_array_append_new(list, preset_json(one));
 
     for (size_t i = 0; one == NULL && fpx_mma_preset_at(i, &p) == FPX_OK; i++) {
-        if (is_of(&p, name))
+        if (cli_unit_is_of(&p, name))
             (void)json_array_append_new(list, preset_json(&p));
     }
     return json_pack("{s:s, s:o}", "schema", "fpx.models/1", "models", list);
 }
 
-/* Every name that fpx models takes: rows, and their first parts. */
-enum { NAMES = 256 };
-typedef struct name_list {
-    char name[NAMES][FPX_MMA_NAME_MAX];
-    size_t n;
-} name_list;
-
-static const char *name_at(const void *of, size_t i)
-{
-    const name_list *const list = of;
-
-    return list->name[i];
-}
-
-static void name_add(name_list *list, const char *name, size_t length)
-{
-    char *const to = list->name[list->n];
-
-    for (size_t i = 0; i < list->n; i++) {
-        if (strlen(list->name[i]) == length && strncmp(list->name[i], name, length) == 0)
-            return;
-    }
-    if (list->n + 1 < NAMES) {
-        memcpy(to, name, length);
-        to[length] = '\0';
-        list->n++;
-    }
-}
-
 static int no_such(const char *name)
 {
-    name_list list = { .n = 0 };
-    fpx_mma_preset p;
     char near[256];
 
-    for (size_t i = 0; fpx_mma_preset_at(i, &p) == FPX_OK; i++) {
-        const char *const whole = p.model.name;
-        name_add(&list, whole, strcspn(whole, "/"));
-        name_add(&list, whole, (size_t)(strrchr(whole, '/') - whole));
-        name_add(&list, whole, strlen(whole));
-    }
-    cli_nearest(name, name_at, &list, list.n, near, sizeof near);
+    cli_unit_nearest(name, near, sizeof near);
     return cli_usage("models", "no matrix unit is named %.60s; near it are %s", name, near);
-}
-
-/* A user's unit as a preset whose texts live as long as the file's content. */
-static fpx_status preset_of(const char *path, const fpx_unit *unit, fpx_mma_preset *ret_preset,
-                            fpx_error *err)
-{
-    fpx_error why = { 0 };
-    fpx_status status = fpx_mma_preset_find(unit->like, ret_preset, &why);
-
-    for (unsigned i = 0; status == FPX_OK && i < unit->nchanges; i++)
-        status = fpx_mma_field_parse(&ret_preset->model, unit->changes[i].field,
-                                     unit->changes[i].to, &why);
-    if (status == FPX_OK && strlen(unit->name) >= FPX_MMA_NAME_MAX)
-        status =
-            fpx_error_set(&why, FPX_EINVAL, "name: at most %d characters", FPX_MMA_NAME_MAX - 1);
-    if (status == FPX_OK) {
-        (void)snprintf(ret_preset->model.name, FPX_MMA_NAME_MAX, "%s", unit->name);
-        status = fpx_mma_model_check(&ret_preset->model, &why);
-    }
-    ret_preset->provenance = FPX_MMA_CUSTOM;
-    ret_preset->source = unit->source;
-    return status == FPX_OK ? FPX_OK : fpx_error_set(err, status, "%s: %s", path, why.text);
-}
-
-static int is_file(const char *name)
-{
-    const size_t length = name == NULL ? 0 : strlen(name);
-
-    return length > 5 && strcmp(name + length - 5, ".yaml") == 0;
 }
 
 static int show(const char *name, const fpx_mma_preset *one, const char *json)
@@ -258,22 +173,20 @@ static int run(const cli_args *a)
     const char *const json = a->option[OPT_JSON];
     const char *const name = a->npositional > 0 ? a->positional[0] : NULL;
     fpx_mma_preset one;
-    fpx_unit *unit = NULL;
+    cli_unit unit;
     fpx_error err = { 0 };
-    int code = EXIT_NO_VERDICT;
 
-    if (!is_file(name)) {
-        if (count_of(name) == 0)
+    if (!cli_unit_is_file(name)) {
+        if (cli_unit_count(name) == 0)
             return no_such(name);
         return show(name,
                     name != NULL && fpx_mma_preset_find(name, &one, NULL) == FPX_OK ? &one : NULL,
                     json);
     }
-    if (fpx_unit_read(name, &unit, &err) != FPX_OK || preset_of(name, unit, &one, &err) != FPX_OK)
-        code = cli_fail(&err);
-    else
-        code = show(name, &one, json);
-    fpx_unit_free(unit);
+    if (cli_unit_read(name, &unit, &err) != FPX_OK)
+        return cli_fail(&err);
+    const int code = show(name, &unit.preset, json);
+    cli_unit_free(&unit);
     return code;
 }
 

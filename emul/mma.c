@@ -165,6 +165,12 @@ static uint64_t converted(const fpx_mma_model *model, mma_acc c)
     return fpx_format_code(&model->format, to, 0);
 }
 
+/* A product of the batch begins in the middle of a byte. */
+static int splits_byte(const fpx_mma_operand *operand)
+{
+    return operand->packing == FPX_PACK_DENSE && operand->stride_batch % 2 != 0;
+}
+
 fpx_status mma_call_check(const fpx_mma_model *model, const fpx_mma_call *call, fpx_error *err)
 {
     fpx_status status = fpx_mma_model_check(model, err);
@@ -174,7 +180,53 @@ fpx_status mma_call_check(const fpx_mma_model *model, const fpx_mma_call *call, 
     if (status == FPX_OK && call->m > 1 && call->stride_d < call->n)
         status = fpx_error_set(err, FPX_EINVAL, "D: rows of %zu elements lie %zu apart", call->n,
                                call->stride_d);
+    if (status == FPX_OK && call->batch > 1 && call->stride_d_batch < call->n)
+        status =
+            fpx_error_set(err, FPX_EINVAL, "D: products with rows of %zu elements lie %zu apart",
+                          call->n, call->stride_d_batch);
+    if (status == FPX_OK && call->batch > 1 && (splits_byte(&call->a) || splits_byte(&call->b)))
+        status = fpx_error_set(err, FPX_EINVAL,
+                               "a product of the batch begins within a byte of dense codes");
     return status;
+}
+
+/* The place of element `index` of an array of the format. */
+static const void *place(const fpx_format *format, uint8_t packing, const void *codes, size_t index)
+{
+    if (codes == NULL || index == 0)
+        return codes;
+    return (const unsigned char *)codes +
+           (packing == FPX_PACK_DENSE ? index / 2 : index * fpx_format_size(format));
+}
+
+static fpx_mma_operand operand_at(const fpx_mma_operand *operand, size_t p)
+{
+    fpx_mma_operand o = *operand;
+
+    o.codes = place(&o.format, o.packing, o.codes, p * o.stride_batch);
+    o.scales = place(&o.scale_format, FPX_PACK_NONE, o.scales, p * o.scale_stride_batch);
+    return o;
+}
+
+fpx_mma_call fpx_mma_call_at(const fpx_mma_call *call, size_t p)
+{
+    fpx_mma_call one = *call;
+
+    one.batch = 1;
+    one.a = operand_at(&call->a, p);
+    one.b = operand_at(&call->b, p);
+    one.c = place(&call->c_format, FPX_PACK_NONE, call->c, p * call->stride_c_batch);
+    return one;
+}
+
+size_t mma_products(const fpx_mma_call *call)
+{
+    return call->batch == 0 ? 1 : call->batch;
+}
+
+void *mma_d_at(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t p)
+{
+    return (unsigned char *)d + p * call->stride_d_batch * fpx_format_size(&model->format);
 }
 
 void mma_rows(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t begin,
@@ -198,7 +250,9 @@ fpx_status fpx_mma(const fpx_mma_model *model, const fpx_mma_call *call, void *d
 {
     const fpx_status status = mma_call_check(model, call, err);
 
-    if (status == FPX_OK)
-        mma_rows(model, call, d, 0, call->m);
+    for (size_t p = 0; status == FPX_OK && p < mma_products(call); p++) {
+        const fpx_mma_call one = fpx_mma_call_at(call, p);
+        mma_rows(model, &one, mma_d_at(model, call, d, p), 0, call->m);
+    }
     return status;
 }

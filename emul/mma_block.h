@@ -38,7 +38,11 @@ uint64_t mma_flushed(const fpx_mma_model *model, const fpx_format *format, uint6
 /* FPX_OK, or why this model has no room for these operands (FPX_EUNSUPPORTED). */
 fpx_status mma_block_room(const fpx_mma_model *model, const fpx_mma_call *call, fpx_error *err);
 
-/* What fpx_mma checks, and its loop over rows [begin, end) of a call that was checked. */
+/* Number of products of a batch, and where D of one begins. */
+size_t mma_products(const fpx_mma_call *call);
+void *mma_d_at(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t p);
+
+/* What fpx_mma checks, and its loop over rows [begin, end) of one product of a call that was checked. */
 fpx_status mma_call_check(const fpx_mma_model *model, const fpx_mma_call *call, fpx_error *err);
 void mma_rows(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t begin,
               size_t end);

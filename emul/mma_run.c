@@ -181,7 +181,7 @@ static void run_tiles(void *context, size_t begin, size_t end, size_t worker)
     job->shares[worker] = shares;
 }
 
-/* The scalar reference's rows. */
+/* The scalar reference's rows, those of all products of a batch. */
 struct scalar_job {
     const fpx_mma_model *model;
     const fpx_mma_call *call;
@@ -193,7 +193,28 @@ static void scalar_range(void *context, size_t begin, size_t end, size_t worker)
     const struct scalar_job *const job = context;
 
     (void)worker;
-    mma_rows(job->model, job->call, job->d, begin, end);
+    for (size_t at = begin; at < end; at++) {
+        const size_t p = at / job->call->m, row = at % job->call->m;
+        const fpx_mma_call one = fpx_mma_call_at(job->call, p);
+        mma_rows(job->model, &one, mma_d_at(job->model, job->call, job->d, p), row, row + 1);
+    }
+}
+
+/* One product in kernels. */
+static void run_product(mma_job *job, size_t threads, void *scratch, fpx_pool *pool,
+                        fpx_mma_shares *sum)
+{
+    (void)mma_plan_layout(job, threads, scratch);
+    memset(job->shares, 0, threads * sizeof *job->shares);
+    fpx_parallel_for(pool, job->call->m, 1, pack_rows, job);
+    fpx_parallel_for(pool, job->panels, 1, pack_panels, job);
+    fpx_parallel_for(pool, job->strips * job->panels, 1, run_tiles, job);
+    for (size_t w = 0; w < threads; w++) {
+        sum->lanes += job->shares[w].lanes;
+        sum->scalar_lanes += job->shares[w].scalar_lanes;
+        sum->skipped_lanes += job->shares[w].skipped_lanes;
+        sum->fraction_lanes += job->shares[w].fraction_lanes;
+    }
 }
 
 const char *fpx_mma_kernel_name(const fpx_mma_model *model, const fpx_mma_call *call,
@@ -221,35 +242,27 @@ fpx_status fpx_mma_run(const fpx_mma_model *model, const fpx_mma_call *call, voi
                        fpx_error *err)
 {
     const fpx_status status = mma_call_check(model, call, err);
-    const size_t threads = fpx_pool_threads(pool);
+    const size_t threads = fpx_pool_threads(pool), products = mma_products(call);
     fpx_mma_shares sum = { 0 };
 
     if (status != FPX_OK)
         return status;
-    mma_job job = {
-        .model = model, .call = call, .d = d, .kernels = mma_plan_kernels(model, call, level)
-    };
-    if (job.kernels == NULL) {
+    const struct mma_kernels *const kernels = mma_plan_kernels(model, call, level);
+    if (kernels != NULL && scratch == NULL)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "model %s: scratch memory is needed: see fpx_mma_scratch",
+                             model->name);
+    if (kernels == NULL) {
         struct scalar_job scalar = { model, call, d };
-        fpx_parallel_for(pool, call->m, 1, scalar_range, &scalar);
-        sum.scalar_outputs = (uint64_t)call->m * call->n;
-    } else {
-        if (scratch == NULL)
-            return fpx_error_set(err, FPX_EINVAL,
-                                 "model %s: scratch memory is needed: see "
-                                 "fpx_mma_scratch",
-                                 model->name);
-        (void)mma_plan_layout(&job, threads, scratch);
-        memset(job.shares, 0, threads * sizeof *job.shares);
-        fpx_parallel_for(pool, call->m, 1, pack_rows, &job);
-        fpx_parallel_for(pool, job.panels, 1, pack_panels, &job);
-        fpx_parallel_for(pool, job.strips * job.panels, 1, run_tiles, &job);
-        for (size_t w = 0; w < threads; w++) {
-            sum.lanes += job.shares[w].lanes;
-            sum.scalar_lanes += job.shares[w].scalar_lanes;
-            sum.skipped_lanes += job.shares[w].skipped_lanes;
-            sum.fraction_lanes += job.shares[w].fraction_lanes;
-        }
+        fpx_parallel_for(pool, products * call->m, 1, scalar_range, &scalar);
+        sum.scalar_outputs = (uint64_t)products * call->m * call->n;
+    }
+    for (size_t p = 0; kernels != NULL && p < products; p++) {
+        const fpx_mma_call one = fpx_mma_call_at(call, p);
+        mma_job job = {
+            .model = model, .call = &one, .d = mma_d_at(model, call, d, p), .kernels = kernels
+        };
+        run_product(&job, threads, scratch, pool, &sum);
     }
     if (ret_shares != NULL)
         *ret_shares = sum;

@@ -44,18 +44,22 @@ static int is_part(const char *name, int index, const char *part)
            (strlen(part) == strcspn(name, "/") && strncmp(name, part, strlen(part)) == 0);
 }
 
+int fpx_mma_preset_takes_scales(const fpx_mma_preset *preset, const fpx_format *scale, size_t block)
+{
+    char word[FPX_FORMAT_NAME_MAX + 24];
+
+    if (scale == NULL || preset->scales == NULL)
+        return scale == NULL && preset->scales == NULL;
+    (void)snprintf(word, sizeof word, "%s/%zu", scale->name, block);
+    return has_word(preset->scales, word);
+}
+
 static int fits(const fpx_mma_preset *p, const fpx_mma_wish *wish)
 {
-    char scale[FPX_FORMAT_NAME_MAX + 24];
-
-    if (!is_part(p->model.name, 0, wish->device) || !is_part(p->model.name, 1, wish->path) ||
-        !fpx_mma_preset_takes(p, wish->a, wish->b) ||
-        (wish->d != NULL && !fpx_format_equal(wish->d, &p->model.format)))
-        return 0;
-    if (wish->scale == NULL || p->scales == NULL)
-        return wish->scale == NULL && p->scales == NULL;
-    (void)snprintf(scale, sizeof scale, "%s/%zu", wish->scale->name, wish->scale_block);
-    return has_word(p->scales, scale);
+    return is_part(p->model.name, 0, wish->device) && is_part(p->model.name, 1, wish->path) &&
+           fpx_mma_preset_takes(p, wish->a, wish->b) &&
+           (wish->d == NULL || fpx_format_equal(wish->d, &p->model.format)) &&
+           fpx_mma_preset_takes_scales(p, wish->scale, wish->scale_block);
 }
 
 fpx_status fpx_mma_preset_select(const fpx_mma_wish *wish, fpx_mma_preset *ret_preset,

@@ -140,49 +140,43 @@ fpx_status fpx_mma_field_parse(fpx_mma_model *model, const char *name, const cha
 
 /* Vectors along k: rows of A or columns of B. Code of vector i, element k: number i * stride_vector + k * stride_k of
  * codes, so that a transpose is a pair of strides. Its scale: number i * scale_stride_vector + (k / scale_block) *
- * scale_stride_k of scales. Any alignment. */
+ * scale_stride_k of scales. Product p of a batch has them p * stride_batch and p * scale_stride_batch further on; 0:
+ * all products share them. Any alignment. */
 typedef struct fpx_mma_operand {
     fpx_format format;
-    uint8_t packing; /* fpx_packing: FPX_PACK_DENSE for 4-bit codes, two a byte */
+    uint8_t
+        packing; /* fpx_packing: FPX_PACK_DENSE for 4-bit codes, two a byte; stride_batch is then even */
     const void *codes;
-    size_t stride_vector, stride_k;
+    size_t stride_vector, stride_k, stride_batch;
     const void *scales; /* NULL: none */
     fpx_format scale_format;
     size_t
         scale_block; /* elements along k that share a scale: 1 or more, a multiple of the model's group */
-    size_t scale_stride_vector, scale_stride_k;
+    size_t scale_stride_vector, scale_stride_k, scale_stride_batch;
 } fpx_mma_operand;
 
-/* m x n outputs. C: any float format, element (i, j) number i * stride_c_row + j * stride_c_column; NULL: +0.
- * D: codes of the model's format, number i * stride_d + j; it may be C where formats and places are the same. */
+/* `batch` products (0: one) of m x n outputs. C: any float format, element (i, j) of product p number p *
+ * stride_c_batch + i * stride_c_row + j * stride_c_column; NULL: +0. D: codes of the model's format, number p *
+ * stride_d_batch + i * stride_d + j; it may be C where formats and places are the same. */
 typedef struct fpx_mma_call {
     size_t m, n, k;
+    size_t batch;
     fpx_mma_operand a, b;
     const void *c;
     fpx_format c_format;
-    size_t stride_c_row, stride_c_column;
-    size_t stride_d;
+    size_t stride_c_row, stride_c_column, stride_c_batch;
+    size_t stride_d, stride_d_batch;
 } fpx_mma_call;
 
+/* Product p of a batch, alone; its D begins p * stride_d_batch elements on. */
+fpx_mma_call fpx_mma_call_at(const fpx_mma_call *call, size_t p);
+
 /* The scalar reference, slow and obvious. Any m, n, k, 0 included (k = 0: D is C, rounded to nearest even where the
- * formats differ). FPX_EINVAL with text: the model, a format, a scale block, a stride_d below n. FPX_EUNSUPPORTED with
+ * formats differ). FPX_EINVAL with text: the model, a format, a scale block, a stride_d or (batch above 1)
+ * stride_d_batch below n, an odd stride_batch of dense codes. FPX_EUNSUPPORTED with
  * text: operands that the model's sum has no room for (ALIGNED takes significands of 24 bits; scales have 4, and
  * none go with FMA and TREE; a group's products must fit 62 bits). On error d is untouched. err may be NULL. */
 fpx_status fpx_mma(const fpx_mma_model *model, const fpx_mma_call *call, void *d, fpx_error *err);
-
-/* What cuBLASLt does with the float32 sums of FP8 (mmaemu 0.1.0): alpha = scale_a * scale_b; y = fma(sum, alpha, +0); y is
- * the result, or rounded again: to bf16, fp16, or, times scale_d, to an 8-bit format, which saturates, Inf too. Every
- * step is float32, to nearest even. NaN is the format's with all bits set but the sign. */
-typedef struct fpx_mma_epilogue {
-    float scale_a, scale_b;
-    float scale_d;     /* 8-bit formats only; 1: none */
-    fpx_format format; /* fp32, bf16, fp16, or of 8 bits, with NaN and at most float32's range */
-} fpx_mma_epilogue;
-
-/* n sums, codes of fp32 at any alignment, to codes of the format; dst may be sums where the format is fp32. FPX_EINVAL
- * with text: another format. err may be NULL. */
-fpx_status fpx_mma_finish(const fpx_mma_epilogue *epilogue, const void *sums, size_t n, void *dst,
-                          fpx_error *err);
 
 /* What a model is known from: real outputs of the hardware that it reproduces, or a published model that was
  * validated on hardware by its authors. */
@@ -222,6 +216,10 @@ fpx_status fpx_mma_preset_select(const fpx_mma_wish *wish, fpx_mma_preset *ret_p
 
 /* 1 where the preset's hardware takes A in format a and B in format b, else 0. */
 int fpx_mma_preset_takes(const fpx_mma_preset *preset, const fpx_format *a, const fpx_format *b);
+
+/* 1 where it takes scales of this format, one for `block` elements along k (NULL: none at all), else 0. */
+int fpx_mma_preset_takes_scales(const fpx_mma_preset *preset, const fpx_format *scale,
+                                size_t block);
 
 /* "hardware", "source", "definition", "custom". */
 const char *fpx_mma_provenance_name(fpx_mma_provenance provenance);

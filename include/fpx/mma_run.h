@@ -1,5 +1,6 @@
-/* fpx/mma_run.h - fpx_mma's bits, fast: operands decoded once, vector kernels over columns, threads over tiles. What a
- * lane cannot do exactly it hands to the scalar reference, and says how often. */
+/* fpx/mma_run.h - fpx_mma's bits, fast: operands decoded once, vector kernels over columns, threads over tiles,
+ * products of a batch one after the other in the same scratch. What a lane cannot do exactly it hands to the scalar
+ * reference, and says how often. */
 #ifndef FPX_MMA_RUN_H
 #define FPX_MMA_RUN_H
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <fpx/mma.h>
+#include <fpx/mma_finish.h>
 
 /* n codes from standard input, as unpacked codes of the format. */
 static void *read_codes(const fpx_format *format, size_t n)
@@ -54,31 +55,45 @@ static void change(fpx_mma_model *model, const char *text)
         abort();
 }
 
-/* job: "finish FORMAT SCALE_A SCALE_B SCALE_D N\n", scales as 32 bits in base 16, then N sums; N codes of 64 bits. */
+/* job: "finish SUMS FORMAT SCALE_A SCALE_B SCALE_D ROUND OVERFLOW BIAS ROWS COLUMNS\n": scales as 32 bits in base 16, round and
+ * overflow as numbers (-1: cuBLASLt's conversion), BIAS a format or "-"; then the bias and the sums. Codes of 64 bits
+ * come back. */
 static void finish(void)
 {
-    char format[20];
+    char sums_format[20], format[20], bias_format[20];
     uint32_t scale[3];
-    size_t n = 0;
+    int round = 0, overflow = 0;
+    size_t rows = 0, columns = 0;
 
-    if (scanf("%19s %" SCNx32 " %" SCNx32 " %" SCNx32 " %zu", format, &scale[0], &scale[1],
-              &scale[2], &n) != 5 ||
+    if (scanf("%19s %19s %" SCNx32 " %" SCNx32 " %" SCNx32 " %d %d %19s %zu %zu", sums_format,
+              format, &scale[0], &scale[1], &scale[2], &round, &overflow, bias_format, &rows,
+              &columns) != 10 ||
         getchar() != '\n')
         abort();
-    fpx_mma_epilogue e = { .format = format_of(format) };
+    const fpx_format to = format_of(format);
+    fpx_mma_epilogue e = { .sums = format_of(sums_format),
+                           .bias_format = format_of(bias_format),
+                           .to = fpx_mma_conversion(&to) };
+    if (round >= 0)
+        e.to.round = (uint8_t)round;
+    if (overflow >= 0)
+        e.to.overflow = (uint8_t)overflow;
     memcpy(&e.scale_a, &scale[0], 4);
     memcpy(&e.scale_b, &scale[1], 4);
     memcpy(&e.scale_d, &scale[2], 4);
-    void *const sums = read_codes(&fpx_fp32, n);
-    unsigned char *const out = calloc(n + 1, 4);
-    if (out == NULL || fpx_mma_finish(&e, sums, n, out, NULL) != FPX_OK)
+    void *const bias = e.bias_format.bits > 0 ? read_codes(&e.bias_format, columns) : NULL;
+    void *const sums = read_codes(&e.sums, rows * columns);
+    unsigned char *const out = calloc(rows * columns + 1, 8);
+    e.bias = bias;
+    if (out == NULL || fpx_mma_finish(&e, sums, rows, columns, out, NULL) != FPX_OK)
         abort();
-    for (size_t i = 0; i < n; i++) {
-        const uint64_t code = fpx_format_code(&e.format, out, i);
+    for (size_t i = 0; i < rows * columns; i++) {
+        const uint64_t code = fpx_format_code(&e.to.format, out, i);
         if (fwrite(&code, 8, 1, stdout) != 1)
             abort();
     }
     (void)fflush(stdout);
+    free(bias);
     free(sums);
     free(out);
 }

@@ -226,7 +226,8 @@ def finish_calls(inputs, peer):
             sums = [(x >> low << low | rng.choice([0, 1, -1]) + (1 << low >> 1)) & 0xFFFFFFFF for x in sums]
         if index % 7 == 0:
             scale[2] = 0x3F800000
-        peer.pipe.stdin.write(f"finish {out} {scale[0]:x} {scale[1]:x} {scale[2]:x} {n}\n".encode()
+        scale_d = scale[2] if out in ("e4m3", "e5m2") else 0x3F800000  # mmaemu has none for others
+        peer.pipe.stdin.write(f"finish fp32 {out} {scale[0]:x} {scale[1]:x} {scale_d:x} -1 -1 - 1 {n}\n".encode()
                               + b"".join(x.to_bytes(4, "little") for x in sums))
         peer.pipe.stdin.flush()
         data = peer.pipe.stdout.read(8 * n)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <fpx/mma.h>
+#include <fpx/mma_finish.h>
 
 static fpx_mma_preset preset(const char *name)
 {
@@ -186,28 +187,50 @@ START_TEST(epilogue)
         { &fpx_e5m2, 0x7f800000, 0, 1, 1, 0x7f },
         { &fpx_e5m2, 0x47600000, 1, 2, 0.25f, 0x77 },
         { &fpx_e5m2, 0x47600000, 1, 2, 1, 0x7b },
-        { &fpx_fp32, 0x80000000, 1, 1, 0, 0 },
-        { &fpx_fp32, 0x80000001, 0.25f, 1, 0, 0x80000000 },
-        { &fpx_fp32, 0x7f800000, 0, 1, 0, 0x7fffffff },
-        { &fpx_bf16, 0x7fc00000, 1, 1, 0, 0x7fff },
-        { &fpx_bf16, 0x3f808000, 1, 1.00000011920929f, 0, 0x3f81 },
-        { &fpx_bf16, 0x3f808000, 1, 1, 0, 0x3f80 },
-        { &fpx_fp16, 0x477fefff, 1, 1, 0, 0x7bff },
-        { &fpx_fp16, 0x477ff000, 1, 1, 0, 0x7c00 },
-        { &fpx_fp32, 0x3f800000, 0x1p-100f, 0x1p-100f, 0, 0 },
+        { &fpx_fp32, 0x80000000, 1, 1, 1, 0 },
+        { &fpx_fp32, 0x80000001, 0.25f, 1, 1, 0x80000000 },
+        { &fpx_fp32, 0x7f800000, 0, 1, 1, 0x7fffffff },
+        { &fpx_bf16, 0x7fc00000, 1, 1, 1, 0x7fff },
+        { &fpx_bf16, 0x3f808000, 1, 1.00000011920929f, 1, 0x3f81 },
+        { &fpx_bf16, 0x3f808000, 1, 1, 1, 0x3f80 },
+        { &fpx_fp16, 0x477fefff, 1, 1, 1, 0x7bff },
+        { &fpx_fp16, 0x477ff000, 1, 1, 1, 0x7c00 },
+        { &fpx_fp32, 0x3f800000, 0x1p-100f, 0x1p-100f, 1, 0 },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const fpx_mma_epilogue e = { cases[i].scale_a, cases[i].scale_b, cases[i].scale_d,
-                                     *cases[i].format };
+        const fpx_mma_epilogue e = { .scale_a = cases[i].scale_a,
+                                     .scale_b = cases[i].scale_b,
+                                     .scale_d = cases[i].scale_d,
+                                     .sums = fpx_fp32,
+                                     .to = fpx_mma_conversion(cases[i].format) };
         uint32_t code = 0;
-        ck_assert_int_eq(fpx_mma_finish(&e, &cases[i].sum, 1, &code, NULL), FPX_OK);
+        ck_assert_int_eq(fpx_mma_finish(&e, &cases[i].sum, 1, 1, &code, NULL), FPX_OK);
         ck_assert_msg(code == cases[i].want, "case %zu: 0x%x, not 0x%x", i, code, cases[i].want);
     }
-    fpx_error err = { 0 };
-    const fpx_mma_epilogue wrong = { 1, 1, 1, fpx_e2m1 };
-    ck_assert_int_eq(fpx_mma_finish(&wrong, &cases[0].sum, 1, NULL, &err), FPX_EINVAL);
-    ck_assert_ptr_nonnull(strstr(err.text, "8 bits"));
+    /* What is no epilogue: neither sums nor a bias nor a conversion, nor random bits. */
+    const fpx_mma_epilogue good = { .scale_a = 1,
+                                    .scale_b = 1,
+                                    .scale_d = 1,
+                                    .sums = fpx_fp32,
+                                    .bias = &cases[0].sum,
+                                    .bias_format = fpx_fp32,
+                                    .to = fpx_mma_conversion(&fpx_bf16) };
+    fpx_mma_epilogue wrong[] = { good, good, good, good };
+    const char *const words[] = { "sums", "bias", "conversion", "random" };
+    uint16_t untouched = 0x1234;
+    wrong[0].sums = fpx_int32;
+    wrong[1].bias_format.bits = 0;
+    wrong[2].to.round = 77;
+    wrong[3].to.round = FPX_SR;
+    wrong[3].to.sr_bits = 8;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        fpx_error err = { 0 };
+        ck_assert_int_eq(fpx_mma_finish(&wrong[i], &cases[0].sum, 1, 1, &untouched, &err),
+                         FPX_EINVAL);
+        ck_assert_msg(strstr(err.text, words[i]) != NULL, "%s", err.text);
+        ck_assert_uint_eq(untouched, 0x1234);
+    }
 }
 END_TEST
 
