@@ -129,36 +129,50 @@ static int is_open(const line *l, double difference, double reference, double bo
            difference > l->slope * fabs(reference) * (1.0 - 0x1p-20) + l->floor;
 }
 
+/* Vectors along k: number i begins at i * step and goes by stride. */
+typedef struct vectors {
+    const double *x;
+    size_t step, stride;
+} vectors;
+
+/* The tight bound for those elements of row i that the cheap one leaves open. */
+static void tighten(const line *l, double max, const vectors *a, const vectors *b, size_t i,
+                    const product *p, const double *value, const double *reference, double *bound)
+{
+    for (size_t j = 0; j < p->n; j++)
+        if (is_open(l, fabs(value[j] - reference[j]), reference[j], bound[j]))
+            bound[j] =
+                fmin(bound[j], bound_of(l,
+                                        fpx_gemm_magnitude(a->x + i * a->step, a->stride,
+                                                           b->x + j * b->step, b->stride, p->k),
+                                        max));
+}
+
 void op_bound_gemm(const fpx_bound_args *args)
 {
     const fpx_call *call = args->call;
     const product p = product_of(call);
     const int ta = call->attr.gemm.trans_a != 0, tb = call->attr.gemm.trans_b != 0;
-    const size_t a_row = ta ? 1 : p.k, a_step = ta ? p.m : 1;
-    const size_t b_column = tb ? p.k : 1, b_step = tb ? 1 : p.n;
     const double max = op_unit_of(args->unit).max;
     const line l = line_of(args, p.k);
     double *rows = args->scratch, *columns = args->scratch + p.m;
 
     for (size_t z = 0; z < p.batch; z++) {
-        const double *a = (const double *)args->in[0] + z * p.m * p.k;
-        const double *b = (const double *)args->in[1] + z * p.k * p.n;
-        const size_t first = z * p.m * p.n;
-        double *bound = args->bound[0] + first;
+        const vectors a = { (const double *)args->in[0] + z * p.m * p.k, ta ? 1 : p.k,
+                            ta ? p.m : 1 };
+        const vectors b = { (const double *)args->in[1] + z * p.k * p.n, tb ? p.k : 1,
+                            tb ? 1 : p.n };
 
-        norms(a, p.m, p.k, a_row, a_step, rows);
-        norms(b, p.n, p.k, b_column, b_step, columns);
-        for (size_t i = 0; i < p.m; i++)
+        norms(a.x, p.m, p.k, a.step, a.stride, rows);
+        norms(b.x, p.n, p.k, b.step, b.stride, columns);
+        for (size_t i = 0; i < p.m; i++) {
+            const size_t first = (z * p.m + i) * p.n;
+            double *bound = args->bound[0] + first;
+
             for (size_t j = 0; j < p.n; j++)
-                bound[i * p.n + j] = bound_of(&l, rows[i] * columns[j], max);
-        for (size_t e = 0; args->value != NULL && e < p.m * p.n; e++) {
-            const double reference = args->out[0][first + e];
-            if (is_open(&l, fabs(args->value[first + e] - reference), reference, bound[e]))
-                bound[e] =
-                    fmin(bound[e], bound_of(&l,
-                                            fpx_gemm_magnitude(a + e / p.n * a_row, a_step,
-                                                               b + e % p.n * b_column, b_step, p.k),
-                                            max));
+                bound[j] = bound_of(&l, rows[i] * columns[j], max);
+            if (args->value != NULL)
+                tighten(&l, max, &a, &b, i, &p, args->value + first, args->out[0] + first, bound);
         }
     }
 }

@@ -42,7 +42,8 @@ typedef struct fpx_mma_extent {
     int is_open; /* NaN or Inf is among them */
 } fpx_mma_extent;
 
-/* Statuses of fpx_mma; FPX_EUNSUPPORTED also for k of 2^32 or more. err may be NULL. */
+/* Of one product: of a batch see fpx_mma_call_at. Statuses of fpx_mma; FPX_EUNSUPPORTED also for k of 2^32 or more. err may
+ * be NULL. */
 fpx_status fpx_mma_bounds_make(const fpx_mma_model *model, const fpx_mma_call *call,
                                fpx_mma_bounds *ret_bounds, fpx_error *err);
 
