@@ -1,6 +1,7 @@
 /* gemm_array.c - arrays of a product by the readers of quantize and dequantize. */
 #include "gemm_array.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,11 +39,12 @@ void gemm_shape_text(const gemm_array *array, char ret_text[GEMM_SHAPE_TEXT])
 
 static fpx_status set_shape(gemm_array *a, const uint64_t *shape, size_t ndim, fpx_error *err)
 {
-    if (ndim < 1 || ndim > GEMM_AXES)
+    if (ndim > GEMM_AXES)
         return fpx_error_set(err, FPX_EINVAL,
                              "%s: has %zu axes; a matrix has 2, a batch of them 3: reshape it",
                              a->label, ndim);
-    a->ndim = ndim;
+    a->ndim = ndim > 0 ? ndim : 1; /* a scalar is an array of one */
+    a->shape[0] = 1;
     for (size_t i = 0; i < ndim; i++) {
         if (shape[i] == 0)
             return fpx_error_set(err, FPX_EINVAL,
@@ -153,6 +155,19 @@ static fpx_status find_tensor(const gemm_word *word, const gemm_place *place, fp
                          place->tensor, near);
 }
 
+/* quantize --scale S: a value is its code's / S. */
+static fpx_status set_factor(gemm_array *a, double scale, fpx_error *err)
+{
+    a->is_scaled = 1;
+    a->factor = (float)(1.0 / scale); /* of a float32 S: rounded once, as 53 >= 2 24 + 2 */
+    if (a->factor > 0.0f && isfinite(a->factor))
+        return FPX_OK;
+    return fpx_error_set(err, FPX_EUNSUPPORTED,
+                         "%s: its scale is %g, and float32 lacks the reciprocal: fpx dequantize it "
+                         "first",
+                         a->label, scale);
+}
+
 static fpx_status read_tensor(const gemm_word *word, const gemm_place *place, gemm_array *a,
                               fpx_error *err)
 {
@@ -184,10 +199,10 @@ static fpx_status read_tensor(const gemm_word *word, const gemm_place *place, ge
         in = cli_tensor_in(place->path, &tensor, &cursor);
         (void)snprintf(a->label, sizeof a->label, "%s", in.name);
         a->format = tensor.format;
-        a->scale = tensor.scale;
-        a->is_scaled = tensor.is_scaled;
         status = check_format(a, err);
     }
+    if (status == FPX_OK && tensor.is_scaled)
+        status = set_factor(a, tensor.scale, err);
     if (status == FPX_OK)
         status = set_shape(a, tensor.info->shape, tensor.info->ndim, err);
     if (status == FPX_OK && tensor.block != NULL)
@@ -203,7 +218,7 @@ fpx_status gemm_array_read(const gemm_word *word, gemm_array *ret_array, fpx_err
     gemm_place place;
     fpx_status status = gemm_place_parse(word->file, &place, err);
 
-    *ret_array = (gemm_array){ .what = word->what, .scale = 1.0, .tensor_scale = 1.0f };
+    *ret_array = (gemm_array){ .what = word->what, .factor = 1.0f };
     if (status != FPX_OK)
         return status;
     return cli_is_safetensors(place.path) ? read_tensor(word, &place, ret_array, err)

@@ -34,11 +34,10 @@ typedef struct gemm_array {
     fpx_format format;
     size_t ndim;
     size_t shape[GEMM_AXES];
-    void *codes;  /* one an element, row-major */
-    double scale; /* a value is its code's / scale; 1 */
-    int is_scaled;
-    float tensor_scale; /* of the whole array, beside the blocks': multiplies; 1 */
-    const char *block;  /* the profile of its blocks, by the file; NULL: none */
+    void *codes;       /* one an element, row-major */
+    int is_scaled;     /* as a whole, beside the blocks: */
+    float factor;      /* multiplies every value; else 1 */
+    const char *block; /* the profile of its blocks, by the file; NULL: none */
     /* Scales of blocks of scale_block elements along one axis, which the strides are for as in fpx_mma_operand. */
     void *scales; /* NULL: none */
     fpx_format scale_format;
@@ -47,7 +46,7 @@ typedef struct gemm_array {
     size_t scale_stride_vector, scale_stride_k, scale_stride_batch;
 } gemm_array;
 
-/* 1 to GEMM_AXES axes, all above 0. FPX_EINVAL, FPX_EFORMAT, FPX_EUNSUPPORTED, FPX_EIO, FPX_ENOMEM with text. To be
+/* At most GEMM_AXES axes, all above 0 (a scalar has one of 1). FPX_EINVAL, FPX_EFORMAT, FPX_EUNSUPPORTED, FPX_EIO, FPX_ENOMEM with text. To be
  * released in any case, *ret_array was set. */
 fpx_status gemm_array_read(const gemm_word *word, gemm_array *ret_array, fpx_error *err);
 void gemm_array_release(gemm_array *array);

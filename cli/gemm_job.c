@@ -175,20 +175,6 @@ static fpx_status check_scales(const gemm_job *job, fpx_error *err)
     return FPX_OK;
 }
 
-/* What multiplies an operand's codes, beside the scales of blocks: a value is code * tensor_scale / scale. */
-static fpx_status factor_of(const gemm_array *a, float *ret_factor, fpx_error *err)
-{
-    const float factor = a->is_scaled ? (float)(1.0 / a->scale) : a->tensor_scale;
-
-    if (a->is_scaled && !(factor > 0.0f && isfinite(factor)))
-        return fpx_error_set(err, FPX_EUNSUPPORTED,
-                             "%s: its scale is %g, and float32 lacks the reciprocal: fpx "
-                             "dequantize it first",
-                             a->label, a->scale);
-    *ret_factor = factor;
-    return FPX_OK;
-}
-
 /* ---- what follows the sums ---- */
 static fpx_status set_bias(gemm_job *job, fpx_error *err)
 {
@@ -244,15 +230,14 @@ static fpx_status set_epilogue(gemm_job *job, fpx_error *err)
 {
     const gemm_words *const w = job->words;
     fpx_mma_epilogue *const e = &job->epilogue;
-    fpx_status status = factor_of(&job->a, &e->scale_a, err);
+    const int scaled = job->a.is_scaled || job->b.is_scaled;
+    fpx_status status = set_bias(job, err);
 
     e->sums = job->unit.preset.model.format;
+    e->scale_a = job->a.factor;
+    e->scale_b = job->b.factor;
     e->scale_d = 1.0f;
     job->scale = 1.0;
-    if (status == FPX_OK)
-        status = factor_of(&job->b, &e->scale_b, err);
-    if (status == FPX_OK)
-        status = set_bias(job, err);
     if (status == FPX_OK)
         status = set_conversion(job, err);
     if (status == FPX_OK && w->scale != NULL) {
@@ -264,8 +249,6 @@ static fpx_status set_epilogue(gemm_job *job, fpx_error *err)
     }
     if (status != FPX_OK)
         return status;
-    const int scaled =
-        e->scale_a != 1.0f || e->scale_b != 1.0f || job->a.is_scaled || job->b.is_scaled;
     job->finishes = scaled || w->scale != NULL || w->bias != NULL || w->out_format != NULL;
     if (scaled && w->c != NULL)
         return fpx_error_set(err, FPX_EINVAL,

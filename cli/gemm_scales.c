@@ -69,9 +69,11 @@ fpx_status gemm_scales_of_tensor(const cli_tensor *tensor, const cli_codes_in *i
         return status;
     const fpx_format *const scale = fpx_blocking_scale_format(&b);
     array->block = b.name;
-    if (b.block[0] == 0 && b.block[1] == 0)
-        return fpx_st_stream_read(tensor->stream, tensor->scales, 0, &array->tensor_scale,
-                                  sizeof array->tensor_scale, err);
+    if (b.block[0] == 0 && b.block[1] == 0) {
+        array->is_scaled = 1;
+        return fpx_st_stream_read(tensor->stream, tensor->scales, 0, &array->factor,
+                                  sizeof array->factor, err);
+    }
     if (scale->bits > 8)
         return fpx_error_set(
             err, FPX_EUNSUPPORTED,
@@ -79,7 +81,8 @@ fpx_status gemm_scales_of_tensor(const cli_tensor *tensor, const cli_codes_in *i
             "dequantize it, or quantize with --block mx-..., nvfp4-... or tensor-te",
             in->name, b.name, scale->name);
     array->scale_format = *scale;
-    array->tensor_scale = scale_beside(&b, tensor->amax);
+    array->is_scaled = b.rule != FPX_RULE_MX;
+    array->factor = scale_beside(&b, tensor->amax);
     return spread(tensor, &b, in, array, err);
 }
 
@@ -134,6 +137,19 @@ static fpx_status take_blocks(gemm_array *s, size_t axis, gemm_array *a, fpx_err
     return FPX_OK;
 }
 
+static fpx_status take_one(const gemm_array *s, size_t axis, gemm_array *a, fpx_error *err)
+{
+    size_t count = 1;
+
+    for (size_t i = 0; i < s->ndim; i++)
+        count *= s->shape[i];
+    if (count != 1 || !fpx_format_equal(&s->format, &fpx_fp32))
+        return misfit(a, s, axis, err);
+    memcpy(&a->factor, s->codes, sizeof a->factor);
+    a->is_scaled = 1;
+    return FPX_OK;
+}
+
 fpx_status gemm_scales_of_file(const gemm_word *word, size_t axis, gemm_array *array,
                                fpx_error *err)
 {
@@ -149,11 +165,8 @@ fpx_status gemm_scales_of_file(const gemm_word *word, size_t axis, gemm_array *a
     if (status == FPX_OK && s.format.bits <= 8)
         status = s.ndim == array->ndim ? take_blocks(&s, axis, array, err)
                                        : misfit(array, &s, axis, err);
-    else if (status == FPX_OK && fpx_format_equal(&s.format, &fpx_fp32) && s.shape[0] == 1 &&
-             s.ndim == 1)
-        memcpy(&array->tensor_scale, s.codes, sizeof array->tensor_scale);
     else if (status == FPX_OK)
-        status = misfit(array, &s, axis, err);
+        status = take_one(&s, axis, array, err);
     gemm_array_release(&s);
     return status;
 }

@@ -230,6 +230,20 @@ static json_t *result_json(const gemm_job *job, const effort *e)
                      "shares", shares_json(e), "seconds", e->seconds);
 }
 
+static fpx_status write_results(const char *path, const gemm_job *job, const effort *e,
+                                fpx_error *err)
+{
+    json_t *const root = result_json(job, e);
+
+    if (root == NULL)
+        return fpx_error_set(
+            err, FPX_ENOMEM,
+            "%s: D is written, but its names fit no JSON (one is not UTF-8, or there "
+            "is no memory)",
+            path);
+    return cli_write_json(path, root, err);
+}
+
 static double seconds_now(void)
 {
     struct timespec t;
@@ -283,7 +297,7 @@ static int run(const cli_args *a)
     if (status == FPX_OK)
         status = gemm_job_write(&job, &err);
     if (status == FPX_OK && json != NULL)
-        status = cli_write_json(json, result_json(&job, &e), &err);
+        status = write_results(json, &job, &e, &err);
     if (status == FPX_OK)
         print_text(strcmp(words.out, "-") == 0 ? stderr : cli_text_stream(json, NULL), &job, &e);
     gemm_job_release(&job);

@@ -244,15 +244,16 @@ save("a1.npy", "fp16", A[2])
 works("gemm", "a1.npy", "bb.npy", "-c", "cb.npy", "-o", "d.npy", "--model", model)
 expect("A shared", np.array_equal(load("d.npy", "fp32"), np.stack([one(A[2], B[p], C[p]) for p in range(3)])))
 
-# ---- large enough for strips: as one call would have it ----
-A, B = codes("fp16", 700, 90), codes("fp16", 90, 80)
-save("a.npy", "fp16", A), save("b.npy", "fp16", B)
-works("gemm", "a.npy", "b.npy", "-o", "d.npy", "--model", "ampere")
-works("gemm", "a.npy", "b.npy", "-o", "e.npy", "--model", "ampere", FPX_CPU="scalar")  # 4e6 products: two strips
-expect("strips", open("d.npy", "rb").read() == open("e.npy", "rb").read())
-whole = load("d.npy", "fp32")
-for rows in (slice(0, 2), slice(698, 700)):
-    expect("rows of strips", np.array_equal(whole[rows], exact("ampere/mma.sync/fp16-fp32", "fp32", ("fp16", A[rows]), ("fp16", B))))
+# ---- large enough for strips of rows: as one call would have it ----
+A, B, C = codes("fp16", 2, 620, 90), codes("fp16", 90, 80), codes("fp32", 2, 620, 80)
+save("a.npy", "fp16", A), save("b.npy", "fp16", B), save("c.npy", "fp32", C)
+for level in ("scalar", None):  # the scalar reference has two strips a product
+    works("gemm", "a.npy", "b.npy", "-c", "c.npy", "-o", "d.npy", "--model", "ampere", **({"FPX_CPU": level} if level else {}))
+    whole = load("d.npy", "fp32")
+    for p in range(2):
+        for rows in (slice(0, 1), slice(310, 311), slice(560, 561), slice(619, 620)):
+            expect(f"strips, {level}, product {p}, rows {rows}", np.array_equal(
+                whole[p, rows], exact("ampere/mma.sync/fp16-fp32", "fp32", ("fp16", A[p, rows]), ("fp16", B), ("fp32", C[p, rows]))))
 
 # ---- block scales: files of their own ----
 for model, fa, fb, scale, block, k in (("blackwell/tcgen05/mxf8f6f4-fp32", "e4m3", "e2m1", "e8m0", 32, 80),
@@ -344,7 +345,7 @@ gemm("hopper/wgmma", A, B)
 sums = load("d.npy", "fp32")
 save("bias.npy", "fp32", bias), save("bias16.npy", "bf16", bias >> 16)
 half, third = int(f32(0.375).view(np.uint32)), f32(1 / 3)
-np.save("s.npy", np.array([third]))
+np.save("s.npy", third)
 for out, rounding, overflow, scale, with_bias in (
         ("bf16", None, None, None, True), ("fp16", "rz", None, "0.375", True), ("e4m3", None, None, None, False),
         ("e5m2", "ru", "none", "0.375", True), ("e2m1", "rd", None, None, True), ("fp32", None, None, "0.375", False),
@@ -370,6 +371,11 @@ sums = exact("hopper/mma.sync/fp8-fp32", "fp32", *[("e4m3", np.frombuffer(q[t][2
 S = [int(f32(1 / 2.7).view(np.uint32))] * 2 + [int(f32(1.5).view(np.uint32))]
 want = np.array([[finished("fp32", int(v), S, None, "bf16", 0, 2) for v in row] for row in sums], np.uint16)
 d, metadata = read_st("d.safetensors")
+x3 = np.array([[[-0.0] * 16 + [6.0] + [0.0] * 15]], f32) * f32(448)  # an amax of 2688 is a factor of 1, which has its step
+write_st("one.safetensors", {"a": ("F32", (1, 32), x3.tobytes()), "b": ("F32", (1, 32), (x3 * 0 - x3).tobytes())})
+works("quantize", "one.safetensors", "-o", "oneq.safetensors", "--block", "nvfp4-te")
+works("gemm", "oneq.safetensors:a", "oneq.safetensors:b", "--trans-b", "-o", "d.npy", "--model", "blackwell", "--json", "j.json")
+expect("a factor of 1 is one", json.load(open("j.json"))["epilogue"]["scale_a"] == 1.0 and np.load("d.npy").tolist() == [[-2688.0**2]], np.load("d.npy"))
 expect("scales of quantize --scale, D as a tensor", d == {"y": ("BF16", (6, 10), want.tobytes())} and
        metadata.get("fpx.scale.y") == "1.5", (d, metadata))
 works("dequantize", "d.safetensors", "-o", "back.safetensors", "--to", "fp32")
@@ -477,6 +483,9 @@ refused("two outputs in one", ["x.npy"], *good, "--json", "x.npy")
 refused("two in standard output", ["both"], "a.npy", "b.npy", "-o", "-", "--model", "ampere", "--json", "-")
 refused("two from standard input", ["both"], "-", "-", "-o", "x.npy", "--model", "ampere")
 refused("no folder", ["no/x.npy"], "a.npy", "b.npy", "-o", "no/x.npy", "--model", "ampere")
+write_st("tiny.safetensors", {"a": ("F8_E4M3", (2, 33), bytes(66))}, {"fpx.scale.a": "1e-40"})
+refused("a scale whose reciprocal is beyond float32", ["tiny.safetensors", "reciprocal"], "tiny.safetensors", "tiny.safetensors", "-o",
+        "x.npy", "--trans-b", "--model", "hopper")
 refused("no such tensor", ["q.safetensors", "'c'", "a"], "q.safetensors:c", "q.safetensors:b", "-o", "x.npy", "--model", "hopper")
 refused("which tensor", ["q.safetensors", "2 tensors", "A", ":TENSOR"], "q.safetensors", "q.safetensors:b", "-o", "x.npy", "--model", "hopper")
 refused("a tensor of another format", ["e5m2", "e4m3"], "q.safetensors:a", "q.safetensors:b", "-o", "x.npy", "--model", "hopper", "--a-format", "e5m2")
