@@ -41,9 +41,10 @@ mma_value mma_value_at(const fpx_mma_model *model, const fpx_mma_operand *o, siz
 {
     static const fpx_mma_model reads_all = { .drop = 0 };
     const mma_line line = { o, vector };
-    const double given = fabs(fpx_format_value(&o->format, mma_line_code(&reads_all, line, k)));
+    const uint64_t whole = mma_line_code(&reads_all, line, k);
     const uint64_t code = mma_line_code(model, line, k);
-    const double read = fabs(fpx_format_value(&o->format, code));
+    const double given = fabs(fpx_format_value(&o->format, whole));
+    const double read = code == whole ? given : fabs(fpx_format_value(&o->format, code));
     const mma_number x = mma_number_of(&o->format, code);
     mma_value v = { .read = read, .given = given, .e = x.e, .lowest = x.q };
     mma_number scale;

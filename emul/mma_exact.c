@@ -20,23 +20,26 @@ static mma_number element_at(const fpx_mma_operand *o, size_t vector, size_t k)
     return x;
 }
 
+/* Positive and negative terms apart: a long sum that changes its sign carries through all of its words. */
 void fpx_mma_exact(const fpx_mma_call *call, size_t i, size_t j, fpx_accumulator *ret_sum)
 {
-    fpx_accumulator sum;
+    fpx_accumulator sums[2];
 
-    fpx_accumulator_clear(&sum);
+    fpx_accumulator_clear(&sums[0]);
+    fpx_accumulator_clear(&sums[1]);
     if (call->c != NULL) {
         const mma_number c = mma_number_of(
             &call->c_format, fpx_format_code(&call->c_format, call->c,
                                              i * call->stride_c_row + j * call->stride_c_column));
-        fpx_accumulator_add_number(&sum, c.negative, c.m, c.q);
+        fpx_accumulator_add_number(&sums[c.negative], c.negative, c.m, c.q);
     }
     for (size_t k = 0; k < call->k; k++) {
         const mma_number a = element_at(&call->a, i, k), b = element_at(&call->b, j, k);
         if (a.m != 0 && b.m != 0)
-            mma_add_product(&sum, &a, &b);
+            mma_add_product(&sums[a.negative != b.negative], &a, &b);
     }
-    *ret_sum = sum;
+    fpx_accumulator_merge(&sums[0], &sums[1]);
+    *ret_sum = sums[0];
 }
 
 double fpx_mma_error(const fpx_mma_bounds *bounds, uint64_t code, const fpx_accumulator *exact)

@@ -16,7 +16,9 @@ enum { MMA_NO_TERM = -100000 }; /* below the exponent of any term */
  * roundings of 2^-53 each are made good, and an underflow. 0 stays 0, so that what is not there loses nothing. */
 static inline double mma_up(double x)
 {
-    return x == 0.0 ? 0.0 : x * (1.0 + 0x1p-51) + DBL_TRUE_MIN;
+    const double up = x * (1.0 + 0x1p-51);
+
+    return up < DBL_MIN && x != 0.0 ? up + DBL_TRUE_MIN : up; /* subnormals are slow */
 }
 
 static inline double mma_plus(double x, double y)
@@ -26,7 +28,9 @@ static inline double mma_plus(double x, double y)
 
 static inline double mma_times(double x, double y)
 {
-    return x == 0.0 || y == 0.0 ? 0.0 : x * y * (1.0 + 0x1p-51) + DBL_TRUE_MIN;
+    const double up = x * y * (1.0 + 0x1p-51);
+
+    return up < DBL_MIN && x != 0.0 && y != 0.0 ? up + DBL_TRUE_MIN : up;
 }
 
 /* 2^e, or more where float64 ends. */
