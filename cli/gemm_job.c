@@ -13,7 +13,10 @@ static fpx_status read_operand(const gemm_word *word, const char *scales, const 
                                const char *option, size_t k_from_end, gemm_array *array,
                                fpx_error *err)
 {
-    const gemm_word beside = { option, scales, scale_format, "--scale-format" };
+    /* The file's codes are e4m3, as quantize writes them; as scales their sign is ignored. */
+    const int is_ue4m3 = scale_format != NULL && strcmp(scale_format, fpx_ue4m3.name) == 0;
+    const gemm_word beside = { option, scales, is_ue4m3 ? fpx_e4m3.name : scale_format,
+                               "--scale-format" };
     fpx_status status = gemm_array_read(word, array, err);
 
     if (status == FPX_OK && array->ndim < 2)

@@ -5,10 +5,12 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
@@ -190,14 +192,14 @@ CASES = (("hopper/wgmma/fp8-fp32", "e4m3", "e5m2", "fp32", "fp32"), ("hopper/mma
          ("ampere/mma.sync/fp16-fp32", "fp16", "fp16", "fp32", "fp32"), ("volta/mma.sync/fp16-fp16", "fp16", "fp16", "fp16", "fp16"),
          ("ampere/mma.sync/tf32-fp32", "fp32", "fp32", "fp32", None), ("cdna3/mfma/bf16-fp32", "bf16", "bf16", "fp32", "fp32"),
          ("blackwell/tcgen05/f8f6f4-fp32", "e3m2", "e2m1", "fp32", "fp32"), ("ampere/mma.sync/fp64-fp64", "fp64", "fp64", "fp64", "fp64"),
-         ("ideal/exact/any-bf16", "e2m3", "fp16", "bf16", None), ("hopper/cublaslt-slow/fp8-fp32", "e4m3", "e4m3", "fp32", None))
+         ("hopper/mma.sync/fp16-fp32", "fp16", "fp16", "fp32", "bf16"), ("ideal/exact/any-bf16", "e2m3", "fp16", "bf16", None), ("hopper/cublaslt-slow/fp8-fp32", "e4m3", "e4m3", "fp32", None))
 for model, fa, fb, out, fc in CASES:
     A, B = (fa, codes(fa, 7, 67)), (fb, codes(fb, 67, 9))
     C = (fc, codes(fc, 7, 9)) if fc else None
     more = []
     if C:
-        save("c.npy", *C)
-        more = ["-c", "c.npy"]
+        named = save("c.npy", *C)
+        more = ["-c", "c.npy"] + (["--c-format", named] if named else [])
     text = gemm(model, A, B, *more)
     got, want = load("d.npy", out), exact(model, out, A, B, C)
     expect(f"{model} {fa} {fb} {fc}", np.array_equal(got, want), (got, want))
@@ -244,6 +246,10 @@ save("a1.npy", "fp16", A[2])
 works("gemm", "a1.npy", "bb.npy", "-c", "cb.npy", "-o", "d.npy", "--model", model)
 expect("A shared", np.array_equal(load("d.npy", "fp32"), np.stack([one(A[2], B[p], C[p]) for p in range(3)])))
 
+save("ab.npy", "fp16", A[:1])
+works("gemm", "ab.npy", "b1.npy", "-o", "d.npy", "--model", model)
+expect("a batch of one stays one", np.load("d.npy").shape == (1, 4, 5), np.load("d.npy").shape)
+
 # ---- large enough for strips of rows: as one call would have it ----
 A, B, C = codes("fp16", 2, 620, 90), codes("fp16", 90, 80), codes("fp32", 2, 620, 80)
 save("a.npy", "fp16", A), save("b.npy", "fp16", B), save("c.npy", "fp32", C)
@@ -264,6 +270,8 @@ for model, fa, fb, scale, block, k in (("blackwell/tcgen05/mxf8f6f4-fp32", "e4m3
     count = -(-k // block)
     draw = lambda *shape: random.integers(120, 134, shape) if scale == "e8m0" else random.integers(0, 0x7F, shape)
     sa, sb = draw(2, 6, count), draw(5, count)
+    if scale == "ue4m3":  # the sign is ignored
+        sa |= random.integers(0, 2, sa.shape) << 7
     want = np.stack([exact(model, "fp32", (fa, A[1][p]), B, None, (scale, block, sa[p], sb)) for p in range(2)])
     np.save("sa.npy", sa.astype(np.uint8)), np.save("sb.npy", sb.T.astype(np.uint8).copy())
     scales = ["--a-scales", "sa.npy", "--b-scales", "sb.npy", "--scale-format", scale]
@@ -284,6 +292,9 @@ for model, fa, fb, scale, block, k in (("blackwell/tcgen05/mxf8f6f4-fp32", "e4m3
     works("gemm", "ab.safetensors:a", "ab.safetensors:b", "-o", "d.npy", "--model", model, "--trans-b", "--a-scales",
           "ab.safetensors:sa", "--b-scales", "ab.safetensors:sb")
     expect(f"{model} from tensors", np.array_equal(load("d.npy", "fp32"), want))
+    works("gemm", "ab.safetensors:a", "ab.safetensors:b", "-o", "d.npy", "--model", model, "--trans-b", "--a-scales",
+          "ab.safetensors:sa", "--b-scales", "sb.npy", "--scale-format", scale)
+    expect(f"{model} from tensors and arrays", np.array_equal(load("d.npy", "fp32"), want))
     write_st("a.safetensors", {"a": (dtype[fa], A[1].shape, raw(fa, A[1]))})
     refused("scales of A alone", ["a.safetensors: tensor 'a'", "none", "--b-scales"], "a.safetensors", "ab.safetensors:b", "-o",
             "x.npy", "--model", model, "--trans-b", "--a-scales", "ab.safetensors:sa")
@@ -362,6 +373,11 @@ for out, rounding, overflow, scale, with_bias in (
 gemm("hopper/wgmma", A, B, "--bias", "bias16.npy", "--bias-format", "bf16")
 want = [[finished("fp32", int(v), [ONE] * 3, mm.decode("bf16", int(bias[j]) >> 16), "fp32", 0, 2) for j, v in enumerate(row)] for row in sums]
 expect("a bias in bf16", np.array_equal(load("d.npy", "fp32"), want))
+A, B = ("fp64", codes("fp64", 3, 20)), ("fp64", codes("fp64", 20, 10))
+gemm("ampere", A, B, "--bias", "bias.npy", "--out-format", "bf16", "--scale", "0.375")
+want = [[finished("fp64", int(v), [ONE, ONE, half], mm.decode("fp32", int(bias[j])), "bf16", 0, 2) for j, v in enumerate(row)]
+        for row in exact("ampere/mma.sync/fp64-fp64", "fp64", A, B)]
+expect("sums in fp64", np.array_equal(load("d.npy", "bf16"), want))
 a32, b32 = random.standard_normal((6, 48)).astype(f32), random.standard_normal((48, 10)).astype(f32)
 write_st("ab.safetensors", {"a": ("F32", a32.shape, a32.tobytes()), "b": ("F32", b32.shape, b32.tobytes())})
 works("quantize", "ab.safetensors", "-o", "q.safetensors", "--format", "e4m3", "--scale", "2.7")
@@ -497,7 +513,41 @@ for name, shape in (("tall.npy", (1 << 22, 1)), ("flat.npy", (1, 1 << 24))):
     with open(name, "wb") as file:
         file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header)
         file.truncate(10 + len(header) + 2 * max(shape))
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":allocator_may_return_null=1"
 refused("D beyond memory", ["4194304 x 16777216", "memory"], "tall.npy", "flat.npy", "-o", "x.npy", "--model", "ampere")
+
+# ---- Ctrl-C: heard between strips, and nothing is written ----
+save("wide.npy", "fp16", codes("fp16", 600, 900)), save("deep.npy", "fp16", codes("fp16", 900, 600))
+for seconds in (1, 4, 16):  # a busy machine may not have begun yet
+    with subprocess.Popen([fpx, "gemm", "wide.npy", "deep.npy", "-o", "x.npy", "--model", "ampere", "--threads", "1"],
+                          stderr=subprocess.PIPE, env={**os.environ, "FPX_CPU": "scalar"}) as long:
+        time.sleep(seconds)
+        long.send_signal(signal.SIGINT)
+        text = long.stderr.read()
+    if long.returncode != -signal.SIGINT:
+        break
+expect("interrupted", long.returncode == 2 and b"interrupted" in text and not os.path.exists("x.npy"), (long.returncode, text))
+
+# ---- damaged files: an answer or a message, never a crash ----
+works("quantize", "w.safetensors", "-o", "wq.safetensors", "--block", "nvfp4-te")
+whole = {"a.npy": ("a.npy", "b.npy", "--model", "ampere"), "wq.safetensors": ("wq.safetensors:w", "wq.safetensors:w", "--trans-b", "--model", "blackwell"),
+         "mine.yaml": ("c8.npy", "c8.npy", "--trans-b", "--a-format", "e4m3", "--b-format", "e4m3", "--model", "mine.yaml")}
+for name, args in whole.items():
+    good_bytes = open(name, "rb").read()
+    if name == "wq.safetensors":  # without its digest, which would find all of it
+        good_bytes = re.sub(rb'"fpx.digest":"(\w)', rb'"fpx.digesX":"\1', good_bytes)
+        expect("the digest is out of the way", b"fpx.digesX" in good_bytes)
+    for i in range(40):
+        damaged = bytearray(good_bytes)
+        for _ in range(random.integers(1, 4)):
+            damaged[random.integers(0, min(len(damaged), 700))] = random.choice(list(b'0123456789"{}[]:,. \xff\x00eF'))
+        with open(name, "wb") as file:
+            file.write(damaged if i % 4 else damaged[:random.integers(0, len(damaged))])
+        done = run("gemm", *args, "-o", "x.npy")
+        expect(f"damaged {name}, {i}", done.returncode in (0, 2) and (done.returncode == 0) != (done.stderr != b""),
+               (done.returncode, done.stderr[-2000:]))
+    with open(name, "wb") as file:
+        file.write(good_bytes)
 
 # ---- the examples of docs/gemm.md ----
 for name in os.listdir("."):

@@ -56,6 +56,8 @@ START_TEST(selected)
         } else {
             ck_assert_msg(status == FPX_OK, "%s", err.text);
             ck_assert_str_eq(p.model.name, cases[i].name);
+            ck_assert(
+                fpx_mma_preset_takes_scales(&p, cases[i].wish.scale, cases[i].wish.scale_block));
         }
     }
 }
