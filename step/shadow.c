@@ -166,13 +166,13 @@ static int has_own_order(const char *device)
 }
 
 /* The bound needs every input exactly: also the scales that the widened program leaves out. sh->value holds output 0. */
-static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op)
+static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
+                         int any_order)
 {
     const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)op->kind);
-    fpx_bound_args args = { .unit = 0x1p-24,
-                            .any_order = !has_own_order(view->device),
-                            .value = sh->value,
-                            .scratch = sh->scratch };
+    fpx_bound_args args = {
+        .unit = 0x1p-24, .any_order = any_order, .value = sh->value, .scratch = sh->scratch
+    };
     fpx_call call;
 
     if (sh->spec.mode != FPX_SHADOW_LOCAL || sh->spec.format.bits != 64 || info->bound == NULL)
@@ -215,11 +215,15 @@ static void decode_output(const fpx_shadow *sh, const fpx_op_view *view, const f
               fpx_exec_scale(view->exec, op->out[o]), view->out[o], sh->value);
 }
 
-static void compare_outputs(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op)
+/* Returns the elements that disagree. */
+static double compare_outputs(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
+                              int any_order)
 {
+    double mismatches = 0.0;
+
     if (sh->spec.mode != FPX_SHADOW_EQUAL)
         decode_output(sh, view, op, 0); /* which the bound looks at */
-    const int bounded = compute_bound(sh, view, op);
+    const int bounded = compute_bound(sh, view, op, any_order);
 
     for (uint32_t o = 0; o < op->nout; o++) {
         const uint32_t id = op->out[o];
@@ -247,7 +251,9 @@ static void compare_outputs(fpx_shadow *sh, const fpx_op_view *view, const fpx_p
         }
         shadow_compare_values(sh->value, reference, bounded ? sh->bound[o] : NULL,
                               fpx_tensor_count(desc), figure);
+        mismatches += figure->mismatches;
     }
+    return mismatches;
 }
 
 static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *err)
@@ -261,8 +267,11 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
     if (sh->spec.mode != FPX_SHADOW_FREE)
         take_inputs(sh, view, op);
     status = fpx_exec_op(sh->exec, view->step, view->op, err);
-    if (status == FPX_OK)
-        compare_outputs(sh, view, op);
+    const double mismatches = status == FPX_OK ? compare_outputs(sh, view, op, 0) : 0.0;
+    /* What another device's order explains is no finding; one that keeps to ours has the cpu device's figures. */
+    if (mismatches > 0.0 && sh->spec.mode == FPX_SHADOW_LOCAL && op->kind == FPX_OP_GEMM &&
+        !has_own_order(view->device))
+        (void)compare_outputs(sh, view, op, 1);
     fpx_fpenv_leave(env);
     return status;
 }
