@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <fpx/opshape.h>
 #include <fpx/recipe.h>
 
 #include "cli.h"
@@ -272,6 +273,30 @@ static void look_at_result(session *s, const fpx_step_result *r)
                    isfinite(r->loss) ? r->norm : r->loss);
 }
 
+/* How near errors came to the bounds, in lines of 100 columns. */
+static void print_ratios(const session_finding *f, FILE *out)
+{
+    enum { WIDTH = 100 };
+    int at = 0;
+
+    for (int kind = 0; kind < FPX_OP_KINDS; kind++) {
+        char text[48];
+
+        if (f->ratio[kind] == 0.0)
+            continue;
+        const int length = snprintf(text, sizeof text, "%s %.2g",
+                                    fpx_op_shape_of((fpx_op_kind)kind)->name, f->ratio[kind]);
+        if (at == 0)
+            at = fprintf(out, "largest error / bound: %s", text);
+        else if (at + length + 2 > WIDTH)
+            at = fprintf(out, ",\n  %s", text) - 2;
+        else
+            at += fprintf(out, ", %s", text);
+    }
+    if (at != 0)
+        (void)fputc('\n', out);
+}
+
 int session_print_finding(const session *s, FILE *out)
 {
     const session_finding *f = &s->finding;
@@ -286,6 +311,7 @@ int session_print_finding(const session *s, FILE *out)
     else if (s->nshadows > 0)
         (void)fprintf(out, "shadow %s: %llu results judged, %llu contradicted\n", s->options.shadow,
                       (unsigned long long)f->judged, (unsigned long long)f->contradicted);
+    print_ratios(f, out);
     if (f->found && s->options.trace != NULL)
         (void)fprintf(out, "see: fpx diff %s\n", s->options.trace);
     else if (f->found)

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include <fpx/accel.h>
 #include <fpx/device.h>
 #include <fpx/golden.h>
 #include <fpx/shadow.h>
@@ -38,6 +39,7 @@ typedef struct session_finding {
     char op[FPX_TRACE_NAME], tensor[FPX_TRACE_NAME]; /* "": only the loss was looked at */
     char what[128];
     uint64_t judged, contradicted; /* results that a shadow could contradict; that one did */
+    double ratio[FPX_OP_KINDS]; /* the largest error / bound by kind of operation; 0: none seen */
 } session_finding;
 
 typedef struct session {

@@ -216,7 +216,7 @@ static session_finding *find_here(watch *w, uint64_t step, size_t record)
 }
 
 /* As fpx_diff_shadows does afterwards, from a trace. */
-static void judge(watch *w, uint64_t step, size_t record, const void *codes)
+static void judge(watch *w, uint64_t step, uint32_t kind, size_t record, const void *codes)
 {
     session_finding *f = &w->s->finding;
     size_t at;
@@ -229,6 +229,8 @@ static void judge(watch *w, uint64_t step, size_t record, const void *codes)
         if (equality ? isnan(g->max_abs) : !(g->ratio >= 0.0))
             continue;
         f->judged++;
+        if (!equality && g->ratio > f->ratio[kind])
+            f->ratio[kind] = g->ratio;
         if (!(g->mismatches > 0.0))
             continue;
         f->contradicted++;
@@ -272,7 +274,7 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
             if (w->writer != NULL)
                 status = fpx_trace_put_figure(w->writer, m, r, figure, err);
         }
-        judge(w, view->step, r, view->out[o]);
+        judge(w, view->step, op->kind, r, view->out[o]);
     }
     if (w->golden != NULL)
         w->rows[view->op] = fpx_digest_list(digests, op->nout);

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "conversion_args.h"
+#include "gemm_bounds.h"
 #include "gemm_explain.h"
 #include "gemm_job.h"
 #include "outputs.h"
@@ -30,6 +31,7 @@ enum {
     OPT_ROUND,
     OPT_OVERFLOW,
     OPT_SCALE,
+    OPT_BOUNDS,
     OPT_THREADS,
     OPT_EXPLAIN,
     OPT_AGAINST,
@@ -56,6 +58,8 @@ static const cli_option options[] = {
     [OPT_OVERFLOW] = { "--overflow", "O",
                        "of it: satfinite (8 bits and less), none (more), satpropagate" },
     [OPT_SCALE] = { "--scale", "S", "multiply D by this before it is rounded to its format" },
+    [OPT_BOUNDS] = { "--bounds", NULL,
+                     "compare sums with exact ones and with what is proved of the unit" },
     [OPT_THREADS] = { "--threads", "N", "instead of FPX_THREADS, or as many as there are" },
     [OPT_EXPLAIN] = { "--explain", "I,J",
                       "show how one element comes about (of a batch P,I,J); -o may be left out" },
@@ -71,6 +75,8 @@ typedef struct effort {
     size_t threads;
     fpx_mma_shares shares;
     double seconds;
+    int is_judged; /* --bounds */
+    gemm_bounds bounds;
 } effort;
 
 static gemm_words words_of(const cli_args *a)
@@ -181,6 +187,8 @@ static void print_text(FILE *out, const gemm_job *job, const effort *e)
                       e->kernel, s->scalar_lanes, s->lanes, 100.0 * fast_share(e));
     (void)fprintf(out, ", %zu thread%s, %.3g s\n", e->threads, e->threads == 1 ? "" : "s",
                   e->seconds);
+    if (e->is_judged)
+        gemm_bounds_print(out, job, &e->bounds);
 }
 
 static json_t *array_json(const gemm_array *a)
@@ -225,7 +233,7 @@ static json_t *result_json(const gemm_job *job, const effort *e)
     const fpx_mma_preset *const p = &job->unit.preset;
 
     return json_pack("{s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:s, s:s, s:o, "
-                     "s:s, s:I, s:o, s:f}",
+                     "s:s, s:I, s:o, s:f, s:o}",
                      "schema", "fpx.gemm/1", "model", p->model.name, "provenance",
                      fpx_mma_provenance_name(p->provenance), "source", p->source, "shape", "batch",
                      (json_int_t)job->batch, "m", (json_int_t)job->call.m, "n",
@@ -233,7 +241,8 @@ static json_t *result_json(const gemm_job *job, const effort *e)
                      array_json(&job->a), "b", array_json(&job->b), "c", array_json(&job->c), "d",
                      job->words->out, "d_format", job->d_format.name, "epilogue",
                      epilogue_json(job), "kernel", e->kernel, "threads", (json_int_t)e->threads,
-                     "shares", shares_json(e), "seconds", e->seconds);
+                     "shares", shares_json(e), "seconds", e->seconds, "bounds",
+                     e->is_judged ? gemm_bounds_json(&e->bounds) : json_null());
 }
 
 static fpx_status write_results(const char *path, const gemm_job *job, const effort *e,
@@ -258,11 +267,12 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static fpx_status compute(gemm_job *job, size_t threads, effort *ret_effort, fpx_error *err)
+static fpx_status compute(gemm_job *job, size_t threads, int is_judged, effort *ret_effort,
+                          fpx_error *err)
 {
     fpx_pool *pool = NULL;
     fpx_cpu_level level = FPX_CPU_SCALAR;
-    effort e = { .kernel = "scalar" };
+    effort e = { .kernel = "scalar", .is_judged = is_judged };
     const double start = seconds_now();
     fpx_status status = fpx_cpu_choose(&level, err);
 
@@ -273,15 +283,19 @@ static fpx_status compute(gemm_job *job, size_t threads, effort *ret_effort, fpx
     e.kernel = fpx_mma_kernel_name(&job->unit.preset.model, &job->call, level);
     e.threads = fpx_pool_threads(pool);
     e.seconds = seconds_now() - start;
+    if (status == FPX_OK && is_judged)
+        status = gemm_bounds_judge(job, pool, &e.bounds, err);
     fpx_pool_free(pool);
     *ret_effort = e;
     return status;
 }
 
-static fpx_status multiply(gemm_job *job, size_t threads, const char *json, fpx_error *err)
+/* Computes D, writes it and says so. *ret_finding: a sum is beyond its bound. */
+static fpx_status multiply(gemm_job *job, size_t threads, int is_judged, const char *json,
+                           int *ret_finding, fpx_error *err)
 {
     effort e;
-    fpx_status status = compute(job, threads, &e, err);
+    fpx_status status = compute(job, threads, is_judged, &e, err);
 
     if (status == FPX_OK)
         status = gemm_job_write(job, err);
@@ -290,6 +304,8 @@ static fpx_status multiply(gemm_job *job, size_t threads, const char *json, fpx_
     if (status == FPX_OK)
         print_text(strcmp(job->words->out, "-") == 0 ? stderr : cli_text_stream(json, NULL), job,
                    &e);
+    if (status == FPX_OK)
+        *ret_finding = e.is_judged && e.bounds.violations > 0;
     return status;
 }
 
@@ -298,7 +314,8 @@ static int run(const cli_args *a)
     const char *const json = a->option[OPT_JSON];
     const gemm_explain_words explain = { a->option[OPT_EXPLAIN], a->option[OPT_AGAINST], json };
     const gemm_words words = words_of(a);
-    int differ = 0;
+    const int judges = a->option[OPT_BOUNDS] != NULL;
+    int differ = 0, is_finding = 0;
     uint64_t threads = 0;
     gemm_job job;
     fpx_error err = { 0 };
@@ -307,6 +324,8 @@ static int run(const cli_args *a)
         return cli_usage("gemm", "--against M: compares one element: --explain I,J is needed");
     if (words.out == NULL && explain.element == NULL)
         return cli_usage("gemm", "-o D is needed");
+    if (words.out == NULL && judges)
+        return cli_usage("gemm", "--bounds judges a whole product: -o D is needed");
     if (words.model == NULL)
         return cli_usage("gemm", "--model M is needed: a unit of fpx models, a device, FILE.yaml");
     if (a->option[OPT_THREADS] != NULL &&
@@ -317,13 +336,14 @@ static int run(const cli_args *a)
     cli_catch_interrupt();
     fpx_status status = gemm_job_load(&words, &job, &err);
     if (status == FPX_OK && words.out != NULL)
-        status = multiply(&job, (size_t)threads, explain.element == NULL ? json : NULL, &err);
+        status = multiply(&job, (size_t)threads, judges, explain.element == NULL ? json : NULL,
+                          &is_finding, &err);
     if (status == FPX_OK && explain.element != NULL)
         status = gemm_explain(&job, &explain, &differ, &err);
     gemm_job_release(&job);
     if (status != FPX_OK)
         return cli_fail(&err);
-    return differ ? EXIT_FINDING : EXIT_HOLDS;
+    return differ || is_finding ? EXIT_FINDING : EXIT_HOLDS;
 }
 
 const cli_verb verb_gemm = {

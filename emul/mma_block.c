@@ -161,27 +161,13 @@ static int64_t aligned_sum(const mma_output *o, fpx_mma_part part, const term *t
     return sum;
 }
 
-/* x y exactly: significands of 57 bits, in halves of 32. */
-static void add_product(fpx_accumulator *sum, const mma_number *x, const mma_number *y)
-{
-    const int negative = x->negative != y->negative;
-    const uint64_t half = UINT32_MAX;
-
-    for (int i = 0; i < 2; i++) {
-        for (int j = 0; j < 2; j++)
-            fpx_accumulator_add_number(sum, negative,
-                                       (x->m >> 32 * i & half) * (y->m >> 32 * j & half),
-                                       x->q + y->q + 32 * (i + j));
-    }
-}
-
 static void tell_product(const mma_output *o, size_t k, enum mma_kind kind, const mma_number *x,
                          const mma_number *y)
 {
     fpx_accumulator exact;
 
     fpx_accumulator_clear(&exact);
-    add_product(&exact, x, y);
+    mma_add_product(&exact, x, y);
     mma_watch_product(o, k, kind, x->negative != y->negative, &exact);
 }
 
@@ -373,7 +359,7 @@ static uint64_t exact_block(const mma_output *o, const mma_span *span, size_t fi
         if (o->watch != NULL)
             tell_product(o, k, kind, &x.x, &y.x);
         if (x.x.m != 0 && y.x.m != 0)
-            add_product(&sum, &x.x, &y.x);
+            mma_add_product(&sum, &x.x, &y.x);
     }
     if (mma_special_code(&special, model, &code))
         return special_end(o, code);

@@ -50,9 +50,11 @@ mma_number mma_number_of(const fpx_format *format, uint64_t code)
     x.q = (field != 0 ? field : 1) - 1023 - 52;
     if (x.m == 0)
         return x;
-    while ((x.m & 1) == 0) {
-        x.m >>= 1;
-        x.q++;
+    for (int step = 32; step > 0; step /= 2) {
+        if ((x.m & ((UINT64_C(1) << step) - 1)) == 0) {
+            x.m >>= step;
+            x.q += step;
+        }
     }
     const int top = mma_top_bit(x.m) + x.q;
     x.e = top > x.e ? top : x.e;
@@ -123,4 +125,18 @@ uint64_t mma_round_sum(const fpx_mma_model *model, const fpx_accumulator *sum)
     const int negative = fpx_accumulator_leading(sum, &m, &q, &sticky);
 
     return mma_round(model, negative, m, sticky, q);
+}
+
+void mma_add_product(fpx_accumulator *sum, const mma_number *x, const mma_number *y)
+{
+    const int negative = x->negative != y->negative;
+    const uint64_t half = UINT32_MAX;
+
+    for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < 2; j++) {
+            const uint64_t part = (x->m >> 32 * i & half) * (y->m >> 32 * j & half);
+            if (part != 0)
+                fpx_accumulator_add_number(sum, negative, part, x->q + y->q + 32 * (i + j));
+        }
+    }
 }

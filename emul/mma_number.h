@@ -45,6 +45,9 @@ int mma_special_code(const mma_special *special, const fpx_mma_model *model, uin
  * sticky, m has 60 bits or more. */
 uint64_t mma_round(const fpx_mma_model *model, int negative, uint64_t m, int sticky, int q);
 
+/* sum += x y, exactly, neither being 0: significands of up to 64 bits, in halves of 32. */
+void mma_add_product(fpx_accumulator *sum, const mma_number *x, const mma_number *y);
+
 /* The model's last conversion of an exact sum. */
 uint64_t mma_round_sum(const fpx_mma_model *model, const fpx_accumulator *sum);
 

@@ -29,6 +29,8 @@ static void emit(mma_schedule *s, mma_op op)
         s->is_c_as_given = 0;
     if (s->ops != NULL)
         s->ops[s->nops] = op;
+    if (s->visit != NULL)
+        s->visit(s->context, &op);
     s->nops++;
     if (op.kind != MMA_OP_BLOCK)
         return;

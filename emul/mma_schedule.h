@@ -38,6 +38,9 @@ typedef struct mma_schedule {
     unsigned result;          /* the register that holds the output */
     int is_ascending;         /* position i is k = i */
     int has_c, is_c_as_given; /* of the call; of register C at this point of the list */
+    void (*visit)(void *context,
+                  const mma_op *op); /* NULL, or called for each operation in order */
+    void *context;
 } mma_schedule;
 
 /* Writes the list, or only its lengths where ops and order are NULL. k > 0 fits 32 bits; the model was checked. */

@@ -1,5 +1,6 @@
-/* op_bound_gemm.c - bound of a matrix product, by Cauchy and Schwarz from row and column norms, so that
- * it costs a reading of the operands, not a second product. */
+/* op_bound_gemm.c - bounds of a matrix product in two tiers: by Cauchy and Schwarz from row and column norms, which
+ * costs a reading of the operands, not a second product; and from |A||B| for the few elements that the
+ * first cannot decide, where the results to be judged are known. */
 #include <float.h>
 #include <math.h>
 
@@ -98,17 +99,53 @@ typedef struct line {
 static line line_of(const fpx_bound_args *args, size_t k)
 {
     const fpx_call *call = args->call;
-    /* k products in any order take part in k roundings; two more decode the operands, where a
-     * device does that first, and two are in fpx_gemm_bound for alpha. */
-    const size_t terms = k + (call->in[0].nscales + call->in[1].nscales > 0 ? 2 : 0);
-    line l = { fpx_gemm_bound(terms, args->unit, 1.0, 1.0),
-               fpx_gemm_bound(terms, args->unit, 0.0, 0.0) };
+    const size_t depth = args->any_order ? k : fpx_gemm_depth(k, (size_t)call->attr.gemm.leaf);
+    /* The roundings of sums; two more decode the operands, where a device does that first, and two are
+     * in fpx_gemm_bound for alpha. */
+    const size_t terms = depth + (call->in[0].nscales + call->in[1].nscales > 0 ? 2 : 0);
+    line l = { fpx_gemm_bound(terms, k, args->unit, 1.0),
+               fpx_gemm_bound(terms, k + 2, args->unit, 0.0) };
 
-    l.slope += fpx_gemm_bound(k, 0x1p-53, 1.0, 1.0); /* the reference's own */
-    l.slope *= 1.0 + 0x1p-40;                        /* a few roundings here */
-    l.floor += fpx_gemm_bound(k, 0x1p-53, 0.0, 0.0) + scaling_loss(args, k);
+    l.slope += fpx_gemm_bound(k, k, 0x1p-53, 1.0); /* the reference's own */
+    l.slope *= 1.0 + 0x1p-40;                      /* a few roundings here */
+    l.floor += fpx_gemm_bound(k, k, 0x1p-53, 0.0) + scaling_loss(args, k);
     l.floor = l.floor * (1.0 + 0x1p-40) + DBL_TRUE_MIN; /* norms whose product underflows */
     return l;
+}
+
+/* `both` bounds every partial sum too. */
+static double bound_of(const line *l, double both, double max)
+{
+    const double e = l->slope * both + l->floor;
+
+    return both + e < max ? e : HUGE_VAL;
+}
+
+/* Whether a difference that is within the cheap bound may be beyond the tight one: it is not where it is below what the
+ * tight one is at least, |A||B| being at least |A B|. 2^-20 is for the reference's own error. */
+static int is_open(const line *l, double difference, double reference, double bound)
+{
+    return difference <= bound &&
+           difference > l->slope * fabs(reference) * (1.0 - 0x1p-20) + l->floor;
+}
+
+/* Vectors along k: number i begins at i * step and goes by stride. */
+typedef struct vectors {
+    const double *x;
+    size_t step, stride;
+} vectors;
+
+/* The tight bound for those elements of row i that the cheap one leaves open. */
+static void tighten(const line *l, double max, const vectors *a, const vectors *b, size_t i,
+                    const product *p, const double *value, const double *reference, double *bound)
+{
+    for (size_t j = 0; j < p->n; j++)
+        if (is_open(l, fabs(value[j] - reference[j]), reference[j], bound[j]))
+            bound[j] =
+                fmin(bound[j], bound_of(l,
+                                        fpx_gemm_magnitude(a->x + i * a->step, a->stride,
+                                                           b->x + j * b->step, b->stride, p->k),
+                                        max));
 }
 
 void op_bound_gemm(const fpx_bound_args *args)
@@ -121,18 +158,21 @@ void op_bound_gemm(const fpx_bound_args *args)
     double *rows = args->scratch, *columns = args->scratch + p.m;
 
     for (size_t z = 0; z < p.batch; z++) {
-        const double *a = (const double *)args->in[0] + z * p.m * p.k;
-        const double *b = (const double *)args->in[1] + z * p.k * p.n;
-        double *bound = args->bound[0] + z * p.m * p.n;
+        const vectors a = { (const double *)args->in[0] + z * p.m * p.k, ta ? 1 : p.k,
+                            ta ? p.m : 1 };
+        const vectors b = { (const double *)args->in[1] + z * p.k * p.n, tb ? p.k : 1,
+                            tb ? 1 : p.n };
 
-        norms(a, p.m, p.k, ta ? 1 : p.k, ta ? p.m : 1, rows);
-        norms(b, p.n, p.k, tb ? p.k : 1, tb ? 1 : p.n, columns);
-        for (size_t i = 0; i < p.m; i++)
-            for (size_t j = 0; j < p.n; j++) {
-                const double both = rows[i] * columns[j], e = l.slope * both + l.floor;
+        norms(a.x, p.m, p.k, a.step, a.stride, rows);
+        norms(b.x, p.n, p.k, b.step, b.stride, columns);
+        for (size_t i = 0; i < p.m; i++) {
+            const size_t first = (z * p.m + i) * p.n;
+            double *bound = args->bound[0] + first;
 
-                /* The product of the norms bounds every partial sum too. */
-                bound[i * p.n + j] = both + e < max ? e : HUGE_VAL;
-            }
+            for (size_t j = 0; j < p.n; j++)
+                bound[j] = bound_of(&l, rows[i] * columns[j], max);
+            if (args->value != NULL)
+                tighten(&l, max, &a, &b, i, &p, args->value + first, args->out[0] + first, bound);
+        }
     }
 }

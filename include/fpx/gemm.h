@@ -62,11 +62,21 @@ const char *fpx_gemm_kernel_name(fpx_cpu_level level);
 /* The processor whose kernels OpenBLAS runs: "Haswell"; NULL: there is no OpenBLAS. Loads it. */
 const char *fpx_gemm_openblas_core(void);
 
-/* A rigorous bound on |D[i][j] - exact| for the float32 (or float64) order above, or any other order
- * of k products: gamma(k + 2) * ||a_i|| * ||b_j||, by Cauchy and Schwarz, inflated for the bound's own
- * rounding; underflow adds k * the smallest subnormal. Higham, Accuracy and Stability, 2nd ed.,
- * theorem 3.1. unit is 2^-24 or 2^-53; row and column are 2-norms rounded upward or inflated. */
-double fpx_gemm_bound(size_t k, double unit, double row_norm, double column_norm);
+/* Rigorous bounds on |D[i][j] - exact|, in two tiers that differ in what they take (|A||B|)[i][j] to be: the product of two
+ * 2-norms (Cauchy and Schwarz), which costs nothing once these are known, or that sum itself, k products an element.
+ *
+ * gamma(depth + 2) * magnitude, inflated for its own rounding; underflow adds k * the smallest subnormal. Inf where depth is
+ * beyond 1 / (2 unit), or magnitude is no number. magnitude: either of the above, rounded upward. unit is 2^-24 or 2^-53.
+ * depth is the largest number of roundings that a product meets: fpx_gemm_depth for the order above, k for any other
+ * order of k products. Higham, Accuracy and Stability, 2nd ed., section 3.1 and theorem 4.3's argument. */
+double fpx_gemm_bound(size_t depth, size_t k, double unit, double magnitude);
+
+/* FMAs of a block, additions of blocks, levels of the tree: min(leaf, KC) + blocks of a leaf - 1 + log2 of the number of leaves,
+ * rounded up. leaf 0: k; else k is a multiple of it. */
+size_t fpx_gemm_depth(size_t k, size_t leaf);
+
+/* The sum over p < k of |a[p * a_step]| |b[p * b_step]|, or slightly more; Inf where that is no number. */
+double fpx_gemm_magnitude(const double *a, size_t a_step, const double *b, size_t b_step, size_t k);
 
 #ifdef __cplusplus
 }

@@ -18,8 +18,12 @@ extern "C" {
 typedef struct fpx_bound_args {
     const fpx_call *call; /* of the operation judged, in its own formats */
     double unit;          /* unit roundoff of the arithmetic judged: 2^-24 for float32 */
+    int any_order; /* 1: another device's products, whose sums may be in any order; 0: fpx/gemm.h's */
     const void *in[FPX_MAX_IN];
     const double *out[FPX_MAX_OUT];
+    const double
+        *value; /* NULL, or output 0 as it was computed: where a row has two bounds, the tight
+                            one is then written for each element that the cheap one cannot decide */
     /* Written: |computed - reference| <= bound, element by element. Inf where nothing is claimed: an
      * input that the element depends on is NaN or Inf, something may overflow, an operation has no
      * reference (SCALE). 0: the same value. Never NaN. QUANTIZE is judged by its decoded values
@@ -31,7 +35,8 @@ typedef struct fpx_bound_args {
 typedef struct fpx_op_info {
     /* Floating-point operations of the call: a multiply-add counts 2; causal attention half. */
     double (*flops)(const fpx_call *call);
-    /* Rigorous for this library's own order of operations. bound_scratch never fails. */
+    /* Rigorous for this library's own order of operations, products also for any other (any_order).
+     * bound_scratch never fails. */
     size_t (*bound_scratch)(const fpx_call *call);
     void (*bound)(const fpx_bound_args *args);
 } fpx_op_info;

@@ -1,11 +1,15 @@
-/* mma_draw.h - codes of operands for test_mma_run.c: kinds of data, each made for a limit of the kernels. */
+/* mma_draw.h - operands for tests of matrix units: formats of a preset, codes in kinds of data, each made for a limit of the
+ * kernels. */
 #ifndef FPX_MMA_DRAW_H
 #define FPX_MMA_DRAW_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <fpx/format.h>
+#include <fpx/mma.h>
 #include <fpx/tensor.h>
 
 static uint64_t state;
@@ -98,6 +102,36 @@ static void put(const fpx_format *f, int packing, void *codes, size_t at, uint64
     }
     for (size_t b = 0; b < size; b++)
         bytes[at * size + b] = (unsigned char)(code >> 8 * b);
+}
+
+/* A format of the preset's list, of any where it has none; NULL: only wider ones, which no kernel has. */
+static const fpx_format *input_of(const fpx_mma_preset *p)
+{
+    static const fpx_format *const any[] = { &fpx_fp16, &fpx_bf16,     &fpx_e4m3,    &fpx_e5m2,
+                                             &fpx_e2m1, &fpx_e3m2,     &fpx_e2m3,    &fpx_tf32,
+                                             &fpx_fp32, &fpx_e4m3fnuz, &fpx_e5m2fnuz };
+    enum { ANY = sizeof any / sizeof any[0] };
+    const size_t start = below(ANY);
+
+    for (size_t i = 0; i < ANY; i++) {
+        const fpx_format *const f = any[(start + i) % ANY];
+        if (fpx_mma_preset_takes(p, f, f))
+            return f;
+    }
+    return NULL;
+}
+
+/* "e8m0/32 ue4m3/16": one of them. */
+static const fpx_format *scale_of(const char *list, size_t *ret_block)
+{
+    const char *at = list;
+    char name[FPX_FORMAT_NAME_MAX] = { 0 };
+
+    for (size_t skip = below(3); skip > 0 && strchr(at, ' ') != NULL; skip--)
+        at = strchr(at, ' ') + 1;
+    memcpy(name, at, strcspn(at, "/"));
+    *ret_block = (size_t)strtoul(strchr(at, '/') + 1, NULL, 10);
+    return fpx_format_find(name);
 }
 
 #endif /* FPX_MMA_DRAW_H */

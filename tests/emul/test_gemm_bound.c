@@ -1,11 +1,13 @@
-/* test_gemm_bound.c - fpx_gemm_bound against true errors: MPFR holds every exact dot product, wide enough for
- * any exponents, and the 2-norms are rounded upward. */
+/* test_gemm_bound.c - both tiers of fpx_gemm_bound against true errors: MPFR holds every exact dot product, wide enough for
+ * any exponents, and the 2-norms are rounded upward. Data made for it come near the bound; another order, or a flipped
+ * bit, goes beyond it. */
 #include <check.h>
 #include <float.h>
 #include <math.h>
 #include <mpfr.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <fpx/cpu.h>
 #include <fpx/gemm.h>
@@ -147,24 +149,27 @@ static double true_error(double got, const double *x, const double *y, size_t k)
     return error;
 }
 
-/* Returns the largest error / bound. */
+/* Returns the largest error / tight bound. */
 static double check_product(const struct operands *o, fpx_cpu_level level, size_t leaf,
                             enum data data)
 {
     const double unit = o->f64 ? 0x1p-53 : 0x1p-24;
+    const size_t depth = fpx_gemm_depth(o->k, leaf);
     double d[M * N], worst = 0.0;
 
     multiply(o, level, leaf, d);
     for (size_t i = 0; i < M; i++)
         for (size_t j = 0; j < N; j++) {
-            const double bound =
-                fpx_gemm_bound(o->k, unit, norm_up(o->a[i], o->k), norm_up(o->b[j], o->k));
+            const double norms = norm_up(o->a[i], o->k) * norm_up(o->b[j], o->k);
+            const double cheap = fpx_gemm_bound(depth, o->k, unit, norms);
+            const double tight =
+                fpx_gemm_bound(depth, o->k, unit, fpx_gemm_magnitude(o->a[i], 1, o->b[j], 1, o->k));
             const double error = true_error(d[i * N + j], o->a[i], o->b[j], o->k);
 
-            if (!(error <= bound))
-                ck_abort_msg("f%d, k %zu, leaf %zu, data %d: error %a above the bound %a",
-                             o->f64 ? 64 : 32, o->k, leaf, (int)data, error, bound);
-            worst = error > 0.0 && error / bound > worst ? error / bound : worst;
+            if (!(error <= tight && tight <= cheap * (1.0 + 0x1p-40) + 0x1p-1060))
+                ck_abort_msg("f%d, k %zu, leaf %zu, data %d: error %a above the bound %a, cheap %a",
+                             o->f64 ? 64 : 32, o->k, leaf, (int)data, error, tight, cheap);
+            worst = error > 0.0 && error / tight > worst ? error / tight : worst;
         }
     return worst;
 }
@@ -192,17 +197,100 @@ START_TEST(errors_lie_below)
 }
 END_TEST
 
+/* 1, then products just below half a last place of it: each fma of the chain loses all of its product, and each block
+ * that follows is half a last place itself. */
+START_TEST(the_bound_is_reached)
+{
+    static struct operands o;
+    const double unit = 0x1p-24;
+
+    o.k = 1100;
+    for (size_t p = 0; p < o.k; p++) {
+        for (size_t i = 0; i < M; i++)
+            o.a[i][p] = p == 0 ? 1.0 : p < FPX_GEMM_KC ? unit * (1.0 - unit) : unit / FPX_GEMM_KC;
+        for (size_t j = 0; j < N; j++)
+            o.b[j][p] = 1.0;
+    }
+    for (int level = FPX_CPU_SCALAR; level <= (int)fpx_cpu_detect(); level++)
+        ck_assert_double_gt(check_product(&o, (fpx_cpu_level)level, 0, UNIFORM), 0.95);
+
+    /* All in one chain: an order that this bound is not of. */
+    const size_t depth = fpx_gemm_depth(o.k, 0);
+    float chain = 0.0f;
+    for (size_t p = 0; p < o.k; p++)
+        o.a[0][p] = p == 0 ? 1.0 : unit * (1.0 - unit);
+    for (size_t p = 0; p < o.k; p++)
+        chain = fmaf((float)o.a[0][p], 1.0f, chain);
+    const double error = true_error((double)chain, o.a[0], o.b[0], o.k);
+    const double magnitude = fpx_gemm_magnitude(o.a[0], 1, o.b[0], 1, o.k);
+    ck_assert_double_gt(error, fpx_gemm_bound(depth, o.k, unit, magnitude));
+    ck_assert_double_le(error, fpx_gemm_bound(o.k, o.k, unit, magnitude));
+    ck_assert_double_gt(error, 0.95 * fpx_gemm_bound(o.k, o.k, unit, magnitude));
+}
+END_TEST
+
+/* A bit of the result that stands for more than depth last places is noticed when it flips. */
+START_TEST(flipped_bits_are_noticed)
+{
+    static struct operands o;
+    double d[M * N];
+
+    state = 6;
+    o.k = 300;
+    fill(&o, UNIFORM);
+    for (size_t i = 0; i < M; i++)
+        for (size_t p = 0; p < o.k; p++)
+            o.a[i][p] = fabs(o.a[i][p]);
+    for (size_t j = 0; j < N; j++)
+        for (size_t p = 0; p < o.k; p++)
+            o.b[j][p] = fabs(o.b[j][p]);
+    multiply(&o, FPX_CPU_SCALAR, 0, d);
+    for (size_t e = 0; e < M * N; e++) {
+        const double *const x = o.a[e / N], *const y = o.b[e % N];
+        const double tight = fpx_gemm_bound(fpx_gemm_depth(o.k, 0), o.k, 0x1p-24,
+                                            fpx_gemm_magnitude(x, 1, y, 1, o.k));
+
+        for (int bit = 10; bit < 31; bit++) {
+            float value = (float)d[e];
+            uint32_t code;
+            memcpy(&code, &value, sizeof code);
+            code ^= UINT32_C(1) << bit;
+            memcpy(&value, &code, sizeof value);
+            ck_assert_double_gt(true_error((double)value, x, y, o.k), tight);
+        }
+    }
+}
+END_TEST
+
+START_TEST(depths)
+{
+    static const struct {
+        size_t k, leaf, depth;
+    } rows[] = { { 0, 0, 0 },         { 1, 0, 1 },     { 256, 0, 256 },       { 257, 0, 257 },
+                 { 512, 0, 257 },     { 513, 0, 258 }, { 4096, 0, 271 },      { 4096, 64, 70 },
+                 { 4096, 4096, 271 }, { 320, 64, 67 }, { 3 * 300, 300, 259 }, { 10, 1, 5 } };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        ck_assert_uint_eq(fpx_gemm_depth(rows[i].k, rows[i].leaf), rows[i].depth);
+}
+END_TEST
+
 START_TEST(corners)
 {
-    ck_assert(fpx_gemm_bound(4, 0x1p-24, 0.0, 0.0) >= 4 * 0x1p-149);
-    ck_assert(fpx_gemm_bound(4, 0x1p-24, 0.0, 0.0) <= 8 * 0x1p-149);
-    ck_assert(fpx_gemm_bound(4, 0x1p-53, 0x1p-600, 0x1p-600) >= 4 * 0x1p-1074);
-    ck_assert(fpx_gemm_bound(4, 0x1p-53, 1.0, 1.0) >= 6 * 0x1p-53);
-    ck_assert(fpx_gemm_bound(4, 0x1p-53, 1.0, 1.0) <= 6.001 * 0x1p-53);
-    ck_assert(isinf(fpx_gemm_bound((size_t)1 << 24, 0x1p-24, 1.0, 1.0)));
-    ck_assert(isinf(fpx_gemm_bound(4, 0x1p-24, NAN, 1.0)));
-    ck_assert(isinf(fpx_gemm_bound(4, 0x1p-24, 0.0, INFINITY)));
-    ck_assert(isinf(fpx_gemm_bound(4, 0x1p-24, 1e300, 1e300)));
+    const double x[2] = { -3.0, NAN }, y[2] = { 0.5, 1.0 };
+
+    ck_assert(fpx_gemm_bound(4, 4, 0x1p-24, 0.0) >= 4 * 0x1p-149);
+    ck_assert(fpx_gemm_bound(4, 4, 0x1p-24, 0.0) <= 8 * 0x1p-149);
+    ck_assert(fpx_gemm_bound(4, 4, 0x1p-53, 0x1p-1074) >= 4 * 0x1p-1074);
+    ck_assert(fpx_gemm_bound(4, 4, 0x1p-53, 1.0) >= 6 * 0x1p-53);
+    ck_assert(fpx_gemm_bound(4, 4, 0x1p-53, 1.0) <= 6.001 * 0x1p-53);
+    ck_assert(isinf(fpx_gemm_bound((size_t)1 << 24, (size_t)1 << 24, 0x1p-24, 1.0)));
+    ck_assert(isinf(fpx_gemm_bound(4, 4, 0x1p-24, NAN)));
+    ck_assert(isinf(fpx_gemm_bound(4, 4, 0x1p-24, INFINITY)));
+    ck_assert(fpx_gemm_magnitude(x, 1, y, 1, 1) >= 1.5);
+    ck_assert(fpx_gemm_magnitude(x, 1, y, 1, 1) <= 1.5 * (1.0 + 0x1p-48));
+    ck_assert(fpx_gemm_magnitude(x, 1, y, 1, 0) == 0.0);
+    ck_assert(isinf(fpx_gemm_magnitude(x, 1, y, 1, 2)));
 }
 END_TEST
 
@@ -213,6 +301,9 @@ int main(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, errors_lie_below, 0, 2);
+    tcase_add_test(tc, the_bound_is_reached);
+    tcase_add_test(tc, flipped_bits_are_noticed);
+    tcase_add_test(tc, depths);
     tcase_add_test(tc, corners);
     suite_add_tcase(s, tc);
 

@@ -218,36 +218,6 @@ static void run_case(const fpx_mma_model *model, const fpx_format *a, const fpx_
     run_call(model, &call, kind->name);
 }
 
-/* A format of the preset's list, of any where it has none; NULL: only wider ones, which no kernel has. */
-static const fpx_format *input_of(const fpx_mma_preset *p)
-{
-    static const fpx_format *const any[] = { &fpx_fp16, &fpx_bf16,     &fpx_e4m3,    &fpx_e5m2,
-                                             &fpx_e2m1, &fpx_e3m2,     &fpx_e2m3,    &fpx_tf32,
-                                             &fpx_fp32, &fpx_e4m3fnuz, &fpx_e5m2fnuz };
-    enum { ANY = sizeof any / sizeof any[0] };
-    const size_t start = below(ANY);
-
-    for (size_t i = 0; i < ANY; i++) {
-        const fpx_format *const f = any[(start + i) % ANY];
-        if (fpx_mma_preset_takes(p, f, f))
-            return f;
-    }
-    return NULL;
-}
-
-/* "e8m0/32 ue4m3/16": one of them. */
-static const fpx_format *scale_of(const char *list, size_t *ret_block)
-{
-    const char *at = list;
-    char name[FPX_FORMAT_NAME_MAX] = { 0 };
-
-    for (size_t skip = below(3); skip > 0 && strchr(at, ' ') != NULL; skip--)
-        at = strchr(at, ' ') + 1;
-    memcpy(name, at, strcspn(at, "/"));
-    *ret_block = (size_t)strtoul(strchr(at, '/') + 1, NULL, 10);
-    return fpx_format_find(name);
-}
-
 static void run_preset(const fpx_mma_preset *p, const fpx_mma_model *model)
 {
     const fpx_format *const a = input_of(p);
