@@ -5,12 +5,6 @@
 
 enum { NO_EXPONENT = -1000000 }; /* E of a sum that has no term with an exponent */
 
-/* An element with its scale multiplied in: m has 57 bits at most; e includes the scale's exponent, scale_e is it. */
-typedef struct element {
-    mma_number x;
-    int scale_e;
-} element;
-
 static uint64_t code_at(const fpx_format *format, int packing, const void *codes, size_t i)
 {
     if (packing == FPX_PACK_DENSE)
@@ -53,10 +47,13 @@ static mma_number product_of(const mma_number *x, const mma_number *y)
                          x->e + y->e };
 }
 
-static element element_at(const fpx_mma_model *model, mma_line line, size_t k)
+mma_element mma_line_element(const fpx_mma_model *model, mma_line line, size_t k)
 {
+    if (line.elements != NULL)
+        return line.elements[k];
+
     const fpx_mma_operand *const o = line.operand;
-    element out = { mma_number_of(&o->format, mma_line_code(model, line, k)), 0 };
+    mma_element out = { mma_number_of(&o->format, mma_line_code(model, line, k)), 0 };
 
     if (model->e_least != 0 && out.x.m != 0) {
         const int top = mma_top_bit(out.x.m) + out.x.q;
@@ -143,7 +140,8 @@ static size_t product_terms(const fpx_mma_model *model, mma_line a, mma_line b,
 
         for (size_t i = 0; i < some; i++) {
             const size_t k = k_of(span, first + t + i);
-            const element x = element_at(model, a, k), y = element_at(model, b, k);
+            const mma_element x = mma_line_element(model, a, k);
+            const mma_element y = mma_line_element(model, b, k);
             p[i] = product_of(&x.x, &y.x);
             scale_e = x.scale_e + y.scale_e;
             if (p[i].kind == MMA_FINITE && p[i].m != 0 && model->e_infinite != 0 &&
@@ -272,8 +270,8 @@ static uint64_t exact_block(const fpx_mma_model *model, mma_line a, mma_line b,
     fpx_accumulator_clear(&sum);
     fpx_accumulator_add_number(&sum, c.negative, c.m, c.q);
     for (size_t t = first; t < first + count; t++) {
-        const element x = element_at(model, a, k_of(span, t));
-        const element y = element_at(model, b, k_of(span, t));
+        const mma_element x = mma_line_element(model, a, k_of(span, t));
+        const mma_element y = mma_line_element(model, b, k_of(span, t));
         mma_special_add(&special, product_kind(&x.x, &y.x), x.x.negative != y.x.negative);
         if (x.x.m != 0 && y.x.m != 0)
             add_product(&sum, &x.x, &y.x);

@@ -5,10 +5,18 @@
 
 #include "mma_number.h"
 
+/* An element with its scale multiplied in: m has 57 bits at most; e includes the scale's exponent, scale_e is it. */
+typedef struct mma_element {
+    mma_number x;
+    int scale_e;
+} mma_element;
+
 /* Element `vector` of an operand as a sequence along k. */
 typedef struct mma_line {
     const fpx_mma_operand *operand;
     size_t vector;
+    const mma_element
+        *elements; /* all of them, where they were read before; NULL: each when it is asked for */
 } mma_line;
 
 /* The accumulator: a code of its format (C's own at the start, then the model's). */
@@ -24,6 +32,9 @@ typedef struct mma_span {
 
 /* The code, or NaN-free number, of element k of a line, low bits dropped and flushed as the model says. */
 uint64_t mma_line_code(const fpx_mma_model *model, mma_line line, size_t k);
+
+/* Element k of a line as ALIGNED and EXACT read it. */
+mma_element mma_line_element(const fpx_mma_model *model, mma_line line, size_t k);
 
 /* The accumulator after this block: terms [first, first + count) of the span. */
 mma_acc mma_block(const fpx_mma_model *model, mma_line a, mma_line b, const mma_span *span,

@@ -55,8 +55,8 @@ float mma_lane(const mma_tile *tile, const mma_op *op, size_t row, size_t column
         c = (mma_acc){ &call->c_format,
                        fpx_format_code(&call->c_format, call->c,
                                        i * call->stride_c_row + j * call->stride_c_column) };
-    c = mma_block(job->model, (mma_line){ &call->a, i }, (mma_line){ &call->b, j }, &op->span,
-                  op->first, op->count, c);
+    c = mma_block(job->model, (mma_line){ &call->a, i, NULL }, (mma_line){ &call->b, j, NULL },
+                  &op->span, op->first, op->count, c);
     const float out = (float)fpx_format_value(c.format, c.code);
     fpx_fpenv_leave(saved);
     return out;
