@@ -1,6 +1,8 @@
 /* mma_block.c - the sums of fpx/mma.h, written down: slow, obvious, the judge of every kernel that is fast. */
 #include "mma_block.h"
 
+#include <string.h>
+
 #include <fpx/arith.h>
 
 enum { NO_EXPONENT = -1000000 }; /* E of a sum that has no term with an exponent */
@@ -47,6 +49,15 @@ static mma_number product_of(const mma_number *x, const mma_number *y)
                          x->e + y->e };
 }
 
+static uint64_t scale_code(mma_line line, size_t k)
+{
+    const fpx_mma_operand *const o = line.operand;
+
+    return fpx_format_code(&o->scale_format, o->scales,
+                           line.vector * o->scale_stride_vector +
+                               k / o->scale_block * o->scale_stride_k);
+}
+
 mma_element mma_line_element(const fpx_mma_model *model, mma_line line, size_t k)
 {
     if (line.elements != NULL)
@@ -60,10 +71,7 @@ mma_element mma_line_element(const fpx_mma_model *model, mma_line line, size_t k
         out.x.e = top > model->e_least ? top : model->e_least;
     }
     if (o->scales != NULL) {
-        const size_t at =
-            line.vector * o->scale_stride_vector + k / o->scale_block * o->scale_stride_k;
-        const mma_number scale =
-            mma_number_of(&o->scale_format, fpx_format_code(&o->scale_format, o->scales, at));
+        const mma_number scale = mma_number_of(&o->scale_format, scale_code(line, k));
         out.x = product_of(&out.x, &scale);
         out.scale_e = scale.e;
     }
@@ -305,9 +313,19 @@ mma_acc mma_add(const fpx_mma_model *model, mma_acc x, mma_acc y)
     return operate(model, FPX_ARITH_ADD, FPX_RNE, both);
 }
 
+/* Element times scale is exact in float64, whatever the rounding mode: mma_block_room saw to it. */
 static mma_acc operand_at(const fpx_mma_model *model, mma_line line, size_t k)
 {
-    return (mma_acc){ &line.operand->format, mma_line_code(model, line, k) };
+    const fpx_mma_operand *const o = line.operand;
+    mma_acc out = { &o->format, mma_line_code(model, line, k) };
+
+    if (o->scales != NULL) {
+        const double value = fpx_format_value(out.format, out.code) *
+                             fpx_format_value(&o->scale_format, scale_code(line, k));
+        memcpy(&out.code, &value, sizeof value);
+        out.format = &fpx_fp64;
+    }
+    return out;
 }
 
 /* A subnormal result becomes a zero of its sign. */

@@ -62,17 +62,6 @@ float mma_lane(const mma_tile *tile, const mma_op *op, size_t row, size_t column
     return out;
 }
 
-/* How the products of a row and a panel are made: mma_lanes.c, 2. */
-static uint8_t form_of(const mma_job *job, const mma_extent *a, const mma_extent *b)
-{
-    enum { FLOAT_MOST = 127, PRODUCT_MOST = 124 };
-    const int fits = !a->is_small && !b->is_small && a->most <= FLOAT_MOST &&
-                     b->most <= FLOAT_MOST && a->most + b->most <= PRODUCT_MOST;
-
-    return (uint8_t)((a->is_special || b->is_special ? MMA_FORM_SPECIAL : 0) |
-                     (job->is_wide && !fits ? MMA_FORM_FRACTION : 0));
-}
-
 /* Codes of a tile: conversions of a whole one cost less than of each row. */
 enum { TILE = MMA_ROWS * MMA_WIDTH_MAX };
 
@@ -171,7 +160,7 @@ static void run_tiles(void *context, size_t begin, size_t end, size_t worker)
         for (size_t i = 0; i < tile.rows; i++) {
             tile.form[i] = job->kernels->is_group
                                ? 0
-                               : form_of(job, &job->a.extent[row + i], &job->b.extent[panel]);
+                               : mma_plan_form(job, &job->a.extent[row + i], &job->b.extent[panel]);
             tile.fraction_rows += (tile.form[i] & MMA_FORM_FRACTION) != 0;
         }
         load_c(&tile);

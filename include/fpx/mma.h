@@ -166,8 +166,8 @@ typedef struct fpx_mma_call {
 
 /* The scalar reference, slow and obvious. Any m, n, k, 0 included (k = 0: D is C, rounded to nearest even where the
  * formats differ). FPX_EINVAL with text: the model, a format, a scale block, a stride_d below n. FPX_EUNSUPPORTED with
- * text: operands that the model's sum has no room for (ALIGNED takes significands of 24 bits; scales have 4, and
- * none go with FMA and TREE; a group's products must fit 62 bits). On error d is untouched. err may be NULL. */
+ * text: operands that the model's sum has no room for (ALIGNED takes significands of 24 bits; scales have 4, and go
+ * with FMA and TREE where element times scale is a float64; a group's products must fit 62 bits). On error d is untouched. err may be NULL. */
 fpx_status fpx_mma(const fpx_mma_model *model, const fpx_mma_call *call, void *d, fpx_error *err);
 
 /* What cuBLASLt does with the float32 sums of FP8 (mmaemu 0.1.0): alpha = scale_a * scale_b; y = fma(sum, alpha, +0); y is
