@@ -10,48 +10,9 @@
 
 #include <fpx/mma_run.h>
 
-#include "mma_draw.h"
+#include "mma_case.h"
 
-enum { M_MAX = 70, N_MAX = 70, K_MAX = 160, SIZE_MAX_CODE = 4, CANARY = 64 };
 enum { POOLS = 3 };
-
-typedef struct operands {
-    unsigned char a[SIZE_MAX_CODE * M_MAX * K_MAX * 2], b[SIZE_MAX_CODE * N_MAX * K_MAX * 2];
-    unsigned char c[SIZE_MAX_CODE * M_MAX * N_MAX * 2];
-    unsigned char scales_a[M_MAX * K_MAX], scales_b[N_MAX * K_MAX];
-    unsigned char want[SIZE_MAX_CODE * M_MAX * N_MAX * 2 + CANARY];
-    unsigned char got[SIZE_MAX_CODE * M_MAX * N_MAX * 2 + CANARY];
-} operands;
-
-static operands data;
-
-/* Row-major, transposed, or with gaps. */
-static void lay_out(fpx_mma_operand *o, size_t vectors, size_t k)
-{
-    const int is_across = below(2) == 0;
-
-    o->stride_k = is_across ? vectors : between(1, 2);
-    o->stride_vector = is_across ? 1 : k * o->stride_k;
-    if (o->format.bits == 4 && below(2) == 0)
-        o->packing = FPX_PACK_DENSE;
-}
-
-/* A scale for each block: exponents around the middle, or any. */
-static void fill_scales(fpx_mma_operand *o, const fpx_format *format, size_t block, size_t vectors,
-                        size_t k, unsigned char *codes)
-{
-    const int is_any = below(4) == 0;
-
-    o->scales = codes;
-    o->scale_format = *format;
-    o->scale_block = block;
-    o->scale_stride_k = 1;
-    o->scale_stride_vector = k / block + 1;
-    for (size_t i = 0; i < vectors * o->scale_stride_vector; i++) {
-        const size_t middle = (size_t)format->bias << format->mbits;
-        codes[i] = (unsigned char)(is_any ? below(256) : middle - 8 + below(16));
-    }
-}
 
 static int failures;
 static size_t outputs, calls, vector_calls;
@@ -146,119 +107,17 @@ static void run_call(const fpx_mma_model *model, const fpx_mma_call *call, const
     }
 }
 
-/* C: about the size of the products, or anywhere, or none. */
-static void fill_c(const fpx_mma_model *model, fpx_mma_call *call, int exponent)
-{
-    static const fpx_format *const formats[] = { &fpx_fp32, &fpx_fp16, &fpx_bf16, &fpx_e5m2 };
-    const size_t how = below(5);
-    struct kind kind = { "c", 8, 0, 0, 8, 0, 0 };
-
-    if (how == 0)
-        return;
-    call->c = data.c;
-    call->c_format = below(4) != 0 ? model->format : *formats[below(4)];
-    call->stride_c_row = call->stride_d;
-    call->stride_c_column = 1;
-    if (below(4) == 0) {
-        call->stride_c_row = 1;
-        call->stride_c_column = call->m;
-    }
-    int window = exponent + call->c_format.bias + (int)below(61) - 30;
-    if (how == 1)
-        window = (int)below(field_max(&call->c_format) + 1);
-    if (window < 0)
-        window = 0;
-    if (how == 2)
-        kind.specials = 16;
-    if (how == 3)
-        kind.zeros = 128;
-    for (size_t i = 0; i < call->m; i++) {
-        for (size_t j = 0; j < call->n; j++)
-            put(&call->c_format, FPX_PACK_NONE, data.c,
-                i * call->stride_c_row + j * call->stride_c_column,
-                code_of(&call->c_format, &kind, (unsigned)window));
-    }
-}
-
-static void run_case(const fpx_mma_model *model, const fpx_format *a, const fpx_format *b,
-                     const fpx_format *scale, size_t scale_block, const struct kind *kind)
-{
-    fpx_mma_call call = { .m = between(1, below(3) == 0 ? M_MAX : 9),
-                          .n = between(1, N_MAX),
-                          .k = between(1, below(2) == 0 ? K_MAX : 40),
-                          .a = { .format = *a, .codes = data.a },
-                          .b = { .format = *b, .codes = data.b } };
-    const unsigned window_a = window_of(a, kind), window_b = window_of(b, kind);
-
-    call.stride_d = call.n + below(2) * 3;
-    lay_out(&call.a, call.m, call.k);
-    lay_out(&call.b, call.n, call.k);
-    for (size_t k = 0; k < call.k; k++) {
-        for (size_t i = 0; i < call.m; i++) {
-            const size_t at = i * call.a.stride_vector + k * call.a.stride_k;
-            uint64_t code = code_of(a, kind, window_a);
-            if (kind->pairs && k % 2 == 1 && call.a.packing != FPX_PACK_DENSE && below(16) != 0)
-                code = fpx_format_code(a, data.a, at - call.a.stride_k);
-            put(a, call.a.packing, data.a, at, code);
-        }
-        for (size_t j = 0; j < call.n; j++) {
-            const size_t at = j * call.b.stride_vector + k * call.b.stride_k;
-            uint64_t code = code_of(b, kind, window_b);
-            if (kind->pairs && k % 2 == 1 && call.b.packing != FPX_PACK_DENSE)
-                code = fpx_format_code(b, data.b, at - call.b.stride_k) ^
-                       (UINT64_C(1) << (b->bits - 1));
-            put(b, call.b.packing, data.b, at, code);
-        }
-    }
-    if (scale != NULL) {
-        fill_scales(&call.a, scale, scale_block, call.m, call.k, data.scales_a);
-        fill_scales(&call.b, scale, scale_block, call.n, call.k, data.scales_b);
-    }
-    fill_c(model, &call, (int)window_a - a->bias + (int)window_b - b->bias);
-    run_call(model, &call, kind->name);
-}
-
-/* A format of the preset's list, of any where it has none; NULL: only wider ones, which no kernel has. */
-static const fpx_format *input_of(const fpx_mma_preset *p)
-{
-    static const fpx_format *const any[] = { &fpx_fp16, &fpx_bf16,     &fpx_e4m3,    &fpx_e5m2,
-                                             &fpx_e2m1, &fpx_e3m2,     &fpx_e2m3,    &fpx_tf32,
-                                             &fpx_fp32, &fpx_e4m3fnuz, &fpx_e5m2fnuz };
-    enum { ANY = sizeof any / sizeof any[0] };
-    const size_t start = below(ANY);
-
-    for (size_t i = 0; i < ANY; i++) {
-        const fpx_format *const f = any[(start + i) % ANY];
-        if (fpx_mma_preset_takes(p, f, f))
-            return f;
-    }
-    return NULL;
-}
-
-/* "e8m0/32 ue4m3/16": one of them. */
-static const fpx_format *scale_of(const char *list, size_t *ret_block)
-{
-    const char *at = list;
-    char name[FPX_FORMAT_NAME_MAX] = { 0 };
-
-    for (size_t skip = below(3); skip > 0 && strchr(at, ' ') != NULL; skip--)
-        at = strchr(at, ' ') + 1;
-    memcpy(name, at, strcspn(at, "/"));
-    *ret_block = (size_t)strtoul(strchr(at, '/') + 1, NULL, 10);
-    return fpx_format_find(name);
-}
-
 static void run_preset(const fpx_mma_preset *p, const fpx_mma_model *model)
 {
-    const fpx_format *const a = input_of(p);
-    const fpx_format *const b = below(2) == 0 ? a : input_of(p);
-    size_t block = 0;
+    const struct kind *const kind = &kinds[below(KINDS)];
+    fpx_mma_call call = { .m = between(1, below(3) == 0 ? M_MAX : 9),
+                          .n = between(1, N_MAX),
+                          .k = between(1, below(2) == 0 ? 160 : 40) };
 
-    if (a == NULL)
-        return;
-    const fpx_format *const scale = p->scales == NULL ? NULL : scale_of(p->scales, &block);
-
-    run_case(model, a, b, scale, block, &kinds[below(KINDS)]);
+    if (draw_formats(p, &call)) {
+        draw_call(model, kind, &call);
+        run_call(model, &call, kind->name);
+    }
 }
 
 /* The preset's model with other numbers in some fields. */
