@@ -356,10 +356,12 @@ void gemm_blocked_run(const struct gemm_kernels *kernels, const fpx_gemm_call *c
     } else if (plan.by_batch) {
         fpx_parallel_for(pool, call->batch, 1, batch_range, &job);
     } else {
+        const fpx_fpenv saved = fpx_fpenv_enter(); /* one thread works outside of the pool */
         for (size_t index = 0; index < call->batch; index++) {
             struct product w = make_product(&base, index, 0, threads);
 
             run_product(&w, pool, 0);
         }
+        fpx_fpenv_leave(saved);
     }
 }
