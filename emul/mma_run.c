@@ -1,6 +1,7 @@
 /* mma_run.c - a call in vector kernels: rows and panels are packed, then tiles run the schedule, each on its own. */
 #include <string.h>
 
+#include "mma_chain.h"
 #include "mma_plan.h"
 
 #if defined(__x86_64__)
@@ -188,10 +189,12 @@ static void scalar_range(void *context, size_t begin, size_t end, size_t worker)
 const char *fpx_mma_kernel_name(const fpx_mma_model *model, const fpx_mma_call *call,
                                 fpx_cpu_level level)
 {
-    const struct mma_kernels *const kernels =
-        mma_call_check(model, call, NULL) == FPX_OK ? mma_plan_kernels(model, call, level) : NULL;
+    if (mma_call_check(model, call, NULL) != FPX_OK)
+        return "scalar";
 
-    return kernels == NULL ? "scalar" : kernels->name;
+    const struct mma_kernels *const kernels = mma_plan_kernels(model, call, level);
+    const char *const chain = mma_chain_name(model, call, level);
+    return chain != NULL ? chain : kernels != NULL ? kernels->name : "scalar";
 }
 
 size_t fpx_mma_scratch(const fpx_mma_model *model, const fpx_mma_call *call, fpx_cpu_level level,
@@ -201,6 +204,8 @@ size_t fpx_mma_scratch(const fpx_mma_model *model, const fpx_mma_call *call, fpx
 
     if (mma_call_check(model, call, NULL) != FPX_OK)
         return 0;
+    if (mma_chain_name(model, call, level) != NULL)
+        return mma_chain_scratch(model, call, level, threads);
     job.kernels = mma_plan_kernels(model, call, level);
     return job.kernels == NULL ? 0 : mma_plan_layout(&job, threads, NULL);
 }
@@ -218,16 +223,19 @@ fpx_status fpx_mma_run(const fpx_mma_model *model, const fpx_mma_call *call, voi
     mma_job job = {
         .model = model, .call = call, .d = d, .kernels = mma_plan_kernels(model, call, level)
     };
-    if (job.kernels == NULL) {
+    const int has_chain = mma_chain_name(model, call, level) != NULL;
+    if ((has_chain || job.kernels != NULL) && scratch == NULL)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "model %s: scratch memory is needed: see "
+                             "fpx_mma_scratch",
+                             model->name);
+    if (has_chain && mma_chain_run(model, call, d, scratch, pool, level)) {
+        sum.lanes = (uint64_t)call->m * call->n;
+    } else if (job.kernels == NULL) {
         struct scalar_job scalar = { model, call, d };
         fpx_parallel_for(pool, call->m, 1, scalar_range, &scalar);
         sum.scalar_outputs = (uint64_t)call->m * call->n;
     } else {
-        if (scratch == NULL)
-            return fpx_error_set(err, FPX_EINVAL,
-                                 "model %s: scratch memory is needed: see "
-                                 "fpx_mma_scratch",
-                                 model->name);
         (void)mma_plan_layout(&job, threads, scratch);
         memset(job.shares, 0, threads * sizeof *job.shares);
         fpx_parallel_for(pool, call->m, 1, pack_rows, &job);

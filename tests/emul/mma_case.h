@@ -10,7 +10,7 @@
 
 #include "mma_draw.h"
 
-enum { M_MAX = 70, N_MAX = 70, K_MAX = 256, SIZE_MAX_CODE = 8, CANARY = 64 };
+enum { M_MAX = 70, N_MAX = 70, K_MAX = 600, SIZE_MAX_CODE = 8, CANARY = 64 };
 
 typedef struct operands {
     unsigned char a[SIZE_MAX_CODE * M_MAX * K_MAX * 2], b[SIZE_MAX_CODE * N_MAX * K_MAX * 2];
