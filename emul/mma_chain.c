@@ -48,20 +48,18 @@ static const holding *holding_of(const fpx_mma_model *m, const fpx_mma_call *cal
     const int is_chain = m->sum == FPX_MMA_FMA && m->round == FPX_RNE && m->c == FPX_MMA_C_EARLY &&
                          m->vectors == 1 && m->promote == 0 && m->split <= 1 && m->drop == 0 &&
                          !m->flush_inputs;
+    const int has_scales = mma_real_has_scales(&call->a) && mma_real_has_scales(&call->b);
+    const int fits_float = mma_real_fits_float(&call->a.format) &&
+                           mma_real_fits_float(&call->b.format) &&
+                           (call->c == NULL || mma_real_fits_float(&call->c_format));
 
-    if (!is_chain || call->m == 0 || call->n == 0 || call->k == 0)
+    if (!is_chain || !has_scales || call->m == 0 || call->n == 0 || call->k == 0)
         return NULL;
     for (size_t i = 0; i < sizeof holdings / sizeof holdings[0]; i++) {
         const holding *const h = &holdings[i];
-        if (!fpx_format_equal(h->format, &m->format))
-            continue;
-        if (h->kernels[level] == NULL)
-            return NULL;
-        return h->format == &fpx_fp64 || (mma_real_fits_float(&call->a.format) &&
-                                          mma_real_fits_float(&call->b.format) &&
-                                          (call->c == NULL || mma_real_fits_float(&call->c_format)))
-                   ? h
-                   : NULL;
+        if (h->kernels[level] != NULL && (fits_float || h->format == &fpx_fp64) &&
+            fpx_format_equal(h->format, &m->format))
+            return h;
     }
     return NULL;
 }
@@ -216,8 +214,11 @@ int mma_chain_run(const fpx_mma_model *model, const fpx_mma_call *call, void *d,
 
     lay_out(&c, level, fpx_pool_threads(pool), scratch);
     const int is_double = c.kernels->elem == sizeof(double);
-    mma_real a = { model, &call->a, call->m, call->k, is_double, c.a, &lost };
-    mma_real b = { model, &call->b, call->n, call->k, is_double, c.b, &lost };
+    mma_real a = { model, &call->a, call->m, call->k, is_double, c.a, &lost, { 0 } };
+    mma_real b = { model, &call->b, call->n, call->k, is_double, c.b, &lost, { 0 } };
+
+    mma_real_set_scales(&a);
+    mma_real_set_scales(&b);
     fpx_parallel_for(pool, c.gemm.trans_a ? call->k : call->m, 1, mma_real_rows, &a);
     fpx_parallel_for(pool, c.gemm.trans_b ? call->n : call->k, 1, mma_real_rows, &b);
     if (atomic_load(&lost))

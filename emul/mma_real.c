@@ -12,6 +12,23 @@ int mma_real_is_across(const fpx_mma_operand *operand)
     return operand->stride_k != 1 && operand->stride_vector == 1;
 }
 
+int mma_real_has_scales(const fpx_mma_operand *operand)
+{
+    return operand->scales == NULL ||
+           (operand->scale_format.bits <= 8 && mma_real_fits_float(&operand->scale_format));
+}
+
+void mma_real_set_scales(mma_real *r)
+{
+    unsigned char codes[MMA_REAL_SCALES];
+
+    for (size_t i = 0; i < MMA_REAL_SCALES; i++)
+        codes[i] = (unsigned char)i;
+    if (r->operand->scales != NULL)
+        (void)fpx_decode_f32(&r->operand->scale_format, 1.0f, codes, r->scales,
+                             (size_t)1 << r->operand->scale_format.bits);
+}
+
 int mma_real_fits_float(const fpx_format *format)
 {
     const unsigned char code[8] = { 0 };
@@ -40,75 +57,69 @@ static safe_scales safe_scales_of(const fpx_mma_operand *o)
                           fmin(0x1.fffffep127, 0x1.fffffep127 / fpx_format_max(f)) };
 }
 
-static double scale_at(const fpx_mma_operand *o, size_t vector, size_t k)
-{
-    const size_t at = vector * o->scale_stride_vector + k / o->scale_block * o->scale_stride_k;
-
-    return fpx_format_value(&o->scale_format, fpx_format_code(&o->scale_format, o->scales, at));
-}
-
 /* x[0..n) times one scale; 1 where a product is no float32. */
-static int scale_floats(float *x, size_t n, double scale, const safe_scales *safe)
+static int scale_floats(float *x, size_t n, float scale, const safe_scales *safe)
 {
-    const float single = (float)scale;
+    const double exact = (double)scale;
     int lost = 0;
 
-    if (scale == 0 || isnan(scale) || (scale >= safe->least && scale <= safe->most)) {
+    if (scale == 0 || isnan(scale) || (exact >= safe->least && exact <= safe->most)) {
         for (size_t i = 0; i < n; i++)
-            x[i] *= single;
+            x[i] *= scale;
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
-        const double product = (double)x[i] * scale;
+        const double product = (double)x[i] * exact;
         x[i] = (float)product;
         lost |= product != (double)x[i] && !isnan(product);
     }
     return lost;
 }
 
-/* Elements [begin, begin + n) of a line that share a scale. */
-static size_t run_of(const mma_real *r, size_t begin, size_t length)
+static int scale_elements(const mma_real *r, size_t at, size_t n, float scale,
+                          const safe_scales *safe)
 {
-    const size_t block = r->operand->scale_block;
-    const size_t run = mma_real_is_across(r->operand) ? 1 : block - begin % block;
-
-    return run < length - begin ? run : length - begin;
+    if (!r->is_double)
+        return scale_floats((float *)r->to + at, n, scale, safe);
+    for (size_t i = 0; i < n; i++) /* exact: mma_block_room */
+        ((double *)r->to)[at + i] *= (double)scale;
+    return 0;
 }
 
+/* Its blocks of a line, or across, its elements: each times its scale. */
 static void scale_line(const mma_real *r, size_t line, size_t length, const safe_scales *safe)
 {
     const fpx_mma_operand *const o = r->operand;
     const int is_across = mma_real_is_across(o);
-    size_t run;
+    const size_t run = is_across ? 1 : o->scale_block;
+    const size_t step = is_across ? o->scale_stride_vector : o->scale_stride_k;
+    const size_t start =
+        is_across ? line / o->scale_block * o->scale_stride_k : line * o->scale_stride_vector;
+    const unsigned char *code = (const unsigned char *)o->scales + start;
+    const unsigned mask = (1u << o->scale_format.bits) - 1;
     int lost = 0;
 
-    for (size_t i = 0; i < length; i += run) {
-        const double scale = is_across ? scale_at(o, i, line) : scale_at(o, line, i);
-        const size_t at = line * length + i;
-
-        run = run_of(r, i, length);
-        if (!r->is_double) {
-            lost |= scale_floats((float *)r->to + at, run, scale, safe);
-            continue;
-        }
-        for (size_t t = 0; t < run; t++) /* exact: mma_block_room */
-            ((double *)r->to)[at + t] *= scale;
+    for (size_t i = 0; i < length; i += run, code += step) {
+        const size_t n = run < length - i ? run : length - i;
+        lost |= scale_elements(r, line * length + i, n, r->scales[*code & mask], safe);
+        if (length - i <= run)
+            break;
     }
     if (lost)
         atomic_store_explicit(r->lost, 1, memory_order_relaxed);
 }
 
-/* The codes of a line, gathered where they are apart. */
-static void decode_line(const mma_real *r, const fpx_mma_operand *o, size_t line, size_t length)
+/* n codes from the start of a line on to element `at` of the matrix; gathered where they are apart. */
+static void decode(const mma_real *r, const fpx_mma_operand *o, size_t line, size_t n, size_t at)
 {
     const fpx_mma_call none = { .m = 0 };
     const mma_job ascending = { .model = r->model, .call = &none };
     const int is_row = o->stride_k == 1 && o->packing != FPX_PACK_DENSE;
-    const size_t chunk = is_row ? length : MMA_CHUNK, size = fpx_format_size(&o->format);
+    const size_t chunk = is_row ? n : MMA_CHUNK, size = fpx_format_size(&o->format);
     unsigned char codes[MMA_CHUNK * sizeof(uint64_t)];
 
-    for (size_t i = 0; i < length; i += chunk) {
-        const size_t count = length - i < chunk ? length - i : chunk;
+    for (size_t i = 0; i < n; i += chunk) {
+        const size_t count = n - i < chunk ? n - i : chunk;
         const void *from = codes;
 
         if (is_row)
@@ -116,9 +127,9 @@ static void decode_line(const mma_real *r, const fpx_mma_operand *o, size_t line
         else
             mma_codes(&ascending, o, line, i, count, codes);
         if (r->is_double)
-            (void)fpx_decode_f64(&o->format, 1.0, from, (double *)r->to + line * length + i, count);
+            (void)fpx_decode_f64(&o->format, 1.0, from, (double *)r->to + at + i, count);
         else
-            (void)fpx_decode_f32(&o->format, 1.0f, from, (float *)r->to + line * length + i, count);
+            (void)fpx_decode_f32(&o->format, 1.0f, from, (float *)r->to + at + i, count);
     }
 }
 
@@ -141,8 +152,14 @@ void mma_real_rows(void *real, size_t begin, size_t end, size_t worker)
         lines.stride_vector = r->operand->stride_k;
         lines.stride_k = 1;
     }
+    /* Without gaps lines are one: some decoders make a table first. */
+    const int is_one =
+        lines.stride_k == 1 && lines.stride_vector == length && lines.packing != FPX_PACK_DENSE;
+    if (is_one)
+        decode(r, &lines, begin, (end - begin) * length, begin * length);
     for (size_t line = begin; line < end; line++) {
-        decode_line(r, &lines, line, length);
+        if (!is_one)
+            decode(r, &lines, line, length, line * length);
         if (!r->is_double && r->operand->format.bits == 32)
             mma_real_plain_nans((float *)r->to + line * length, length);
         if (r->operand->scales != NULL)

@@ -6,15 +6,24 @@
 
 #include <fpx/mma_run.h>
 
+enum { MMA_REAL_SCALES = 256 };
+
 /* An operand and the matrix that it becomes: a row for each vector, or for each k where the codes lie that way. */
 typedef struct mma_real {
     const fpx_mma_model *model; /* one that drops no bits */
     const fpx_mma_operand *operand;
     size_t vectors, k;
     int is_double;
-    void *to;         /* float or double, row-major, no gaps */
-    atomic_int *lost; /* set to 1 where an element times its scale is no float32 */
+    void *to;                      /* float or double, row-major, no gaps */
+    atomic_int *lost;              /* set to 1 where an element times its scale is no float32 */
+    float scales[MMA_REAL_SCALES]; /* by code, where the operand has scales */
 } mma_real;
+
+/* 1 where it has none, or such as the table holds. */
+int mma_real_has_scales(const fpx_mma_operand *operand);
+
+/* Fills the table. */
+void mma_real_set_scales(mma_real *real);
 
 /* 1: a row for each k. */
 int mma_real_is_across(const fpx_mma_operand *operand);
