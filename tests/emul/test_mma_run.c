@@ -4,6 +4,7 @@
  *
  * test_mma_run [CASES [SEED [PART]]]: random cases after those of the presets; only presets with PART in their name. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@ enum { POOLS = 3 };
 
 static int failures;
 static size_t outputs, calls, vector_calls;
+static size_t chains,
+    left; /* runs of FMA chains by kernels; left to the reference, scales being too large or small */
 static fpx_mma_shares all;
 static fpx_pool *pools[POOLS];
 static const size_t pool_threads[POOLS] = { 1, 2, 5 };
@@ -91,6 +94,8 @@ static void run_call(const fpx_mma_model *model, const fpx_mma_call *call, const
                 all.skipped_lanes += shares.skipped_lanes;
                 all.fraction_lanes += shares.fraction_lanes;
                 vector_calls += shares.scalar_outputs == 0;
+                chains += model->sum == FPX_MMA_FMA && shares.scalar_outputs == 0;
+                left += need > 0 && shares.scalar_outputs > 0;
             }
             if (memcmp(data.want, data.got, bytes + CANARY) == 0)
                 continue;
@@ -190,6 +195,99 @@ static void check_calls(void)
     }
 }
 
+static float power(int e)
+{
+    return (float)ldexp(1, e);
+}
+
+/* Sums next to ties of bf16 and fp16, from normal to subnormal: t 1 + c, c far below t, of both signs or 0. In float32 c
+ * is lost, and a second rounding would take the tie. NaN with all its bits, too. */
+static void check_ties(const char *name)
+{
+    fpx_mma_preset p;
+
+    (void)fpx_mma_preset_find(name, &p, NULL);
+    const int half = p.model.format.mbits + 1; /* place of half an ulp below the first */
+    const int least = 1 - p.model.format.bias - p.model.format.mbits;
+    const float ones[] = { 1, -1, 2, 0.5f };
+    float *const a = (float *)(void *)data.a, *const c = (float *)(void *)data.c;
+    fpx_mma_call call = { .m = M_MAX,
+                          .n = N_MAX,
+                          .k = 1,
+                          .c = data.c,
+                          .c_format = fpx_fp32,
+                          .stride_c_row = N_MAX,
+                          .stride_c_column = 1,
+                          .stride_d = N_MAX };
+
+    call.a = (fpx_mma_operand){ .format = fpx_fp32, .codes = a, .stride_vector = 1, .stride_k = 1 };
+    call.b = call.a;
+    call.b.codes = data.b;
+    for (size_t j = 0; j < call.n; j++)
+        memcpy(data.b + j * sizeof *ones, &ones[below(4)], sizeof *ones);
+    for (size_t i = 0; i < call.m; i++) {
+        const uint32_t nan = below(2) ? 0x7fffffff : 0xffffffff;
+        const int e = least + (int)below((size_t)(-2 * least)); /* of the last place kept */
+        const size_t top = (size_t)1 << (below(2) ? below((size_t)half) : (size_t)half - 1);
+
+        a[i] = (float)(2 * (top + below(top)) + 1) * power(e - 1); /* odd halves of a last place */
+        for (size_t j = 0; j < call.n; j++) {
+            const int far = e - 26 - (int)below(30);
+            c[i * call.n + j] = (float)((int)below(3) - 1) * power(far < -149 ? -149 : far);
+            if (below(40) == 0)
+                memcpy(&c[i * call.n + j], &nan, sizeof nan);
+        }
+        if (below(20) == 0)
+            memcpy(&a[i], &nan, sizeof nan);
+    }
+    run_call(&p.model, &call, "ties");
+}
+
+/* Every scale times codes of every size, where float32 has all products and where it loses some; B brings them back. */
+static void check_scales(const fpx_format *format, const fpx_format *scale)
+{
+    const float back[2] = { 0x1p20f, 0x1p-20f };
+    fpx_mma_preset p;
+
+    (void)fpx_mma_preset_find("ideal/fma/any-fp32", &p, NULL);
+    for (unsigned code = 0; code < 256; code++) {
+        fpx_mma_call call = { .m = M_MAX, .n = 2, .k = 1, .stride_d = 2 };
+
+        data.scales_a[0] = (unsigned char)code;
+        call.a = (fpx_mma_operand){ .format = *format,
+                                    .codes = data.a,
+                                    .scales = data.scales_a,
+                                    .scale_format = *scale,
+                                    .scale_block = 1,
+                                    .stride_vector = 1,
+                                    .stride_k = 1 };
+        call.b = (fpx_mma_operand){
+            .format = fpx_fp32, .codes = data.b, .stride_k = 1, .stride_vector = 1
+        };
+        memcpy(data.b, back, sizeof back);
+        for (size_t i = 0; i < call.m; i++) {
+            const uint64_t c = i % 3 == 0 ? i / 3 : i % 3 == 1 ? format->max_code - i / 3 : next();
+            put(format, FPX_PACK_NONE, data.a, i, c & ((UINT64_C(1) << format->bits) - 1));
+        }
+        run_call(&p.model, &call, "scales");
+    }
+}
+
+static void check_chains(void)
+{
+    static const fpx_format *const formats[] = { &fpx_e4m3, &fpx_e5m2, &fpx_e2m1, &fpx_fp16,
+                                                 &fpx_bf16, &fpx_tf32, &fpx_fp32 };
+
+    for (int i = 0; i < 20; i++) {
+        check_ties("ideal/fma/any-bf16");
+        check_ties("ideal/fma/any-fp16");
+    }
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        check_scales(formats[i], &fpx_e8m0);
+        check_scales(formats[i], &fpx_ue4m3);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const size_t cases = argc > 1 ? strtoul(argv[1], NULL, 10) : 300;
@@ -204,6 +302,7 @@ int main(int argc, char **argv)
             return 2;
     }
     check_calls();
+    check_chains();
     while (fpx_mma_preset_at(presets, &p) == FPX_OK) {
         for (int i = 0; i < 6 && strstr(p.model.name, part) != NULL; i++)
             run_preset(&p, &p.model);
@@ -225,6 +324,7 @@ int main(int argc, char **argv)
         expect(all.lanes > all.scalar_lanes, "lanes stay in kernels");
         expect(all.scalar_lanes > 0, "lanes go to the reference");
         expect(all.skipped_lanes > 0, "lanes are skipped");
+        expect(chains > 0 && left > 0, "chains stay in kernels, and are left");
         expect(all.fraction_lanes > 0 && all.fraction_lanes < all.lanes, "both forms of products");
     }
     for (int i = 0; i < POOLS; i++)
