@@ -75,6 +75,10 @@ enum { LANES = 8 };
 #define KERNELS gemm_kernels_avx2_bf16
 #elif defined(GEMM_FP16)
 #define KERNELS gemm_kernels_avx2_fp16
+#elif defined(GEMM_TREE) && GEMM_TREE == 2
+#define KERNELS gemm_kernels_avx2_tree2
+#elif defined(GEMM_TREE)
+#define KERNELS gemm_kernels_avx2_tree4
 #else
 #define KERNELS gemm_kernels_avx2_f32
 #define v_fma _mm256_fmadd_ps
@@ -117,6 +121,18 @@ static inline void v_transpose(vec *r)
         r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
     }
 }
+
+#ifdef GEMM_TREE
+/* Subnormal numbers to zeros of their sign. */
+static inline vec v_flushed(vec x)
+{
+    const vec sign = _mm256_set1_ps(-0.0f);
+    const __m256i magnitude = _mm256_castps_si256(_mm256_andnot_ps(sign, x));
+    const __m256i small = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x00800000), magnitude);
+
+    return _mm256_blendv_ps(x, _mm256_and_ps(sign, x), _mm256_castsi256_ps(small));
+}
+#endif
 
 #if defined(GEMM_BF16) || defined(GEMM_FP16)
 /* What gemm_narrow.h is written with. */

@@ -91,6 +91,10 @@ enum { LANES = 16 };
 #define KERNELS gemm_kernels_avx512_bf16
 #elif defined(GEMM_FP16)
 #define KERNELS gemm_kernels_avx512_fp16
+#elif defined(GEMM_TREE) && GEMM_TREE == 2
+#define KERNELS gemm_kernels_avx512_tree2
+#elif defined(GEMM_TREE)
+#define KERNELS gemm_kernels_avx512_tree4
 #else
 #define KERNELS gemm_kernels_avx512_f32
 #define v_fma _mm512_fmadd_ps
@@ -156,6 +160,18 @@ static inline void v_transpose(vec *r)
         r[c + 12] = _mm512_shuffle_f32x4(t[c + 4], t[c + 12], 0xdd);
     }
 }
+
+#ifdef GEMM_TREE
+/* Subnormal numbers to zeros of their sign. */
+static inline vec v_flushed(vec x)
+{
+    const vec sign = _mm512_set1_ps(-0.0f);
+    const __m512i magnitude = _mm512_castps_si512(_mm512_andnot_ps(sign, x));
+
+    return _mm512_mask_and_ps(x, _mm512_cmplt_epi32_mask(magnitude, _mm512_set1_epi32(0x00800000)),
+                              sign, x);
+}
+#endif
 
 #if defined(GEMM_BF16) || defined(GEMM_FP16)
 #define v_fma_exact _mm512_fmadd_ps

@@ -54,10 +54,12 @@ const struct gemm_kernels *gemm_kernels_f64(fpx_cpu_level level);
 #ifdef FPX_HAVE_AVX2
 extern const struct gemm_kernels gemm_kernels_avx2_f32, gemm_kernels_avx2_f64;
 extern const struct gemm_kernels gemm_kernels_avx2_bf16, gemm_kernels_avx2_fp16;
+extern const struct gemm_kernels gemm_kernels_avx2_tree2, gemm_kernels_avx2_tree4;
 #endif
 #ifdef FPX_HAVE_AVX512
 extern const struct gemm_kernels gemm_kernels_avx512_f32, gemm_kernels_avx512_f64;
 extern const struct gemm_kernels gemm_kernels_avx512_bf16, gemm_kernels_avx512_fp16;
+extern const struct gemm_kernels gemm_kernels_avx512_tree2, gemm_kernels_avx512_tree4;
 #endif
 
 /* The order of sums: fpx/gemm.h's, the result times alpha or not; or one chain over all k, from what D holds. */

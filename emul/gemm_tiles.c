@@ -1,7 +1,7 @@
 /* gemm_tiles.c - tiles of MR rows by two vectors: each lane of an accumulator is one element of D and walks its own fma
  * chain in rising k, so that vectors change nothing in the order of fpx/gemm.h. Compiled for each instruction set,
  * for float32, (with GEMM_F64) for float64, and (with GEMM_BF16, GEMM_FP16) for chains of float32 that hold numbers of
- * these formats, each fma rounded to them: gemm_narrow.h. */
+ * these formats, each fma rounded to them: gemm_narrow.h; (with GEMM_TREE) for trees of so many products: gemm_tree.h. */
 #include <stdint.h>
 
 /* Before loops over registers: they must vanish, at any level of optimization. */
@@ -27,6 +27,9 @@ _Static_assert((LANES * ((MR + LANES - 1) / LANES) - MR) * sizeof(real) <= GEMM_
                "packing writes whole vectors");
 
 #define INLINE static inline __attribute__((always_inline))
+#ifdef GEMM_TREE
+#include "gemm_tree.h"
+#endif
 
 /* Rows that are contiguous along k become the columns of a panel that is `width` wide. Rows beyond `valid` are
  * copies of the last. Where width is no multiple of LANES, vectors overlap: the later ones, in
@@ -186,16 +189,10 @@ INLINE void begin(const struct gemm_block *block, vec *c, const real *d, size_t 
     }
 }
 
-INLINE void tile_rows(const struct gemm_block *block, const real *a, const real *b, size_t offset,
-                      real *d, size_t columns, const int rows)
+#ifndef GEMM_TREE
+INLINE void steps(const real *a, const real *b, size_t k, vec *c, const int rows)
 {
-    vec c[MR * NV];
-
-    for (size_t s = 0; s < block->adds; s++)
-        for (size_t line = 0; line < sizeof(vec) * MR * NV; line += 64)
-            _mm_prefetch(block->add[s] + offset + line, _MM_HINT_T0);
-    begin(block, c, d, columns, rows);
-    for (size_t p = block->k; p > 0; p--) {
+    for (; k > 0; k--) {
         const vec b0 = v_load(b), b1 = v_load(b + LANES);
 
         UNROLL
@@ -208,6 +205,19 @@ INLINE void tile_rows(const struct gemm_block *block, const real *a, const real 
         a += MR;
         b += NR;
     }
+}
+#endif
+
+INLINE void tile_rows(const struct gemm_block *block, const real *a, const real *b, size_t offset,
+                      real *d, size_t columns, const int rows)
+{
+    vec c[MR * NV];
+
+    for (size_t s = 0; s < block->adds; s++)
+        for (size_t line = 0; line < sizeof(vec) * MR * NV; line += 64)
+            _mm_prefetch(block->add[s] + offset + line, _MM_HINT_T0);
+    begin(block, c, d, columns, rows);
+    steps(a, b, block->k, c, rows);
     finish(block, c, offset, d, columns, rows);
 }
 

@@ -1,6 +1,6 @@
-/* mma_chain.c - FMA models in the tiles of the reproducible product. A lane has the reference's bits because it does the
+/* mma_chain.c - FMA models, and TREE's of short blocks, in the tiles of the reproducible product. A lane has the reference's bits because it does the
  * reference's operations: operands and C are what their codes mean (mma_real.c), one fma for each k in rising order,
- * rounded to the model's format by the processor or by gemm_narrow.h. D holds the chains between blocks of k; those of
+ * rounded to the model's format by the processor or by gemm_narrow.h, or the trees of gemm_tree.h. D holds the chains between blocks of k; those of
  * bf16 and fp16 lie in scratch as float32. */
 #include "mma_chain.h"
 
@@ -14,6 +14,8 @@ enum { LINE = 64 };
 /* How the chains of a model are held. */
 typedef struct holding {
     const fpx_format *format;
+    uint8_t sum;
+    uint32_t block; /* TREE */
     const struct gemm_kernels *kernels[FPX_CPU_LEVELS];
     int is_narrow; /* as float32 in scratch */
     uint64_t nan;  /* that the kernels write */
@@ -35,30 +37,38 @@ typedef struct holding {
     }
 
 static const holding holdings[] = {
-    { &fpx_fp32, KERNELS(f32), 0, 0x7fc00000 },
-    { &fpx_fp64, KERNELS(f64), 0, 0x7ff8000000000000 },
-    { &fpx_bf16, KERNELS(bf16), 1, 0 },
-    { &fpx_fp16, KERNELS(fp16), 1, 0 },
+    { &fpx_fp32, FPX_MMA_FMA, 0, KERNELS(f32), 0, 0x7fc00000 },
+    { &fpx_fp64, FPX_MMA_FMA, 0, KERNELS(f64), 0, 0x7ff8000000000000 },
+    { &fpx_bf16, FPX_MMA_FMA, 0, KERNELS(bf16), 1, 0 },
+    { &fpx_fp16, FPX_MMA_FMA, 0, KERNELS(fp16), 1, 0 },
+    { &fpx_fp32, FPX_MMA_TREE, 2, KERNELS(tree2), 0, 0x7fc00000 },
+    { &fpx_fp32, FPX_MMA_TREE, 4, KERNELS(tree4), 0, 0x7fc00000 },
 };
+
+static int holds(const holding *h, const fpx_mma_model *m)
+{
+    const int is_tree = m->sum == FPX_MMA_TREE;
+
+    return h->sum == m->sum && fpx_format_equal(h->format, &m->format) &&
+           (!is_tree || (h->block == m->block && m->step == 0 && m->flush_results));
+}
 
 /* NULL: the scalar reference. */
 static const holding *holding_of(const fpx_mma_model *m, const fpx_mma_call *call,
                                  fpx_cpu_level level)
 {
-    const int is_chain = m->sum == FPX_MMA_FMA && m->round == FPX_RNE && m->c == FPX_MMA_C_EARLY &&
-                         m->vectors == 1 && m->promote == 0 && m->split <= 1 && m->drop == 0 &&
-                         !m->flush_inputs;
+    const int is_plain = m->round == FPX_RNE && m->c == FPX_MMA_C_EARLY && m->vectors == 1 &&
+                         m->promote == 0 && m->split <= 1 && m->drop == 0;
     const int has_scales = mma_real_has_scales(&call->a) && mma_real_has_scales(&call->b);
     const int fits_float = mma_real_fits_float(&call->a.format) &&
                            mma_real_fits_float(&call->b.format) &&
                            (call->c == NULL || mma_real_fits_float(&call->c_format));
 
-    if (!is_chain || !has_scales || call->m == 0 || call->n == 0 || call->k == 0)
+    if (!is_plain || !has_scales || call->m == 0 || call->n == 0 || call->k == 0)
         return NULL;
     for (size_t i = 0; i < sizeof holdings / sizeof holdings[0]; i++) {
         const holding *const h = &holdings[i];
-        if (h->kernels[level] != NULL && (fits_float || h->format == &fpx_fp64) &&
-            fpx_format_equal(h->format, &m->format))
+        if (h->kernels[level] != NULL && holds(h, m) && (fits_float || h->format == &fpx_fp64))
             return h;
     }
     return NULL;
@@ -160,6 +170,8 @@ static void start_rows(void *context, size_t begin, size_t end, size_t worker)
                 decode(c, from + j * call->stride_c_column * size, to + j * elem, 1);
         else if (to != from) /* C may be D, and is then its own start */
             decode(c, from, to, call->n);
+        if (call->c != NULL && c->model->flush_inputs)
+            mma_real_flush(&call->c_format, to, call->n, elem == sizeof(double));
         if (c->held->is_narrow)
             mma_real_plain_nans((float *)(void *)to, call->n);
     }

@@ -1,5 +1,5 @@
-/* mma_chain.h - FMA models in the tiles of the reproducible product (gemm_tiles.c): one chain an output over all k, from
- * C, in float32, float64, or float32 that holds bf16 or fp16. */
+/* mma_chain.h - FMA models, and TREE's of short blocks, in the tiles of the reproducible product (gemm_tiles.c): one chain
+ * an output over all k, from C, in float32, float64, or float32 that holds bf16 or fp16. */
 #ifndef FPX_MMA_CHAIN_H
 #define FPX_MMA_CHAIN_H
 

@@ -109,6 +109,11 @@ static void scale_line(const mma_real *r, size_t line, size_t length, const safe
         atomic_store_explicit(r->lost, 1, memory_order_relaxed);
 }
 
+static void *element_of(const mma_real *r, size_t at)
+{
+    return (unsigned char *)r->to + at * (r->is_double ? sizeof(double) : sizeof(float));
+}
+
 /* n codes from the start of a line on to element `at` of the matrix; gathered where they are apart. */
 static void decode(const mma_real *r, const fpx_mma_operand *o, size_t line, size_t n, size_t at)
 {
@@ -139,6 +144,18 @@ void mma_real_plain_nans(float *x, size_t n)
         x[i] = isnan(x[i]) ? NAN : x[i];
 }
 
+void mma_real_flush(const fpx_format *format, void *x, size_t n, int is_double)
+{
+    const double least = ldexp(1, mma_least_exponent(format));
+    double *const doubles = x;
+    float *const floats = x;
+
+    for (size_t i = 0; is_double && i < n; i++)
+        doubles[i] = fabs(doubles[i]) < least ? 0 : doubles[i];
+    for (size_t i = 0; !is_double && i < n; i++)
+        floats[i] = fabsf(floats[i]) < (float)least ? 0 : floats[i];
+}
+
 void mma_real_rows(void *real, size_t begin, size_t end, size_t worker)
 {
     const mma_real *const r = real;
@@ -162,6 +179,8 @@ void mma_real_rows(void *real, size_t begin, size_t end, size_t worker)
             decode(r, &lines, line, length, line * length);
         if (!r->is_double && r->operand->format.bits == 32)
             mma_real_plain_nans((float *)r->to + line * length, length);
+        if (r->model->flush_inputs)
+            mma_real_flush(&r->operand->format, element_of(r, line * length), length, r->is_double);
         if (r->operand->scales != NULL)
             scale_line(r, line, length, &safe);
     }

@@ -28,11 +28,15 @@ void mma_real_set_scales(mma_real *real);
 /* 1: a row for each k. */
 int mma_real_is_across(const fpx_mma_operand *operand);
 
-/* Rows [begin, end) of the matrix, for fpx_parallel_for; the context is a mma_real. NaN is +-0x7fc00000. */
+/* Rows [begin, end) of the matrix, flushed as the model says, for fpx_parallel_for; the context is a mma_real. NaN is
+ * +-0x7fc00000. */
 void mma_real_rows(void *real, size_t begin, size_t end, size_t worker);
 
 /* Every NaN to 0x7fc00000: float32 decodes to itself, low bits too. */
 void mma_real_plain_nans(float *x, size_t n);
+
+/* Numbers of a format (float32 or float64: is_double): zeros and subnormals to +0. */
+void mma_real_flush(const fpx_format *format, void *x, size_t n, int is_double);
 
 /* 1 where float32 has every number of the format. */
 int mma_real_fits_float(const fpx_format *format);

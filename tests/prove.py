@@ -26,7 +26,7 @@ VECTOR = [*SCALAR, "convert_kernels.h", "convert_dispatch.c", "convert_plan.c", 
 MATRIX = ["mma_plan.c", "mma_schedule.c", "mma_decode.c", "mma_kernels.h", "mma_pack.h", "mma_lanes.c", "mma_groups.c",
           "mma_avx2_dialect.h", "mma_avx512_dialect.h"]
 CHAIN = ["mma_chain.c", "mma_real.c", "mma_decode.c", "gemm_blocked.c", "gemm_kernels.h", "gemm_tiles.c",
-         "gemm_narrow.h", "gemm_avx2_dialect.h", "gemm_avx512_dialect.h"]
+         "gemm_narrow.h", "gemm_tree.h", "gemm_avx2_dialect.h", "gemm_avx512_dialect.h"]
 
 
 def within(room, names):
@@ -45,7 +45,7 @@ SETS = {
     "elemfn": (sorted(f"libfpx/{f.name}" for f in (ROOT / "libfpx").glob("elemfn*.[ch]")),
                "the 48 elementary functions of float32 against libmvec and MPFR"),
     "mma": (within("emul", MATRIX), "the vector kernels of matrix units against the scalar reference"),
-    "fma": (within("emul", CHAIN), "chains of FMA by vector kernels against the scalar reference"),
+    "fma": (within("emul", CHAIN), "chains of FMA and trees by vector kernels against the scalar reference"),
 }
 CONVERSIONS = ["scalar", "avx2", "avx512", "cuda"]
 ROUNDS = ["rne", "rna", "rz", "ru", "rd", "ro"]

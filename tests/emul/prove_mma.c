@@ -47,9 +47,9 @@ static int is_first(size_t index, const fpx_mma_preset *p)
  * (fpx/gemm.h: 256) to the next in some. */
 static size_t draw_k(const fpx_mma_model *model)
 {
-    const size_t block = model->block == 0 ? 16 : model->block, how = below(10);
+    const size_t block = model->block == 0 ? 8 : model->block, how = below(10);
 
-    if (model->sum == FPX_MMA_FMA && below(32) == 0)
+    if (model->sum != FPX_MMA_ALIGNED && below(64) == 0)
         return between(250, K_MAX);
     if (how < 5)
         return between(1, block);
@@ -67,10 +67,10 @@ static int has_kernels(const fpx_mma_preset *p)
     return 0;
 }
 
-/* Chains of FMA have kernels of their own. */
+/* Chains of FMA and trees have kernels of their own. */
 static const char *set_of(const fpx_mma_preset *p)
 {
-    return p->model.sum == FPX_MMA_FMA ? "fma" : "mma";
+    return p->model.sum == FPX_MMA_ALIGNED ? "mma" : "fma";
 }
 
 static int list(void)
@@ -170,17 +170,15 @@ static int prove(const fpx_mma_preset *p, size_t index, uint64_t wanted, uint64_
     }
     free(t.scratch);
     const uint64_t slow = t.shares.scalar_lanes + t.shares.skipped_lanes;
-    (void)printf(
-        "%s/%s: %" PRIu64 " outputs by each of avx2%s against the scalar reference, seed "
-        "%" PRIu64 ", %zu presets; lanes: fast %.2f %%, scalar %.2f %%, skipped %.2f %%; "
-        "of fractions %.2f %%; %" PRIu64 " differences\n",
-        set_of(p), p->model.name, t.outputs,
-        fpx_cpu_detect() == FPX_CPU_AVX512 ? " and avx512" : "", seed, presets,
-        percent(t.shares.lanes - slow, t.shares.lanes),
-        percent(t.shares.scalar_lanes, t.shares.lanes),
-        percent(t.shares.skipped_lanes, t.shares.lanes),
-        percent(t.shares.fraction_lanes, t.shares.lanes),
-        t.different);
+    (void)printf("%s/%s: %" PRIu64 " outputs by each of avx2%s against the scalar reference, seed "
+                 "%" PRIu64 ", %zu presets; lanes: fast %.2f %%, scalar %.2f %%, skipped %.2f %%; "
+                 "of fractions %.2f %%; %" PRIu64 " differences\n",
+                 set_of(p), p->model.name, t.outputs,
+                 fpx_cpu_detect() == FPX_CPU_AVX512 ? " and avx512" : "", seed, presets,
+                 percent(t.shares.lanes - slow, t.shares.lanes),
+                 percent(t.shares.scalar_lanes, t.shares.lanes),
+                 percent(t.shares.skipped_lanes, t.shares.lanes),
+                 percent(t.shares.fraction_lanes, t.shares.lanes), t.different);
     return t.different > 0;
 }
 

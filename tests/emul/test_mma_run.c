@@ -119,7 +119,7 @@ static void run_preset(const fpx_mma_preset *p, const fpx_mma_model *model)
                           .n = between(1, N_MAX),
                           .k = between(1, below(2) == 0 ? 160 : 40) };
 
-    if (model->sum == FPX_MMA_FMA && below(8) == 0) /* blocks of FPX_GEMM_KC */
+    if (model->sum != FPX_MMA_ALIGNED && below(8) == 0) /* blocks of FPX_GEMM_KC */
         call.k = between(250, K_MAX);
     if (draw_formats(p, &call)) {
         draw_call(model, kind, &call);
