@@ -243,6 +243,35 @@ static void check_ties(const char *name)
     run_call(&p.model, &call, "ties");
 }
 
+/* Products, sums and C about the least normal float32, of both signs. */
+static void check_small_sums(const char *name)
+{
+    fpx_mma_preset p;
+    fpx_mma_call call = { .m = 40,
+                          .n = 40,
+                          .k = 23,
+                          .c = data.c,
+                          .c_format = fpx_fp32,
+                          .stride_c_row = 40,
+                          .stride_c_column = 1,
+                          .stride_d = 40 };
+
+    (void)fpx_mma_preset_find(name, &p, NULL);
+    call.a = call.b = (fpx_mma_operand){
+        .format = fpx_bf16, .codes = data.a, .stride_vector = 23, .stride_k = 1
+    };
+    call.b.codes = data.b;
+    for (size_t i = 0; i < 40 * 23; i++) { /* exponents of products: -130 to -122 */
+        put(&fpx_bf16, FPX_PACK_NONE, data.a, i,
+            below(2) << 15 | between(62, 66) << 7 | below(128));
+        put(&fpx_bf16, FPX_PACK_NONE, data.b, i,
+            below(2) << 15 | between(62, 66) << 7 | below(128));
+    }
+    for (size_t i = 0; i < 40 * 40; i++)
+        put(&fpx_fp32, FPX_PACK_NONE, data.c, i, below(2) << 31 | below(5) << 23 | below(1 << 23));
+    run_call(&p.model, &call, "small sums");
+}
+
 /* Every scale times codes of every size, where float32 has all products and where it loses some; B brings them back. */
 static void check_scales(const fpx_format *format, const fpx_format *scale)
 {
@@ -282,6 +311,9 @@ static void check_chains(void)
         check_ties("ideal/fma/any-bf16");
         check_ties("ideal/fma/any-fp16");
     }
+    check_small_sums("cdna2/mfma/bf16-fp32");
+    check_small_sums("cdna2/mfma.1k/bf16-fp32");
+    check_small_sums("ideal/fma/any-fp32");
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         check_scales(formats[i], &fpx_e8m0);
         check_scales(formats[i], &fpx_ue4m3);
