@@ -50,11 +50,11 @@ static safe_scales safe_scales_of(const fpx_mma_operand *o)
     const int last = mma_least_exponent(f) - f->mbits; /* of an element */
     const safe_scales none = { INFINITY, 0 };
 
-    /* A scale's last place is less than SCALE bits below it. */
+    /* A scale's last place is less than SCALE bits below it. The least number of fixed point is beyond the largest. */
     if (mma_significand_bits(f) + SCALE > 24)
         return none;
     return (safe_scales){ ldexp(1, SCALE + FLOAT_LAST - (last < 0 ? last : 0)),
-                          fmin(0x1.fffffep127, 0x1.fffffep127 / fpx_format_max(f)) };
+                          fmin(0x1p127, 0x1p127 / fpx_format_max(f)) };
 }
 
 /* x[0..n) times one scale; 1 where a product is no float32. */
@@ -86,7 +86,7 @@ static int scale_elements(const mma_real *r, size_t at, size_t n, float scale,
     return 0;
 }
 
-/* Its blocks of a line, or across, its elements: each times its scale. */
+/* Blocks of a line, or across, its elements, each times its scale. */
 static void scale_line(const mma_real *r, size_t line, size_t length, const safe_scales *safe)
 {
     const fpx_mma_operand *const o = r->operand;

@@ -295,7 +295,9 @@ static void check_scales(const fpx_format *format, const fpx_format *scale)
         };
         memcpy(data.b, back, sizeof back);
         for (size_t i = 0; i < call.m; i++) {
-            const uint64_t c = i % 3 == 0 ? i / 3 : i % 3 == 1 ? format->max_code - i / 3 : next();
+            const uint64_t c = i % 3 == 0   ? i / 3
+                               : i % 3 == 1 ? format->max_code + 2 - i / 3
+                                            : next();
             put(format, FPX_PACK_NONE, data.a, i, c & ((UINT64_C(1) << format->bits) - 1));
         }
         run_call(&p.model, &call, "scales");
@@ -305,7 +307,7 @@ static void check_scales(const fpx_format *format, const fpx_format *scale)
 static void check_chains(void)
 {
     static const fpx_format *const formats[] = { &fpx_e4m3, &fpx_e5m2, &fpx_e2m1, &fpx_fp16,
-                                                 &fpx_bf16, &fpx_tf32, &fpx_fp32 };
+                                                 &fpx_bf16, &fpx_tf32, &fpx_fp32, &fpx_mxint8 };
 
     for (int i = 0; i < 20; i++) {
         check_ties("ideal/fma/any-bf16");
