@@ -43,6 +43,7 @@ static const struct row {
     { "ideal/nvfp4", "ideal/fma/any-fp32", "e2m1", "ue4m3", 16, 1024, 0 },
     { "ideal/bf16-to-bf16", "ideal/fma/any-bf16", "bf16", NULL, 0, 256, 0 },
     { "ideal/fp16-to-fp16", "ideal/fma/any-fp16", "fp16", NULL, 0, 256, 0 },
+    { "cdna2/bf16", "cdna2/mfma.1k/bf16-fp32", "bf16", NULL, 0, 256, 0 },
 };
 
 typedef struct product {
