@@ -18,6 +18,9 @@ typedef struct bench_figure {
     const char *unit;
     const char *against; /* what the peer is */
     int lower;           /* a ratio below is better */
+    /* A matrix unit's lanes (fpx/mma_run.h), in hundredths of them: computed by vector kernels, skipped. */
+    int has_lanes;
+    double fast, skipped;
 } bench_figure;
 
 typedef struct bench {

@@ -33,6 +33,17 @@ static const struct row {
     { "hopper/bf16-special", "hopper/mma.sync/bf16-fp32", "bf16", NULL, 0, 256, 2 },
     { "blackwell/nvfp4", "blackwell/tcgen05/mxf4nvf4-fp32", "e2m1", "ue4m3", 16, 256, 0 },
     { "blackwell/nvfp4", "blackwell/tcgen05/mxf4nvf4-fp32", "e2m1", "ue4m3", 16, 1024, 0 },
+    { "ideal/e4m3", "ideal/fma/any-fp32", "e4m3", NULL, 0, 256, 0 },
+    { "ideal/e4m3", "ideal/fma/any-fp32", "e4m3", NULL, 0, 1024, 0 },
+    { "ideal/bf16", "ideal/fma/any-fp32", "bf16", NULL, 0, 256, 0 },
+    { "ideal/bf16", "ideal/fma/any-fp32", "bf16", NULL, 0, 1024, 0 },
+    { "ideal/mxfp8", "ideal/fma/any-fp32", "e4m3", "e8m0", 32, 256, 0 },
+    { "ideal/mxfp8", "ideal/fma/any-fp32", "e4m3", "e8m0", 32, 1024, 0 },
+    { "ideal/nvfp4", "ideal/fma/any-fp32", "e2m1", "ue4m3", 16, 256, 0 },
+    { "ideal/nvfp4", "ideal/fma/any-fp32", "e2m1", "ue4m3", 16, 1024, 0 },
+    { "ideal/bf16-to-bf16", "ideal/fma/any-bf16", "bf16", NULL, 0, 256, 0 },
+    { "ideal/fp16-to-fp16", "ideal/fma/any-fp16", "fp16", NULL, 0, 256, 0 },
+    { "cdna2/bf16", "cdna2/mfma.1k/bf16-fp32", "bf16", NULL, 0, 256, 0 },
 };
 
 typedef struct product {
@@ -139,10 +150,11 @@ static fpx_status product_new(const bench *b, const struct row *r, size_t thread
         .stride_d = s
     };
     if (r->scale != NULL) {
-        for (size_t i = 0; i < n; i++)
-            p->scales[i] = (unsigned char)(0x30 + i % 17);
+        const fpx_format *const scale = fpx_format_find(r->scale);
+        for (size_t i = 0; i < n; i++) /* around 1 */
+            p->scales[i] = (unsigned char)((scale->bias << scale->mbits) - 8 + (int)(i % 17));
         p->call.a.scales = p->scales;
-        p->call.a.scale_format = *fpx_format_find(r->scale);
+        p->call.a.scale_format = *scale;
         p->call.a.scale_block = r->scale_block;
         p->call.a.scale_stride_vector = s / r->scale_block;
         p->call.a.scale_stride_k = 1;
@@ -168,6 +180,21 @@ static fpx_status product_new(const bench *b, const struct row *r, size_t thread
                : fpx_error_set(err, status, "bench: %s: %s", r->input, fpx_status_text(status));
 }
 
+static fpx_status count_lanes(product *p, bench_figure *figure, fpx_error *err)
+{
+    fpx_mma_shares shares = { 0 };
+    const fpx_status status =
+        fpx_mma_run(&p->preset.model, &p->call, p->d, p->scratch, p->pool, p->level, &shares, err);
+    const double all = (double)shares.lanes, skipped = (double)shares.skipped_lanes;
+
+    figure->has_lanes = shares.lanes > 0;
+    if (figure->has_lanes) {
+        figure->fast = 100 * (all - skipped - (double)shares.scalar_lanes) / all;
+        figure->skipped = 100 * skipped / all;
+    }
+    return status;
+}
+
 static fpx_status measure(bench *b, const struct row *r, size_t threads, fpx_error *err)
 {
     const double flops = 2.0 * (double)r->size * (double)r->size * (double)r->size;
@@ -177,6 +204,8 @@ static fpx_status measure(bench *b, const struct row *r, size_t threads, fpx_err
                           { .run = run_openblas, .context = &p } };
     bench_figure figure = { .area = "mma", .unit = "Gflop/s", .against = "OpenBLAS sgemm" };
 
+    if (status == FPX_OK)
+        status = count_lanes(&p, &figure, err);
     if (status == FPX_OK)
         status = bench_measure(b, threads, jobs, 2, err);
     if (status == FPX_OK) {

@@ -100,9 +100,12 @@ void bench_add(bench *b, const bench_figure *figure)
     if (b->nfigures == BENCH_FIGURES)
         return;
     b->figures[b->nfigures++] = *figure;
-    (void)printf("%-8s %-26s %12.1f %12.1f %-9s %7.3f  %s%s\n", figure->area, figure->name,
+    (void)printf("%-8s %-26s %12.1f %12.1f %-9s %7.3f  %s%s", figure->area, figure->name,
                  figure->value, figure->peer, figure->unit, figure->value / figure->peer,
                  figure->against, figure->lower ? " (less is better)" : "");
+    if (figure->has_lanes)
+        (void)printf("; lanes %.1f %% fast, %.1f %% skipped", figure->fast, figure->skipped);
+    (void)putchar('\n');
     (void)fflush(stdout);
 }
 
@@ -123,12 +126,16 @@ static fpx_status write_json(const char *path, const bench *b, fpx_error *err)
     for (size_t i = 0; i < b->nfigures; i++) {
         const bench_figure *f = &b->figures[i];
 
-        (void)json_array_append_new(
-            list,
-            json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:s, s:b}", "area", f->area, "figure",
-                      f->name, "value", cli_json_number(f->value), "peer", cli_json_number(f->peer),
-                      "unit", f->unit, "ratio", cli_json_number(f->value / f->peer), "against",
-                      f->against, "less_is_better", f->lower));
+        json_t *const one = json_pack(
+            "{s:s, s:s, s:o, s:o, s:s, s:o, s:s, s:b}", "area", f->area, "figure", f->name, "value",
+            cli_json_number(f->value), "peer", cli_json_number(f->peer), "unit", f->unit, "ratio",
+            cli_json_number(f->value / f->peer), "against", f->against, "less_is_better", f->lower);
+
+        if (f->has_lanes) {
+            (void)json_object_set_new(one, "fast_lanes_percent", cli_json_number(f->fast));
+            (void)json_object_set_new(one, "skipped_lanes_percent", cli_json_number(f->skipped));
+        }
+        (void)json_array_append_new(list, one);
     }
     return cli_write_json(path,
                           json_pack("{s:s, s:s, s:s, s:s?, s:o}", "schema", "fpx.bench/1",

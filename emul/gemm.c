@@ -89,7 +89,7 @@ static size_t scratch_size(const fpx_gemm_call *call, size_t elem, size_t thread
         return 0;
     const struct gemm_kernels *kernels = blocked_kernels(call, elem);
     if (kernels != NULL)
-        bytes = gemm_blocked_scratch(kernels, call, threads, &overflow);
+        bytes = gemm_blocked_scratch(kernels, call, threads, GEMM_BLOCKS, &overflow);
     *ret_valid = !overflow;
     return overflow ? 0 : bytes;
 }
@@ -153,7 +153,8 @@ fpx_status fpx_gemm_f32(const fpx_gemm_call *call, const float *a, const float *
     if (kernels == NULL)
         fpx_parallel_for(pool, call->batch * call->m, 1, scalar_range_f32, &job);
     else
-        gemm_blocked_run(kernels, call, a, b, d, scratch, pool, call->alpha != 1.0f);
+        gemm_blocked_run(kernels, call, a, b, d, scratch, pool,
+                         call->alpha != 1.0f ? GEMM_BLOCKS_SCALED : GEMM_BLOCKS);
     return FPX_OK;
 }
 
@@ -171,6 +172,6 @@ fpx_status fpx_gemm_f64(const fpx_gemm_call *call, const double *a, const double
     if (kernels == NULL)
         fpx_parallel_for(pool, call->batch * call->m, 1, scalar_range_f64, &job);
     else
-        gemm_blocked_run(kernels, call, a, b, d, scratch, pool, 0);
+        gemm_blocked_run(kernels, call, a, b, d, scratch, pool, GEMM_BLOCKS);
     return FPX_OK;
 }

@@ -62,7 +62,6 @@ static inline void v_transpose(vec *r)
 typedef float real;
 typedef __m256 vec;
 enum { LANES = 8 };
-#define KERNELS gemm_kernels_avx2_f32
 #define v_zero _mm256_setzero_ps
 #define v_all _mm256_set1_ps
 #define v_spread _mm256_broadcast_ss
@@ -72,7 +71,18 @@ enum { LANES = 8 };
 #define v_store_some _mm256_maskstore_ps
 #define v_add _mm256_add_ps
 #define v_mul _mm256_mul_ps
+#if defined(GEMM_BF16)
+#define KERNELS gemm_kernels_avx2_bf16
+#elif defined(GEMM_FP16)
+#define KERNELS gemm_kernels_avx2_fp16
+#elif defined(GEMM_TREE) && GEMM_TREE == 2
+#define KERNELS gemm_kernels_avx2_tree2
+#elif defined(GEMM_TREE)
+#define KERNELS gemm_kernels_avx2_tree4
+#else
+#define KERNELS gemm_kernels_avx2_f32
 #define v_fma _mm256_fmadd_ps
+#endif
 
 static inline lanes v_first(size_t count)
 {
@@ -111,6 +121,47 @@ static inline void v_transpose(vec *r)
         r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
     }
 }
+
+#ifdef GEMM_TREE
+/* Subnormal numbers to zeros of their sign. */
+static inline vec v_flushed(vec x)
+{
+    const vec sign = _mm256_set1_ps(-0.0f);
+    const __m256i magnitude = _mm256_castps_si256(_mm256_andnot_ps(sign, x));
+    const __m256i small = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x00800000), magnitude);
+
+    return _mm256_blendv_ps(x, _mm256_and_ps(sign, x), _mm256_castsi256_ps(small));
+}
+#endif
+
+#if defined(GEMM_BF16) || defined(GEMM_FP16)
+/* What gemm_narrow.h is written with. */
+#define v_fma_exact _mm256_fmadd_ps
+#define v_fma_negated _mm256_fnmsub_ps
+typedef __m256i bits;
+#define b_of _mm256_castps_si256
+#define b_all _mm256_set1_epi32
+#define b_add _mm256_add_epi32
+#define b_and _mm256_and_si256
+#define b_shr _mm256_srli_epi32
+#define v_of _mm256_castsi256_ps
+
+static inline vec v_negate(vec x)
+{
+    return _mm256_xor_ps(x, _mm256_set1_ps(-0.0f));
+}
+
+/* The one of two neighbours whose last bit is 1; where x is y, x. */
+static inline vec v_odd(vec x, vec y)
+{
+    return _mm256_blendv_ps(y, x, v_of(_mm256_slli_epi32(b_of(x), 31)));
+}
+
+static inline vec v_through_half(vec x)
+{
+    return _mm256_cvtph_ps(_mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+#endif
 
 #endif
 

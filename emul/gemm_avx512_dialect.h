@@ -81,14 +81,24 @@ typedef float real;
 typedef __m512 vec;
 typedef __mmask16 lanes;
 enum { LANES = 16 };
-#define KERNELS gemm_kernels_avx512_f32
 #define v_zero _mm512_setzero_ps
 #define v_all _mm512_set1_ps
 #define v_load _mm512_loadu_ps
 #define v_store _mm512_storeu_ps
 #define v_add _mm512_add_ps
 #define v_mul _mm512_mul_ps
+#if defined(GEMM_BF16)
+#define KERNELS gemm_kernels_avx512_bf16
+#elif defined(GEMM_FP16)
+#define KERNELS gemm_kernels_avx512_fp16
+#elif defined(GEMM_TREE) && GEMM_TREE == 2
+#define KERNELS gemm_kernels_avx512_tree2
+#elif defined(GEMM_TREE)
+#define KERNELS gemm_kernels_avx512_tree4
+#else
+#define KERNELS gemm_kernels_avx512_f32
 #define v_fma _mm512_fmadd_ps
+#endif
 
 static inline vec v_spread(const real *x)
 {
@@ -150,6 +160,45 @@ static inline void v_transpose(vec *r)
         r[c + 12] = _mm512_shuffle_f32x4(t[c + 4], t[c + 12], 0xdd);
     }
 }
+
+#ifdef GEMM_TREE
+/* Subnormal numbers to zeros of their sign. */
+static inline vec v_flushed(vec x)
+{
+    const vec sign = _mm512_set1_ps(-0.0f);
+    const __m512i magnitude = _mm512_castps_si512(_mm512_andnot_ps(sign, x));
+
+    return _mm512_mask_and_ps(x, _mm512_cmplt_epi32_mask(magnitude, _mm512_set1_epi32(0x00800000)),
+                              sign, x);
+}
+#endif
+
+#if defined(GEMM_BF16) || defined(GEMM_FP16)
+#define v_fma_exact _mm512_fmadd_ps
+#define v_fma_negated _mm512_fnmsub_ps
+typedef __m512i bits;
+#define b_of _mm512_castps_si512
+#define b_all _mm512_set1_epi32
+#define b_add _mm512_add_epi32
+#define b_and _mm512_and_si512
+#define b_shr _mm512_srli_epi32
+#define v_of _mm512_castsi512_ps
+
+static inline vec v_negate(vec x)
+{
+    return _mm512_xor_ps(x, _mm512_set1_ps(-0.0f));
+}
+
+static inline vec v_odd(vec x, vec y)
+{
+    return _mm512_mask_blend_ps(_mm512_test_epi32_mask(b_of(x), b_all(1)), y, x);
+}
+
+static inline vec v_through_half(vec x)
+{
+    return _mm512_cvtph_ps(_mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+#endif
 
 #endif
 

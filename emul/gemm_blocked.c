@@ -17,7 +17,7 @@ enum {
 struct cut {
     size_t leaf, per_leaf, leaves, blocks;
     size_t levels; /* sums that wait for a partner in the tree */
-    int partial;   /* a leaf has several blocks: one more waiting sum */
+    int partial;   /* a leaf has several blocks, which D does not carry: one more waiting sum */
 };
 
 /* Where a product's scratch holds what, as sizes in bytes, each a multiple of ALIGN. */
@@ -37,7 +37,7 @@ struct product {
     const struct gemm_kernels *kernels;
     const fpx_gemm_call *call;
     const struct plan *plan;
-    int scaled;
+    enum gemm_order order;
     const char *a, *b;
     char *d;
     char *packed_a, *packed_b, *sums;
@@ -50,14 +50,14 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static struct cut cut_k(const fpx_gemm_call *call)
+static struct cut cut_k(const fpx_gemm_call *call, enum gemm_order order)
 {
     struct cut cut = { .leaf = call->leaf == 0 ? call->k : call->leaf };
 
     cut.per_leaf = (cut.leaf - 1) / FPX_GEMM_KC + 1;
     cut.leaves = call->k / cut.leaf;
     cut.blocks = cut.leaves * cut.per_leaf;
-    cut.partial = cut.per_leaf > 1;
+    cut.partial = cut.per_leaf > 1 && order != GEMM_CHAIN;
     for (size_t rest = cut.leaves - 1; rest > 0; rest /= 2)
         cut.levels++;
     return cut;
@@ -94,9 +94,9 @@ static size_t multiplications(const fpx_gemm_call *call)
 }
 
 static struct plan make_plan(const struct gemm_kernels *kernels, const fpx_gemm_call *call,
-                             size_t threads)
+                             size_t threads, enum gemm_order order)
 {
-    struct plan plan = { .cut = cut_k(call) };
+    struct plan plan = { .cut = cut_k(call, order) };
     const size_t depth = smaller(FPX_GEMM_KC, plan.cut.leaf);
 
     plan.row_panels = (call->m - 1) / kernels->mr + 1;
@@ -120,9 +120,9 @@ static struct plan make_plan(const struct gemm_kernels *kernels, const fpx_gemm_
 }
 
 size_t gemm_blocked_scratch(const struct gemm_kernels *kernels, const fpx_gemm_call *call,
-                            size_t threads, int *ret_overflow)
+                            size_t threads, enum gemm_order order, int *ret_overflow)
 {
-    const struct plan plan = make_plan(kernels, call, threads);
+    const struct plan plan = make_plan(kernels, call, threads, order);
     size_t bytes = times(threads, plan.a_bytes);
 
     bytes = plus(bytes, plan.by_batch ? times(threads, plan.bytes) : plan.bytes);
@@ -143,10 +143,13 @@ static struct gemm_block describe_block(const struct product *w, size_t index)
     struct gemm_block block = {
         .k = block_range(cut, index, &begin),
         .ldd = w->call->ldd,
-        .scaled = w->scaled,
+        .goes_on = w->order == GEMM_CHAIN,
+        .scaled = w->order == GEMM_BLOCKS_SCALED,
         .alpha = w->call->alpha,
     };
 
+    if (block.goes_on)
+        return block;
     if (within > 0)
         block.add[block.adds++] = partial;
     if (within + 1 < cut->per_leaf) {
@@ -335,15 +338,15 @@ static void batch_range(void *context, size_t begin, size_t end, size_t worker)
 }
 
 void gemm_blocked_run(const struct gemm_kernels *kernels, const fpx_gemm_call *call, const void *a,
-                      const void *b, void *d, void *scratch, fpx_pool *pool, int scaled)
+                      const void *b, void *d, void *scratch, fpx_pool *pool, enum gemm_order order)
 {
     const size_t threads = fpx_pool_threads(pool);
-    const struct plan plan = make_plan(kernels, call, threads);
+    const struct plan plan = make_plan(kernels, call, threads, order);
     const size_t skip = (ALIGN - (uintptr_t)scratch % ALIGN) % ALIGN;
     const struct product base = { .kernels = kernels,
                                   .call = call,
                                   .plan = &plan,
-                                  .scaled = scaled,
+                                  .order = order,
                                   .a = a,
                                   .b = b,
                                   .d = d,
@@ -356,10 +359,12 @@ void gemm_blocked_run(const struct gemm_kernels *kernels, const fpx_gemm_call *c
     } else if (plan.by_batch) {
         fpx_parallel_for(pool, call->batch, 1, batch_range, &job);
     } else {
+        const fpx_fpenv saved = fpx_fpenv_enter(); /* one thread works outside of the pool */
         for (size_t index = 0; index < call->batch; index++) {
             struct product w = make_product(&base, index, 0, threads);
 
             run_product(&w, pool, 0);
         }
+        fpx_fpenv_leave(saved);
     }
 }

@@ -17,6 +17,7 @@ enum {
  * sums, then kept for later ones or finished and stored in D. */
 struct gemm_block {
     size_t k;                       /* length of the chains, 1 .. FPX_GEMM_KC */
+    int goes_on;                    /* chains start at what D holds, not at +0 */
     size_t adds;                    /* sums to add, in this order */
     const char *add[GEMM_MAX_ADDS]; /* buffers of whole tiles, mr * nr elements each */
     char *keep;                     /* such a buffer, or NULL: finish and store in D */
@@ -52,16 +53,23 @@ const struct gemm_kernels *gemm_kernels_f64(fpx_cpu_level level);
 
 #ifdef FPX_HAVE_AVX2
 extern const struct gemm_kernels gemm_kernels_avx2_f32, gemm_kernels_avx2_f64;
+extern const struct gemm_kernels gemm_kernels_avx2_bf16, gemm_kernels_avx2_fp16;
+extern const struct gemm_kernels gemm_kernels_avx2_tree2, gemm_kernels_avx2_tree4;
 #endif
 #ifdef FPX_HAVE_AVX512
 extern const struct gemm_kernels gemm_kernels_avx512_f32, gemm_kernels_avx512_f64;
+extern const struct gemm_kernels gemm_kernels_avx512_bf16, gemm_kernels_avx512_fp16;
+extern const struct gemm_kernels gemm_kernels_avx512_tree2, gemm_kernels_avx512_tree4;
 #endif
 
-/* The whole call, batch included, by blocks and packed panels. The call has been checked. */
+/* The order of sums: fpx/gemm.h's, the result times alpha or not; or one chain over all k, from what D holds. */
+enum gemm_order { GEMM_BLOCKS, GEMM_BLOCKS_SCALED, GEMM_CHAIN };
+
+/* The whole call, batch included, by blocks and packed panels. The call has been checked; with GEMM_CHAIN leaf is 0. */
 size_t gemm_blocked_scratch(const struct gemm_kernels *kernels, const fpx_gemm_call *call,
-                            size_t threads, int *ret_overflow);
+                            size_t threads, enum gemm_order order, int *ret_overflow);
 void gemm_blocked_run(const struct gemm_kernels *kernels, const fpx_gemm_call *call, const void *a,
-                      const void *b, void *d, void *scratch, fpx_pool *pool, int scaled);
+                      const void *b, void *d, void *scratch, fpx_pool *pool, enum gemm_order order);
 
 /* The judge: rows [begin, end) of the batch * m rows of all products. */
 void gemm_scalar_f32(const fpx_gemm_call *call, const float *a, const float *b, float *d,

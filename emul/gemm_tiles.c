@@ -1,6 +1,7 @@
 /* gemm_tiles.c - tiles of MR rows by two vectors: each lane of an accumulator is one element of D and walks its own fma
  * chain in rising k, so that vectors change nothing in the order of fpx/gemm.h. Compiled for each instruction set,
- * for float32 and (with GEMM_F64) for float64. */
+ * for float32, (with GEMM_F64) for float64, and (with GEMM_BF16, GEMM_FP16) for chains of float32 that hold numbers of
+ * these formats, each fma rounded to them: gemm_narrow.h; (with GEMM_TREE) for trees of so many products: gemm_tree.h. */
 #include <stdint.h>
 
 /* Before loops over registers: they must vanish, at any level of optimization. */
@@ -16,6 +17,9 @@
 #include "gemm_avx2_dialect.h"
 #endif
 #include "gemm_kernels.h"
+#if defined(GEMM_BF16) || defined(GEMM_FP16)
+#include "gemm_narrow.h"
+#endif
 
 enum { NV = 2, NR = NV * LANES };
 
@@ -23,6 +27,9 @@ _Static_assert((LANES * ((MR + LANES - 1) / LANES) - MR) * sizeof(real) <= GEMM_
                "packing writes whole vectors");
 
 #define INLINE static inline __attribute__((always_inline))
+#ifdef GEMM_TREE
+#include "gemm_tree.h"
+#endif
 
 /* Rows that are contiguous along k become the columns of a panel that is `width` wide. Rows beyond `valid` are
  * copies of the last. Where width is no multiple of LANES, vectors overlap: the later ones, in
@@ -162,18 +169,30 @@ INLINE void finish(const struct gemm_block *block, vec *c, size_t offset, real *
     }
 }
 
-INLINE void tile_rows(const struct gemm_block *block, const real *a, const real *b, size_t offset,
-                      real *d, size_t columns, const int rows)
+/* Where the chains of one tile start. */
+INLINE void begin(const struct gemm_block *block, vec *c, const real *d, size_t columns,
+                  const int rows)
 {
-    vec c[MR * NV];
+    const lanes low = v_first(columns);
+    const lanes high = v_first(columns > LANES ? columns - LANES : 0);
 
-    for (size_t s = 0; s < block->adds; s++)
-        for (size_t line = 0; line < sizeof(vec) * MR * NV; line += 64)
-            _mm_prefetch(block->add[s] + offset + line, _MM_HINT_T0);
+    if (!block->goes_on) {
+        UNROLL
+        for (int t = 0; t < rows * NV; t++)
+            c[t] = v_zero();
+        return;
+    }
     UNROLL
-    for (int t = 0; t < rows * NV; t++)
-        c[t] = v_zero();
-    for (size_t p = block->k; p > 0; p--) {
+    for (size_t i = 0; i < (size_t)rows; i++) {
+        c[NV * i] = v_load_some(d + i * block->ldd, low);
+        c[NV * i + 1] = v_load_some(d + i * block->ldd + LANES, high);
+    }
+}
+
+#ifndef GEMM_TREE
+INLINE void steps(const real *a, const real *b, size_t k, vec *c, const int rows)
+{
+    for (; k > 0; k--) {
         const vec b0 = v_load(b), b1 = v_load(b + LANES);
 
         UNROLL
@@ -186,6 +205,19 @@ INLINE void tile_rows(const struct gemm_block *block, const real *a, const real 
         a += MR;
         b += NR;
     }
+}
+#endif
+
+INLINE void tile_rows(const struct gemm_block *block, const real *a, const real *b, size_t offset,
+                      real *d, size_t columns, const int rows)
+{
+    vec c[MR * NV];
+
+    for (size_t s = 0; s < block->adds; s++)
+        for (size_t line = 0; line < sizeof(vec) * MR * NV; line += 64)
+            _mm_prefetch(block->add[s] + offset + line, _MM_HINT_T0);
+    begin(block, c, d, columns, rows);
+    steps(a, b, block->k, c, rows);
     finish(block, c, offset, d, columns, rows);
 }
 
@@ -194,8 +226,9 @@ INLINE void tile_rows(const struct gemm_block *block, const real *a, const real 
         tile_rows(block, a, b, offset, d, columns, ROWS);                                          \
         break
 
-static void tile(const struct gemm_block *block, const void *a, const void *b, size_t offset,
-                 void *d, size_t rows, size_t columns)
+static __attribute__((noinline)) void tile_any(const struct gemm_block *block, const void *a,
+                                               const void *b, size_t offset, void *d, size_t rows,
+                                               size_t columns)
 {
     switch (rows) {
         CASE(1);
@@ -215,6 +248,22 @@ static void tile(const struct gemm_block *block, const void *a, const void *b, s
     }
 }
 
+#ifdef TILE_CONTROL
+/* The rounding of narrow chains; a call stands between the control word and the arithmetic. */
+static void tile(const struct gemm_block *block, const void *a, const void *b, size_t offset,
+                 void *d, size_t rows, size_t columns)
+{
+    const unsigned saved = _mm_getcsr();
+
+    _mm_setcsr(TILE_CONTROL);
+    tile_any(block, a, b, offset, d, rows, columns);
+    _mm_setcsr(saved);
+}
+#define TILE tile
+#else
+#define TILE tile_any
+#endif
+
 const struct gemm_kernels KERNELS = {
     .name = ISA_NAME,
     .elem = sizeof(real),
@@ -222,5 +271,5 @@ const struct gemm_kernels KERNELS = {
     .nr = NR,
     .pack_a = pack_a,
     .pack_b = pack_b,
-    .tile = tile,
+    .tile = TILE,
 };

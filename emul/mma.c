@@ -228,27 +228,54 @@ void *mma_d_at(const fpx_mma_model *model, const fpx_mma_call *call, void *d, si
     return (unsigned char *)d + p * call->stride_d_batch * fpx_format_size(&model->format);
 }
 
-uint64_t mma_element(const fpx_mma_model *model, const fpx_mma_call *call, size_t i, size_t j,
-                     const struct mma_watch *watch)
+uint64_t mma_output_code(const fpx_mma_model *model, const fpx_mma_call *call, mma_line a,
+                         mma_line b, const struct mma_watch *watch)
 {
-    const mma_output o = { model, { &call->a, i }, { &call->b, j }, call->k, watch };
+    const mma_output o = { model, a, b, call->k, watch };
     mma_acc c = { &call->c_format, 0 };
 
     if (call->c == NULL)
         c.format = &model->format;
     else
-        c.code = code_of_c(model, call, i, j);
+        c.code = code_of_c(model, call, a.vector, b.vector);
     if (call->k == 0)
         return converted(&o, c);
     return output_code(&o, call->c == NULL ? NULL : &c);
 }
 
+/* Reads the elements of a line where there is room for them and the sum asks for elements. */
+static mma_line line_read(const fpx_mma_model *model, const fpx_mma_operand *operand, size_t vector,
+                          size_t k, mma_element *room)
+{
+    mma_line line = { operand, vector, NULL };
+
+    for (size_t i = 0; room != NULL && i < k; i++)
+        room[i] = mma_line_element(model, line, i);
+    line.elements = room;
+    return line;
+}
+
 void mma_rows(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t begin,
               size_t end)
 {
-    for (size_t i = begin; i < end; i++) {
-        for (size_t j = 0; j < call->n; j++)
-            store(&model->format, d, i * call->stride_d + j, mma_element(model, call, i, j, NULL));
+    /* Short lines are read once a row and once a strip of columns, not once an output: 4 columns at least. */
+    enum { ROOM = 1280, LINES = 1 + 4, STRIP = 32 };
+    const int reads = (model->sum == FPX_MMA_ALIGNED || model->sum == FPX_MMA_EXACT) &&
+                      call->k > 0 && call->k <= ROOM / LINES;
+    const size_t k = call->k, columns = reads ? least(ROOM / k - 1, STRIP) : STRIP;
+    mma_element room[ROOM];
+    mma_line b[STRIP];
+
+    for (size_t first = 0; first < call->n; first += columns) {
+        const size_t count = least(columns, call->n - first);
+        for (size_t j = 0; j < count; j++)
+            b[j] = line_read(model, &call->b, first + j, k, reads ? room + (1 + j) * k : NULL);
+        for (size_t i = begin; i < end; i++) {
+            const mma_line a = line_read(model, &call->a, i, k, reads ? room : NULL);
+            for (size_t j = 0; j < count; j++)
+                store(&model->format, d, i * call->stride_d + first + j,
+                      mma_output_code(model, call, a, b[j], NULL));
+        }
     }
 }
 

@@ -4,12 +4,6 @@
 
 enum { NO_EXPONENT = -1000000 }; /* E of a sum that has no term with an exponent */
 
-/* An element with its scale multiplied in: m has 57 bits at most; e includes the scale's exponent, scale_e is it. */
-typedef struct element {
-    mma_number x;
-    int scale_e;
-} element;
-
 static uint64_t code_at(const fpx_format *format, int packing, const void *codes, size_t i)
 {
     if (packing == FPX_PACK_DENSE)
@@ -59,20 +53,29 @@ static mma_number product_of(const mma_number *x, const mma_number *y)
                          x->e + y->e };
 }
 
-static element element_at(const fpx_mma_model *model, mma_line line, size_t k)
+uint64_t mma_line_scale(mma_line line, size_t k)
 {
     const fpx_mma_operand *const o = line.operand;
-    element out = { mma_number_of(&o->format, mma_line_code(model, line, k)), 0 };
+
+    return fpx_format_code(&o->scale_format, o->scales,
+                           line.vector * o->scale_stride_vector +
+                               k / o->scale_block * o->scale_stride_k);
+}
+
+mma_element mma_line_element(const fpx_mma_model *model, mma_line line, size_t k)
+{
+    if (line.elements != NULL)
+        return line.elements[k];
+
+    const fpx_mma_operand *const o = line.operand;
+    mma_element out = { mma_number_of(&o->format, mma_line_code(model, line, k)), 0 };
 
     if (model->e_least != 0 && out.x.m != 0) {
         const int top = mma_top_bit(out.x.m) + out.x.q;
         out.x.e = top > model->e_least ? top : model->e_least;
     }
     if (o->scales != NULL) {
-        const size_t at =
-            line.vector * o->scale_stride_vector + k / o->scale_block * o->scale_stride_k;
-        const mma_number scale =
-            mma_number_of(&o->scale_format, fpx_format_code(&o->scale_format, o->scales, at));
+        const mma_number scale = mma_number_of(&o->scale_format, mma_line_scale(line, k));
         out.x = product_of(&out.x, &scale);
         out.scale_e = scale.e;
     }
@@ -189,7 +192,8 @@ static size_t product_terms(const mma_output *o, const mma_span *span, size_t fi
 
         for (size_t i = 0; i < some; i++) {
             const size_t k = mma_block_k(span, first + t + i);
-            const element x = element_at(model, o->a, k), y = element_at(model, o->b, k);
+            const mma_element x = mma_line_element(model, o->a, k);
+            const mma_element y = mma_line_element(model, o->b, k);
             p[i] = product_of(&x.x, &y.x);
             scale_e = x.scale_e + y.scale_e;
             if (p[i].kind == MMA_FINITE && p[i].m != 0 && model->e_infinite != 0 &&
@@ -353,7 +357,8 @@ static uint64_t exact_block(const mma_output *o, const mma_span *span, size_t fi
     fpx_accumulator_add_number(&sum, c.negative, c.m, c.q);
     for (size_t t = first; t < first + count; t++) {
         const size_t k = mma_block_k(span, t);
-        const element x = element_at(model, o->a, k), y = element_at(model, o->b, k);
+        const mma_element x = mma_line_element(model, o->a, k);
+        const mma_element y = mma_line_element(model, o->b, k);
         const enum mma_kind kind = product_kind(&x.x, &y.x);
         mma_special_add(&special, kind, x.x.negative != y.x.negative);
         if (o->watch != NULL)

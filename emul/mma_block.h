@@ -7,10 +7,18 @@
 
 #include "mma_number.h"
 
+/* An element with its scale multiplied in: m has 57 bits at most; e includes the scale's exponent, scale_e is it. */
+typedef struct mma_element {
+    mma_number x;
+    int scale_e;
+} mma_element;
+
 /* Element `vector` of an operand as a sequence along k. */
 typedef struct mma_line {
     const fpx_mma_operand *operand;
     size_t vector;
+    const mma_element
+        *elements; /* all of them, where they were read before; NULL: each when it is asked for */
 } mma_line;
 
 /* The accumulator: a code of its format (C's own at the start, then the model's). */
@@ -45,6 +53,12 @@ uint64_t mma_line_code(const fpx_mma_model *model, mma_line line, size_t k);
 /* The k of term t of a span. */
 size_t mma_block_k(const mma_span *span, size_t t);
 
+/* The code of the scale of element k; there are scales. */
+uint64_t mma_line_scale(mma_line line, size_t k);
+
+/* Element k of a line as ALIGNED and EXACT read it. */
+mma_element mma_line_element(const fpx_mma_model *model, mma_line line, size_t k);
+
 /* The accumulator after this block: terms [first, first + count) of the span. */
 mma_acc mma_block(const mma_output *o, const mma_span *span, size_t first, size_t count, mma_acc c);
 
@@ -66,10 +80,10 @@ fpx_status mma_block_room(const fpx_mma_model *model, const fpx_mma_call *call, 
 size_t mma_products(const fpx_mma_call *call);
 void *mma_d_at(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t p);
 
-/* What fpx_mma checks; of one product of a call that was checked: an element, and the loop over rows [begin, end). */
+/* What fpx_mma checks; of one product of a call that was checked: the output of a row and a column, and the loop over rows [begin, end). */
 fpx_status mma_call_check(const fpx_mma_model *model, const fpx_mma_call *call, fpx_error *err);
-uint64_t mma_element(const fpx_mma_model *model, const fpx_mma_call *call, size_t i, size_t j,
-                     const struct mma_watch *watch);
+uint64_t mma_output_code(const fpx_mma_model *model, const fpx_mma_call *call, mma_line a,
+                         mma_line b, const struct mma_watch *watch);
 void mma_rows(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t begin,
               size_t end);
 

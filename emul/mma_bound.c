@@ -40,7 +40,7 @@ mma_value mma_value_at(const fpx_mma_model *model, const fpx_mma_operand *o, siz
                        size_t k)
 {
     static const fpx_mma_model reads_all = { .drop = 0 };
-    const mma_line line = { o, vector };
+    const mma_line line = { o, vector, NULL };
     const uint64_t whole = mma_line_code(&reads_all, line, k);
     const uint64_t code = mma_line_code(model, line, k);
     const double given = fabs(fpx_format_value(&o->format, whole));

@@ -20,7 +20,7 @@ static void gather_nibbles(const mma_job *job, const fpx_mma_operand *o, size_t 
     }
 }
 
-/* Codes of 1, 2 or 4 bytes; a copy of constant size is a load and a store. */
+/* Codes of 1, 2, 4 or 8 bytes; a copy of constant size is a load and a store. */
 #define GATHER(SIZE)                                                                               \
     for (size_t t = 0; t < count; t++)                                                             \
     memcpy(to + t * (SIZE), from + k_at(job, begin + t) * o->stride_k * (SIZE), SIZE)
@@ -35,8 +35,10 @@ static void gather(const mma_job *job, const fpx_mma_operand *o, size_t base, si
         GATHER(1);
     else if (size == 2)
         GATHER(2);
-    else
+    else if (size == 4)
         GATHER(4);
+    else
+        GATHER(8);
 }
 
 static void scale(const mma_job *job, const fpx_mma_operand *o, size_t vector, size_t begin,

@@ -6,7 +6,8 @@
 static mma_number element_at(const fpx_mma_operand *o, size_t vector, size_t k)
 {
     static const fpx_mma_model reads_all = { .drop = 0 };
-    mma_number x = mma_number_of(&o->format, mma_line_code(&reads_all, (mma_line){ o, vector }, k));
+    mma_number x =
+        mma_number_of(&o->format, mma_line_code(&reads_all, (mma_line){ o, vector, NULL }, k));
 
     if (o->scales != NULL) {
         const mma_number scale = mma_number_of(

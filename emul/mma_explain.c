@@ -225,6 +225,7 @@ fpx_status fpx_mma_explain(const fpx_mma_model *model, const fpx_mma_call *call,
     if (i >= call->m || j >= call->n)
         return fpx_error_set(err, FPX_EINVAL, "element %zu,%zu: D is %zu x %zu, counted from 0", i,
                              j, call->m, call->n);
-    *ret_code = mma_element(model, call, i, j, &watch);
+    *ret_code = mma_output_code(model, call, (mma_line){ &call->a, i, NULL },
+                                (mma_line){ &call->b, j, NULL }, &watch);
     return FPX_OK;
 }

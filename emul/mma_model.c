@@ -148,6 +148,8 @@ static fpx_status aligned_room(const fpx_mma_model *m, const fpx_format *a, cons
 static fpx_status operand_room(const fpx_mma_model *m, const fpx_mma_operand *o, const char *which,
                                fpx_error *err)
 {
+    /* Times a scale of 4 bits it is a float64. */
+    const int is_long = mma_significand_bits(&o->format) > 49;
     const int sums_codes = m->sum == FPX_MMA_FMA || m->sum == FPX_MMA_TREE;
 
     if (!fpx_format_is_valid(&o->format) || o->format.cls == FPX_CLASS_INT ||
@@ -160,10 +162,11 @@ static fpx_status operand_room(const fpx_mma_model *m, const fpx_mma_operand *o,
                              m->name, o->format.name, which);
     if (o->scales == NULL)
         return FPX_OK;
-    if (sums_codes || mma_significand_bits(&o->scale_format) > 4 || o->scale_format.ebits > 8)
+    if ((sums_codes && is_long) || mma_significand_bits(&o->scale_format) > 4 ||
+        o->scale_format.ebits > 8)
         return fpx_error_set(err, FPX_EUNSUPPORTED,
-                             "%s: scales of %s do not go with model %s: multiply D instead", which,
-                             o->scale_format.name, m->name);
+                             "%s: scales of %s do not go with %s and model %s: multiply D instead",
+                             which, o->scale_format.name, o->format.name, m->name);
     if (!fpx_format_is_valid(&o->scale_format) || o->scale_format.cls != FPX_CLASS_FLOAT ||
         o->scale_block == 0 || (m->group > 0 && o->scale_block % m->group != 0))
         return fpx_error_set(

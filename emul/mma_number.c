@@ -6,15 +6,7 @@
 
 int mma_top_bit(uint64_t x)
 {
-    int top = 0;
-
-    for (int step = 32; step > 0; step /= 2) {
-        if (x >> step != 0) {
-            x >>= step;
-            top += step;
-        }
-    }
-    return top;
+    return 63 - __builtin_clzll(x);
 }
 
 int mma_significand_bits(const fpx_format *format)
@@ -50,12 +42,9 @@ mma_number mma_number_of(const fpx_format *format, uint64_t code)
     x.q = (field != 0 ? field : 1) - 1023 - 52;
     if (x.m == 0)
         return x;
-    for (int step = 32; step > 0; step /= 2) {
-        if ((x.m & ((UINT64_C(1) << step) - 1)) == 0) {
-            x.m >>= step;
-            x.q += step;
-        }
-    }
+    const int zeros = __builtin_ctzll(x.m);
+    x.m >>= zeros;
+    x.q += zeros;
     const int top = mma_top_bit(x.m) + x.q;
     x.e = top > x.e ? top : x.e;
     return x;

@@ -1,5 +1,7 @@
 /* mma_operate.c - the reference's IEEE 754 operations, by fpx/arith.h: blocks that round each one, and the additions
  * beyond blocks. */
+#include <string.h>
+
 #include "mma_watch.h"
 
 /* One of IEEE 754's operations. */
@@ -42,9 +44,19 @@ mma_acc mma_add(const mma_output *o, fpx_mma_part part, mma_acc x, mma_acc y)
     return operate(o, (operation){ FPX_ARITH_ADD, FPX_RNE, 0 }, (mma_place){ part, 0, 0 }, both);
 }
 
+/* Element times scale is exact in float64, whatever the rounding mode: mma_block_room saw to it. */
 static mma_acc operand_at(const mma_output *o, mma_line line, size_t k)
 {
-    return (mma_acc){ &line.operand->format, mma_line_code(o->model, line, k) };
+    const fpx_mma_operand *const operand = line.operand;
+    mma_acc out = { &operand->format, mma_line_code(o->model, line, k) };
+
+    if (operand->scales != NULL) {
+        const double value = fpx_format_value(out.format, out.code) *
+                             fpx_format_value(&operand->scale_format, mma_line_scale(line, k));
+        memcpy(&out.code, &value, sizeof value);
+        out.format = &fpx_fp64;
+    }
+    return out;
 }
 
 static mma_acc tree_operate(const mma_output *o, fpx_arith_op op, mma_place place, mma_acc x,

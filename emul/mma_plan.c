@@ -238,3 +238,13 @@ size_t mma_plan_layout(mma_job *job, size_t threads, unsigned char *scratch)
     }
     return bytes > SIZE_MAX - LINE ? SIZE_MAX : bytes + LINE;
 }
+
+uint8_t mma_plan_form(const mma_job *job, const mma_extent *a, const mma_extent *b)
+{
+    enum { FLOAT_MOST = 127, PRODUCT_MOST = 124 };
+    const int fits = !a->is_small && !b->is_small && a->most <= FLOAT_MOST &&
+                     b->most <= FLOAT_MOST && a->most + b->most <= PRODUCT_MOST;
+
+    return (uint8_t)((a->is_special || b->is_special ? MMA_FORM_SPECIAL : 0) |
+                     (job->is_wide && !fits ? MMA_FORM_FRACTION : 0));
+}

@@ -12,4 +12,7 @@ const struct mma_kernels *mma_plan_kernels(const fpx_mma_model *model, const fpx
  * schedule is written where scratch is given. job->kernels, model, call are set. */
 size_t mma_plan_layout(mma_job *job, size_t threads, unsigned char *scratch);
 
+/* How the products of a row and a panel are made: mma_lanes.c, 2. */
+uint8_t mma_plan_form(const mma_job *job, const mma_extent *a, const mma_extent *b);
+
 #endif /* FPX_MMA_PLAN_H */

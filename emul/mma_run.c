@@ -1,6 +1,7 @@
 /* mma_run.c - a call in vector kernels: rows and panels are packed, then tiles run the schedule, each on its own. */
 #include <string.h>
 
+#include "mma_chain.h"
 #include "mma_plan.h"
 
 #if defined(__x86_64__)
@@ -55,22 +56,13 @@ float mma_lane(const mma_tile *tile, const mma_op *op, size_t row, size_t column
         c = (mma_acc){ &call->c_format,
                        fpx_format_code(&call->c_format, call->c,
                                        i * call->stride_c_row + j * call->stride_c_column) };
-    const mma_output o = { job->model, { &call->a, i }, { &call->b, j }, call->k, NULL };
+    const mma_output o = {
+        job->model, { &call->a, i, NULL }, { &call->b, j, NULL }, call->k, NULL
+    };
     c = mma_block(&o, &op->span, op->first, op->count, c);
     const float out = (float)fpx_format_value(c.format, c.code);
     fpx_fpenv_leave(saved);
     return out;
-}
-
-/* How the products of a row and a panel are made: mma_lanes.c, 2. */
-static uint8_t form_of(const mma_job *job, const mma_extent *a, const mma_extent *b)
-{
-    enum { FLOAT_MOST = 127, PRODUCT_MOST = 124 };
-    const int fits = !a->is_small && !b->is_small && a->most <= FLOAT_MOST &&
-                     b->most <= FLOAT_MOST && a->most + b->most <= PRODUCT_MOST;
-
-    return (uint8_t)((a->is_special || b->is_special ? MMA_FORM_SPECIAL : 0) |
-                     (job->is_wide && !fits ? MMA_FORM_FRACTION : 0));
 }
 
 /* Codes of a tile: conversions of a whole one cost less than of each row. */
@@ -171,7 +163,7 @@ static void run_tiles(void *context, size_t begin, size_t end, size_t worker)
         for (size_t i = 0; i < tile.rows; i++) {
             tile.form[i] = job->kernels->is_group
                                ? 0
-                               : form_of(job, &job->a.extent[row + i], &job->b.extent[panel]);
+                               : mma_plan_form(job, &job->a.extent[row + i], &job->b.extent[panel]);
             tile.fraction_rows += (tile.form[i] & MMA_FORM_FRACTION) != 0;
         }
         load_c(&tile);
@@ -220,10 +212,12 @@ static void run_product(mma_job *job, size_t threads, void *scratch, fpx_pool *p
 const char *fpx_mma_kernel_name(const fpx_mma_model *model, const fpx_mma_call *call,
                                 fpx_cpu_level level)
 {
-    const struct mma_kernels *const kernels =
-        mma_call_check(model, call, NULL) == FPX_OK ? mma_plan_kernels(model, call, level) : NULL;
+    if (mma_call_check(model, call, NULL) != FPX_OK)
+        return "scalar";
 
-    return kernels == NULL ? "scalar" : kernels->name;
+    const struct mma_kernels *const kernels = mma_plan_kernels(model, call, level);
+    const char *const chain = mma_chain_name(model, call, level);
+    return chain != NULL ? chain : kernels != NULL ? kernels->name : "scalar";
 }
 
 size_t fpx_mma_scratch(const fpx_mma_model *model, const fpx_mma_call *call, fpx_cpu_level level,
@@ -233,6 +227,8 @@ size_t fpx_mma_scratch(const fpx_mma_model *model, const fpx_mma_call *call, fpx
 
     if (mma_call_check(model, call, NULL) != FPX_OK)
         return 0;
+    if (mma_chain_name(model, call, level) != NULL)
+        return mma_chain_scratch(model, call, level, threads);
     job.kernels = mma_plan_kernels(model, call, level);
     return job.kernels == NULL ? 0 : mma_plan_layout(&job, threads, NULL);
 }
@@ -247,22 +243,31 @@ fpx_status fpx_mma_run(const fpx_mma_model *model, const fpx_mma_call *call, voi
 
     if (status != FPX_OK)
         return status;
+    const int has_chain = mma_chain_name(model, call, level) != NULL;
     const struct mma_kernels *const kernels = mma_plan_kernels(model, call, level);
-    if (kernels != NULL && scratch == NULL)
+    if ((has_chain || kernels != NULL) && scratch == NULL)
         return fpx_error_set(err, FPX_EINVAL,
                              "model %s: scratch memory is needed: see fpx_mma_scratch",
                              model->name);
-    if (kernels == NULL) {
+    if (!has_chain && kernels == NULL) {
         struct scalar_job scalar = { model, call, d };
         fpx_parallel_for(pool, products * call->m, 1, scalar_range, &scalar);
         sum.scalar_outputs = (uint64_t)products * call->m * call->n;
     }
-    for (size_t p = 0; kernels != NULL && p < products; p++) {
+    for (size_t p = 0; (has_chain || kernels != NULL) && p < products; p++) {
         const fpx_mma_call one = fpx_mma_call_at(call, p);
-        mma_job job = {
-            .model = model, .call = &one, .d = mma_d_at(model, call, d, p), .kernels = kernels
-        };
-        run_product(&job, threads, scratch, pool, &sum);
+        void *const at = mma_d_at(model, call, d, p);
+
+        if (has_chain && mma_chain_run(model, &one, at, scratch, pool, level)) {
+            sum.lanes += (uint64_t)call->m * call->n;
+        } else if (kernels == NULL) { /* a scale that float32 cannot hold */
+            struct scalar_job scalar = { model, &one, at };
+            fpx_parallel_for(pool, call->m, 1, scalar_range, &scalar);
+            sum.scalar_outputs += (uint64_t)call->m * call->n;
+        } else {
+            mma_job job = { .model = model, .call = &one, .d = at, .kernels = kernels };
+            run_product(&job, threads, scratch, pool, &sum);
+        }
     }
     if (ret_shares != NULL)
         *ret_shares = sum;

@@ -2,12 +2,13 @@
 """Runs the proofs that take minutes or hours, and keeps their results as text with the hashes of the sources that they
 are about, in proofs/. What was done is remembered in the build folder: an interrupted run goes on.
 
-prove.py BUILD [NAME...]    NAME: e4m3, e4m3/rne, e4m3/rne/scalar, scalar, avx2, avx512, cuda, elemfn, elemfn/exp;
-                            none: everything
+prove.py BUILD [NAME...]    NAME: e4m3, e4m3/rne, e4m3/rne/scalar, scalar, avx2, avx512, cuda, elemfn, elemfn/exp,
+                            mma, mma/hopper, fma; none: everything
 prove.py --check            exit 1 where a result in proofs/ is about other sources than the tree has
 """
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -20,26 +21,42 @@ PROOFS = ROOT / "proofs"
 SCALAR = ["convert.c", "convert_round.c", "convert_round.h", "format.c", "format_bits.h", "format_parse.c"]
 VECTOR = [*SCALAR, "convert_kernels.h", "convert_dispatch.c", "convert_plan.c", "convert_plan.h", "encode_fast.h",
           "encode_lanes.h", "encode_loops.h", "encode_slots.h", "lanes.h"]
+# Which operands these kernels take and how they are read, then the kernels. The reference, which they are compared
+# with, has its own proof: emul-mma-oracle.
+MATRIX = ["mma_plan.c", "mma_schedule.c", "mma_decode.c", "mma_kernels.h", "mma_pack.h", "mma_lanes.c", "mma_groups.c",
+          "mma_avx2_dialect.h", "mma_avx512_dialect.h"]
+CHAIN = ["mma_chain.c", "mma_real.c", "mma_decode.c", "gemm_blocked.c", "gemm_kernels.h", "gemm_tiles.c",
+         "gemm_narrow.h", "gemm_tree.h", "gemm_avx2_dialect.h", "gemm_avx512_dialect.h"]
+
+
+def within(room, names):
+    return [f"{room}/{name}" for name in names]
+
+
 # A file of proofs/: what its results are about, what it says at its head.
 SETS = {
-    "scalar": (SCALAR, "float32 to codes by the scalar reference, SatFinite, SatPropagate and None"),
-    "avx2": ([*VECTOR, "lanes_avx2.h", "convert_avx2.c"],
+    "scalar": (within("libfpx", SCALAR), "float32 to codes by the scalar reference, SatFinite, SatPropagate and None"),
+    "avx2": (within("libfpx", [*VECTOR, "lanes_avx2.h", "convert_avx2.c"]),
              "float32 to codes by the AVX2 kernels, SatFinite, SatPropagate and None"),
-    "avx512": ([*VECTOR, "lanes_avx512.h", "convert_avx512.c"],
+    "avx512": (within("libfpx", [*VECTOR, "lanes_avx512.h", "convert_avx512.c"]),
                "float32 to codes by the AVX-512 kernels, SatFinite, SatPropagate and None"),
-    "cuda": ([*VECTOR, "lanes_avx2.h", "convert_avx2.c", "profile.c"], "the profile cuda-float against CUDA's host functions"),
-    "elemfn": (sorted(f.name for f in (ROOT / "libfpx").glob("elemfn*.[ch]")),
+    "cuda": (within("libfpx", [*VECTOR, "lanes_avx2.h", "convert_avx2.c", "profile.c"]),
+             "the profile cuda-float against CUDA's host functions"),
+    "elemfn": (sorted(f"libfpx/{f.name}" for f in (ROOT / "libfpx").glob("elemfn*.[ch]")),
                "the 48 elementary functions of float32 against libmvec and MPFR"),
+    "mma": (within("emul", MATRIX), "the vector kernels of matrix units against the scalar reference"),
+    "fma": (within("emul", CHAIN), "chains of FMA and trees by vector kernels against the scalar reference"),
 }
+CONVERSIONS = ["scalar", "avx2", "avx512", "cuda"]
 ROUNDS = ["rne", "rna", "rz", "ru", "rd", "ro"]
 
 
 def digests(name):
-    return {f"libfpx/{f}": hashlib.sha256((ROOT / "libfpx" / f).read_bytes()).hexdigest() for f in SETS[name][0]}
+    return {path: hashlib.sha256((ROOT / path).read_bytes()).hexdigest() for path in SETS[name][0]}
 
 
 def path_of(name):
-    return PROOFS / (f"{name}.txt" if name == "elemfn" else f"convert-{name}.txt")
+    return PROOFS / (f"convert-{name}.txt" if name in CONVERSIONS else f"{name}.txt")
 
 
 def read(name):
@@ -48,7 +65,7 @@ def read(name):
         return [], {}
     lines = path_of(name).read_text().splitlines()
     hashes = {path: digest for digest, path in (line.split() for line in lines if not line.startswith("#"))}
-    return [line[2:] for line in lines if line.startswith("# ") and ": all " in line], hashes
+    return [line[2:] for line in lines if re.match(r"# [^ ./]\S*/\S+: ", line)], hashes
 
 
 def write(name, line, about):
@@ -61,9 +78,14 @@ def write(name, line, about):
     path_of(name).write_text(head + body + "".join(f"{d}  {p}\n" for p, d in about.items()))
 
 
-def proofs(program, elemfn_program):
+def listed_by(program):
+    """What a program of proofs can do here."""
+    return subprocess.run([program, "list"], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+
+
+def proofs(programs):
     """All that this machine can prove: (set, name, command), the formats that matter most first."""
-    listed = subprocess.run([program, "list"], check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")
+    listed = listed_by(programs["convert"])
     kernels = [line.split()[1] for line in listed if line.startswith("kernel ")]
     formats = [line for line in listed if line and " " not in line]
     for kernel in reversed(kernels):
@@ -73,9 +95,10 @@ def proofs(program, elemfn_program):
     for line in listed:
         if line.startswith("cuda "):
             yield "cuda", line.split()[1], [line.split()[1]]
-    listed = subprocess.run([elemfn_program, "list"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    for function in listed:
+    for function in listed_by(programs["elemfn"]):
         yield "elemfn", f"elemfn/{function}", ["prove", function]
+    for name in listed_by(programs["mma"]):  # "mma/hopper/wgmma/fp8-fp32": the set, and a preset
+        yield name.split("/")[0], name, [name.partition("/")[2]]
 
 
 def is_asked_for(names, name):
@@ -96,9 +119,10 @@ def main(args):
     if args == ["--check"]:
         return check()
     build, names = Path(args[0]), args[1:]
-    program, elemfn_program = (build / "tests" / "libfpx" / p for p in ("prove", "test_elemfn_slow"))
+    programs = {"convert": build / "tests/libfpx/prove", "elemfn": build / "tests/libfpx/test_elemfn_slow",
+                "mma": build / "tests/emul/prove_mma"}
     about = {group: digests(group) for group in SETS}  # as built: what is edited meanwhile is not proven
-    asked = [p for p in proofs(program, elemfn_program) if is_asked_for(names, p[1])]
+    asked = [p for p in proofs(programs) if is_asked_for(names, p[1])]
     if not asked:
         print(f"prove: nothing here is called {' '.join(names)}")
         return 2
@@ -110,7 +134,9 @@ def main(args):
         if hashes == about[group] and any(r.startswith(name + ":") for r in results):
             return 0
         tag = hashlib.sha256(repr(sorted(about[group].items())).encode()).hexdigest()[:12]
-        whole = [elemfn_program, *command] if group == "elemfn" else [program, *command, build / f"prove-{tag}.state"]
+        whole = [programs.get(group, programs["mma"]), *command]
+        if group in CONVERSIONS:  # these remember parts of themselves
+            whole = [programs["convert"], *command, build / f"prove-{tag}.state"]
         done = subprocess.run(whole, stdout=subprocess.PIPE, text=True)
         with lock:
             print(done.stdout.strip(), flush=True)

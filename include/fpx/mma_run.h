@@ -15,21 +15,24 @@
 extern "C" {
 #endif
 
-/* Who computed what. A lane is one block of one output. */
+/* Who computed what. A lane is one block of one output; of FMA and TREE, the whole output (and the reference has the whole
+ * call where an element times its scale is no float32). */
 typedef struct fpx_mma_shares {
     uint64_t lanes;          /* in vector kernels, the scalar ones of them included */
     uint64_t scalar_lanes;   /* handed to the scalar reference: out of float32's or int32's reach */
     uint64_t skipped_lanes;  /* not computed: every output of the row and panel was NaN already */
     uint64_t fraction_lanes; /* with significand and exponent apart: products beyond float32 */
-    uint64_t scalar_outputs; /* whole outputs by the scalar reference: no kernel has this model */
+    uint64_t scalar_outputs; /* whole outputs by the scalar reference: no kernels have this call */
 } fpx_mma_shares;
 
-/* The kernels that run this call at this level: "scalar", "avx2", "avx512". */
+/* The kernels that run this call at this level: "scalar", "avx2", "avx512". They have ALIGNED where the format is fp32 cut
+ * toward zero or fp16; FMA to nearest in fp32, fp64, bf16, fp16; TREE in fp32 with blocks of 2 or 4, results flushed. */
 const char *fpx_mma_kernel_name(const fpx_mma_model *model, const fpx_mma_call *call,
                                 fpx_cpu_level level);
 
-/* Bytes of scratch for this call with this many threads, about 8 to 12 m k + 6 to 10 n k. 0 for a call that would be
- * refused, and where the scalar reference does it all. SIZE_MAX: more than memory can hold. */
+/* Bytes of scratch for this call with this many threads, about 8 to 12 m k + 6 to 10 n k; of FMA and TREE 4 m k + 4 to
+ * 8 n k, with fp64 twice that. 0 for a call that would be refused, and where the scalar reference does it all. SIZE_MAX:
+ * more than memory can hold. */
 size_t fpx_mma_scratch(const fpx_mma_model *model, const fpx_mma_call *call, fpx_cpu_level level,
                        size_t threads);
 

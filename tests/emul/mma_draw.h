@@ -104,12 +104,12 @@ static void put(const fpx_format *f, int packing, void *codes, size_t at, uint64
         bytes[at * size + b] = (unsigned char)(code >> 8 * b);
 }
 
-/* A format of the preset's list, of any where it has none; NULL: only wider ones, which no kernel has. */
+/* A format of the preset's list, of any where it has none; NULL: it has no such format. */
 static const fpx_format *input_of(const fpx_mma_preset *p)
 {
-    static const fpx_format *const any[] = { &fpx_fp16, &fpx_bf16,     &fpx_e4m3,    &fpx_e5m2,
-                                             &fpx_e2m1, &fpx_e3m2,     &fpx_e2m3,    &fpx_tf32,
-                                             &fpx_fp32, &fpx_e4m3fnuz, &fpx_e5m2fnuz };
+    static const fpx_format *const any[] = { &fpx_fp16, &fpx_bf16,     &fpx_e4m3,     &fpx_e5m2,
+                                             &fpx_e2m1, &fpx_e3m2,     &fpx_e2m3,     &fpx_tf32,
+                                             &fpx_fp32, &fpx_e4m3fnuz, &fpx_e5m2fnuz, &fpx_fp64 };
     enum { ANY = sizeof any / sizeof any[0] };
     const size_t start = below(ANY);
 

@@ -117,6 +117,13 @@ def all_ones(fmt):
     return (1 << bits_of(fmt) - 1) - 1
 
 
+def scaled(x, scale):
+    """x times a scale, exactly."""
+    if NAN in (x.kind, scale.kind) or x.kind == INF and scale.mag == 0:
+        return Number(NAN, 0)
+    return Number(x.kind, x.neg, x.mag * scale.mag >> Q)
+
+
 def product(x, y):
     """Exact and not normalised."""
     neg = x.neg ^ y.neg

@@ -77,6 +77,8 @@ class Oracle:
         """One block: Numbers in, the code out. Its length is limited by length()."""
         name, out = self.name, self.out
         device, _, types = name.split("/")
+        if scales is not None and name.startswith(("ideal/fma", "ideal/pairwise")):
+            x, y = [list(map(mm.scaled, v, s)) for v, s in zip((x, y), scales)]
         if name in T:
             _, F, rho, zero = T[name]
             return mm.t_fdpa(x, y, scales, c, out, F, rho, zero)
@@ -210,6 +212,8 @@ def one_call(peer, inputs, preset, kind, changes=()):
         c_fmt = rng.choice([out, "fp16", None])
     a, b = inputs.vectors(a_fmt, b_fmt, m, n, k, kind, out)
     scale, block, scales = None, 0, None
+    if name.startswith("ideal/") and "fp64" not in (a_fmt, b_fmt) and rng.random() < 0.4:
+        scales_text = "e8m0/32 e8m0/3 ue4m3/16"
     if scales_text != "-":
         scale, block = rng.choice(scales_text.split()).split("/")
         block = int(block)

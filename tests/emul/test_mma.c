@@ -241,7 +241,12 @@ START_TEST(scales)
     ck_assert_int_eq(fpx_mma(&p.model, &call, d[0], &err), FPX_EUNSUPPORTED);
     const fpx_mma_preset fma = preset("ideal/fma/any-fp32");
     call.a.scale_format = fpx_ue4m3;
+    ck_assert_int_eq(fpx_mma(&fma.model, &call, d[1], &err), FPX_OK);
+    for (size_t i = 0; i < M * N; i++)
+        ck_assert(d[1][i] == d[2][i]); /* nothing is lost here either */
+    call.a.format = fpx_fp64;          /* times a scale no float64 */
     ck_assert_int_eq(fpx_mma(&fma.model, &call, d[0], &err), FPX_EUNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "fp64"));
 }
 END_TEST
 

@@ -4,57 +4,21 @@
  *
  * test_mma_run [CASES [SEED [PART]]]: random cases after those of the presets; only presets with PART in their name. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <fpx/mma_run.h>
 
-#include "mma_draw.h"
+#include "mma_case.h"
 
-enum { M_MAX = 70, N_MAX = 70, K_MAX = 160, SIZE_MAX_CODE = 4, CANARY = 64 };
 enum { POOLS = 3 };
-
-typedef struct operands {
-    unsigned char a[SIZE_MAX_CODE * M_MAX * K_MAX * 2], b[SIZE_MAX_CODE * N_MAX * K_MAX * 2];
-    unsigned char c[SIZE_MAX_CODE * M_MAX * N_MAX * 2];
-    unsigned char scales_a[M_MAX * K_MAX], scales_b[N_MAX * K_MAX];
-    unsigned char want[SIZE_MAX_CODE * M_MAX * N_MAX * 2 + CANARY];
-    unsigned char got[SIZE_MAX_CODE * M_MAX * N_MAX * 2 + CANARY];
-} operands;
-
-static operands data;
-
-/* Row-major, transposed, or with gaps. */
-static void lay_out(fpx_mma_operand *o, size_t vectors, size_t k)
-{
-    const int is_across = below(2) == 0;
-
-    o->stride_k = is_across ? vectors : between(1, 2);
-    o->stride_vector = is_across ? 1 : k * o->stride_k;
-    if (o->format.bits == 4 && below(2) == 0)
-        o->packing = FPX_PACK_DENSE;
-}
-
-/* A scale for each block: exponents around the middle, or any. */
-static void fill_scales(fpx_mma_operand *o, const fpx_format *format, size_t block, size_t vectors,
-                        size_t k, unsigned char *codes)
-{
-    const int is_any = below(4) == 0;
-
-    o->scales = codes;
-    o->scale_format = *format;
-    o->scale_block = block;
-    o->scale_stride_k = 1;
-    o->scale_stride_vector = k / block + 1;
-    for (size_t i = 0; i < vectors * o->scale_stride_vector; i++) {
-        const size_t middle = (size_t)format->bias << format->mbits;
-        codes[i] = (unsigned char)(is_any ? below(256) : middle - 8 + below(16));
-    }
-}
 
 static int failures;
 static size_t outputs, calls, vector_calls;
+static size_t chains,
+    left; /* runs of FMA chains by kernels; left to the reference, scales being too large or small */
 static fpx_mma_shares all;
 static fpx_pool *pools[POOLS];
 static const size_t pool_threads[POOLS] = { 1, 2, 5 };
@@ -130,6 +94,8 @@ static void run_call(const fpx_mma_model *model, const fpx_mma_call *call, const
                 all.skipped_lanes += shares.skipped_lanes;
                 all.fraction_lanes += shares.fraction_lanes;
                 vector_calls += shares.scalar_outputs == 0;
+                chains += model->sum == FPX_MMA_FMA && shares.scalar_outputs == 0;
+                left += need > 0 && shares.scalar_outputs > 0;
             }
             if (memcmp(data.want, data.got, bytes + CANARY) == 0)
                 continue;
@@ -146,89 +112,19 @@ static void run_call(const fpx_mma_model *model, const fpx_mma_call *call, const
     }
 }
 
-/* C: about the size of the products, or anywhere, or none. */
-static void fill_c(const fpx_mma_model *model, fpx_mma_call *call, int exponent)
-{
-    static const fpx_format *const formats[] = { &fpx_fp32, &fpx_fp16, &fpx_bf16, &fpx_e5m2 };
-    const size_t how = below(5);
-    struct kind kind = { "c", 8, 0, 0, 8, 0, 0 };
-
-    if (how == 0)
-        return;
-    call->c = data.c;
-    call->c_format = below(4) != 0 ? model->format : *formats[below(4)];
-    call->stride_c_row = call->stride_d;
-    call->stride_c_column = 1;
-    if (below(4) == 0) {
-        call->stride_c_row = 1;
-        call->stride_c_column = call->m;
-    }
-    int window = exponent + call->c_format.bias + (int)below(61) - 30;
-    if (how == 1)
-        window = (int)below(field_max(&call->c_format) + 1);
-    if (window < 0)
-        window = 0;
-    if (how == 2)
-        kind.specials = 16;
-    if (how == 3)
-        kind.zeros = 128;
-    for (size_t i = 0; i < call->m; i++) {
-        for (size_t j = 0; j < call->n; j++)
-            put(&call->c_format, FPX_PACK_NONE, data.c,
-                i * call->stride_c_row + j * call->stride_c_column,
-                code_of(&call->c_format, &kind, (unsigned)window));
-    }
-}
-
-static void run_case(const fpx_mma_model *model, const fpx_format *a, const fpx_format *b,
-                     const fpx_format *scale, size_t scale_block, const struct kind *kind)
-{
-    fpx_mma_call call = { .m = between(1, below(3) == 0 ? M_MAX : 9),
-                          .n = between(1, N_MAX),
-                          .k = between(1, below(2) == 0 ? K_MAX : 40),
-                          .a = { .format = *a, .codes = data.a },
-                          .b = { .format = *b, .codes = data.b } };
-    const unsigned window_a = window_of(a, kind), window_b = window_of(b, kind);
-
-    call.stride_d = call.n + below(2) * 3;
-    lay_out(&call.a, call.m, call.k);
-    lay_out(&call.b, call.n, call.k);
-    for (size_t k = 0; k < call.k; k++) {
-        for (size_t i = 0; i < call.m; i++) {
-            const size_t at = i * call.a.stride_vector + k * call.a.stride_k;
-            uint64_t code = code_of(a, kind, window_a);
-            if (kind->pairs && k % 2 == 1 && call.a.packing != FPX_PACK_DENSE && below(16) != 0)
-                code = fpx_format_code(a, data.a, at - call.a.stride_k);
-            put(a, call.a.packing, data.a, at, code);
-        }
-        for (size_t j = 0; j < call.n; j++) {
-            const size_t at = j * call.b.stride_vector + k * call.b.stride_k;
-            uint64_t code = code_of(b, kind, window_b);
-            if (kind->pairs && k % 2 == 1 && call.b.packing != FPX_PACK_DENSE)
-                code = fpx_format_code(b, data.b, at - call.b.stride_k) ^
-                       (UINT64_C(1) << (b->bits - 1));
-            put(b, call.b.packing, data.b, at, code);
-        }
-    }
-    if (scale != NULL) {
-        fill_scales(&call.a, scale, scale_block, call.m, call.k, data.scales_a);
-        fill_scales(&call.b, scale, scale_block, call.n, call.k, data.scales_b);
-    }
-    fill_c(model, &call, (int)window_a - a->bias + (int)window_b - b->bias);
-    run_call(model, &call, kind->name);
-}
-
 static void run_preset(const fpx_mma_preset *p, const fpx_mma_model *model)
 {
-    const fpx_format *const a = input_of(p);
-    const fpx_format *const b = below(2) == 0 ? a : input_of(p);
-    size_t block = 0;
+    const struct kind *const kind = &kinds[below(KINDS)];
+    fpx_mma_call call = { .m = between(1, below(3) == 0 ? M_MAX : 9),
+                          .n = between(1, N_MAX),
+                          .k = between(1, below(2) == 0 ? 160 : 40) };
 
-    if (a == NULL)
-        return;
-    const fpx_format *const scale = p->scales == NULL ? NULL : scale_of(p->scales, &block);
-
-    run_case(model, a, b, scale, block, &kinds[below(KINDS)]);
+    if (model->sum != FPX_MMA_ALIGNED && below(8) == 0) /* blocks of FPX_GEMM_KC */
+        call.k = between(250, K_MAX);
+    if (draw_formats(p, &call)) {
+        draw_call(model, kind, &call);
+        run_call(model, &call, kind->name);
+    }
 }
 
 /* The preset's model with other numbers in some fields. */
@@ -299,6 +195,133 @@ static void check_calls(void)
     }
 }
 
+static float power(int e)
+{
+    return (float)ldexp(1, e);
+}
+
+/* Sums next to ties of bf16 and fp16, from normal to subnormal: t 1 + c, c far below t, of both signs or 0. In float32 c
+ * is lost, and a second rounding would take the tie. NaN with all its bits, too. */
+static void check_ties(const char *name)
+{
+    fpx_mma_preset p;
+
+    (void)fpx_mma_preset_find(name, &p, NULL);
+    const int half = p.model.format.mbits + 1; /* place of half an ulp below the first */
+    const int least = 1 - p.model.format.bias - p.model.format.mbits;
+    const float ones[] = { 1, -1, 2, 0.5f };
+    float *const a = (float *)(void *)data.a, *const c = (float *)(void *)data.c;
+    fpx_mma_call call = { .m = M_MAX,
+                          .n = N_MAX,
+                          .k = 1,
+                          .c = data.c,
+                          .c_format = fpx_fp32,
+                          .stride_c_row = N_MAX,
+                          .stride_c_column = 1,
+                          .stride_d = N_MAX };
+
+    call.a = (fpx_mma_operand){ .format = fpx_fp32, .codes = a, .stride_vector = 1, .stride_k = 1 };
+    call.b = call.a;
+    call.b.codes = data.b;
+    for (size_t j = 0; j < call.n; j++)
+        memcpy(data.b + j * sizeof *ones, &ones[below(4)], sizeof *ones);
+    for (size_t i = 0; i < call.m; i++) {
+        const uint32_t nan = below(2) ? 0x7fffffff : 0xffffffff;
+        const int e = least + (int)below((size_t)(-2 * least)); /* of the last place kept */
+        const size_t top = (size_t)1 << (below(2) ? below((size_t)half) : (size_t)half - 1);
+
+        a[i] = (float)(2 * (top + below(top)) + 1) * power(e - 1); /* odd halves of a last place */
+        for (size_t j = 0; j < call.n; j++) {
+            const int far = e - 26 - (int)below(30);
+            c[i * call.n + j] = (float)((int)below(3) - 1) * power(far < -149 ? -149 : far);
+            if (below(40) == 0)
+                memcpy(&c[i * call.n + j], &nan, sizeof nan);
+        }
+        if (below(20) == 0)
+            memcpy(&a[i], &nan, sizeof nan);
+    }
+    run_call(&p.model, &call, "ties");
+}
+
+/* Products, sums and C about the least normal float32, of both signs. */
+static void check_small_sums(const char *name)
+{
+    fpx_mma_preset p;
+    fpx_mma_call call = { .m = 40,
+                          .n = 40,
+                          .k = 23,
+                          .c = data.c,
+                          .c_format = fpx_fp32,
+                          .stride_c_row = 40,
+                          .stride_c_column = 1,
+                          .stride_d = 40 };
+
+    (void)fpx_mma_preset_find(name, &p, NULL);
+    call.a = call.b = (fpx_mma_operand){
+        .format = fpx_bf16, .codes = data.a, .stride_vector = 23, .stride_k = 1
+    };
+    call.b.codes = data.b;
+    for (size_t i = 0; i < 40 * 23; i++) { /* exponents of products: -130 to -122 */
+        put(&fpx_bf16, FPX_PACK_NONE, data.a, i,
+            below(2) << 15 | between(62, 66) << 7 | below(128));
+        put(&fpx_bf16, FPX_PACK_NONE, data.b, i,
+            below(2) << 15 | between(62, 66) << 7 | below(128));
+    }
+    for (size_t i = 0; i < 40 * 40; i++)
+        put(&fpx_fp32, FPX_PACK_NONE, data.c, i, below(2) << 31 | below(5) << 23 | below(1 << 23));
+    run_call(&p.model, &call, "small sums");
+}
+
+/* Every scale times codes of every size, where float32 has all products and where it loses some; B brings them back. */
+static void check_scales(const fpx_format *format, const fpx_format *scale)
+{
+    const float back[2] = { 0x1p20f, 0x1p-20f };
+    fpx_mma_preset p;
+
+    (void)fpx_mma_preset_find("ideal/fma/any-fp32", &p, NULL);
+    for (unsigned code = 0; code < 256; code++) {
+        fpx_mma_call call = { .m = M_MAX, .n = 2, .k = 1, .stride_d = 2 };
+
+        data.scales_a[0] = (unsigned char)code;
+        call.a = (fpx_mma_operand){ .format = *format,
+                                    .codes = data.a,
+                                    .scales = data.scales_a,
+                                    .scale_format = *scale,
+                                    .scale_block = 1,
+                                    .stride_vector = 1,
+                                    .stride_k = 1 };
+        call.b = (fpx_mma_operand){
+            .format = fpx_fp32, .codes = data.b, .stride_k = 1, .stride_vector = 1
+        };
+        memcpy(data.b, back, sizeof back);
+        for (size_t i = 0; i < call.m; i++) {
+            const uint64_t c = i % 3 == 0   ? i / 3
+                               : i % 3 == 1 ? format->max_code + 2 - i / 3
+                                            : next();
+            put(format, FPX_PACK_NONE, data.a, i, c & ((UINT64_C(1) << format->bits) - 1));
+        }
+        run_call(&p.model, &call, "scales");
+    }
+}
+
+static void check_chains(void)
+{
+    static const fpx_format *const formats[] = { &fpx_e4m3, &fpx_e5m2, &fpx_e2m1, &fpx_fp16,
+                                                 &fpx_bf16, &fpx_tf32, &fpx_fp32, &fpx_mxint8 };
+
+    for (int i = 0; i < 20; i++) {
+        check_ties("ideal/fma/any-bf16");
+        check_ties("ideal/fma/any-fp16");
+    }
+    check_small_sums("cdna2/mfma/bf16-fp32");
+    check_small_sums("cdna2/mfma.1k/bf16-fp32");
+    check_small_sums("ideal/fma/any-fp32");
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        check_scales(formats[i], &fpx_e8m0);
+        check_scales(formats[i], &fpx_ue4m3);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const size_t cases = argc > 1 ? strtoul(argv[1], NULL, 10) : 300;
@@ -313,6 +336,7 @@ int main(int argc, char **argv)
             return 2;
     }
     check_calls();
+    check_chains();
     while (fpx_mma_preset_at(presets, &p) == FPX_OK) {
         for (int i = 0; i < 6 && strstr(p.model.name, part) != NULL; i++)
             run_preset(&p, &p.model);
@@ -334,6 +358,7 @@ int main(int argc, char **argv)
         expect(all.lanes > all.scalar_lanes, "lanes stay in kernels");
         expect(all.scalar_lanes > 0, "lanes go to the reference");
         expect(all.skipped_lanes > 0, "lanes are skipped");
+        expect(chains > 0 && left > 0, "chains stay in kernels, and are left");
         expect(all.fraction_lanes > 0 && all.fraction_lanes < all.lanes, "both forms of products");
     }
     for (int i = 0; i < POOLS; i++)
