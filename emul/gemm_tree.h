@@ -41,8 +41,8 @@ INLINE void steps(const real *a, const real *b, size_t k, vec *c, const int rows
 {
     for (; k >= GEMM_TREE; k -= GEMM_TREE) {
         add_tree(a, b, c, rows, GEMM_TREE);
-        a += GEMM_TREE * MR;
-        b += GEMM_TREE * NR;
+        a += (size_t)GEMM_TREE * MR;
+        b += (size_t)GEMM_TREE * NR;
     }
     if (k == 1)
         add_tree(a, b, c, rows, 1);
