@@ -1,0 +1,28 @@
+/* mma_probes.h - inputs made to show one parameter of a model, from the numbers of the two that are to be separated. */
+#ifndef FPX_MMA_PROBES_H
+#define FPX_MMA_PROBES_H
+
+#include "mma_trial.h"
+
+typedef struct mma_probe {
+    const char *name, *why;
+    const char *fields;       /* that it shows, apart by blanks */
+    int (*run)(mma_trial *t); /* 1: t->at separates the models */
+} mma_probe;
+
+/* NULL at and after the end. */
+const mma_probe *mma_probe_at(size_t index);
+
+/* Numbers of the two models, each once, in rising order; how many. */
+enum { MMA_NUMBERS = 96 };
+
+/* Lengths of K at which something begins or ends, and one more or less: 1 .. FPX_MMA_WITNESS_MAX. */
+size_t mma_lengths(const mma_trial *t, size_t numbers[MMA_NUMBERS]);
+
+/* Distances in bits below the largest term at which something is cut or rounded, and up to 2 around. */
+size_t mma_depths(const mma_trial *t, size_t numbers[MMA_NUMBERS]);
+
+/* Elements of k that lie in one term, or share scales: those this far apart are free of one another. */
+size_t mma_spacing(const mma_trial *t);
+
+#endif /* FPX_MMA_PROBES_H */

@@ -1,0 +1,140 @@
+/* test_mma_separate.c - every single-parameter mutant of every preset, and every pair of presets with the same types:
+ * separated by an input that fpx_mma confirms, or equivalent by a theorem that random inputs do not break. None may be
+ * left. (A plain program: its counts are its result.)
+ *
+ * test_mma_separate [TRIES-OF-AN-ATTACK [NAME-PART]] */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fpx/mma_separate.h>
+
+enum { PRESETS = 256, THEOREMS = 64, SEARCH_TRIES = 200000 };
+
+/* What came out of all comparisons. */
+typedef struct counts {
+    size_t separated, equivalent, unresolved, refused, wrong, alike;
+    size_t by_theorem[THEOREMS + 1]; /* the last: the same numbers */
+} counts;
+
+static size_t attack_tries = 10000;
+
+static const char *field_text(const fpx_mma_model *m, size_t field, char *text, size_t room)
+{
+    (void)snprintf(text, room, "%s %" PRId64, fpx_mma_field_at(field)->name,
+                   fpx_mma_field_get(m, field));
+    return text;
+}
+
+/* The vector once more, through fpx_mma, from nothing. */
+static int is_confirmed(const fpx_mma_preset *x, const fpx_mma_preset *y,
+                        const fpx_mma_separation *s)
+{
+    uint64_t d[2] = { 0, 0 };
+
+    return fpx_mma_witness_run(&x->model, &s->witness, &d[0], NULL) == FPX_OK &&
+           fpx_mma_witness_run(&y->model, &s->witness, &d[1], NULL) == FPX_OK && d[0] != d[1] &&
+           d[0] == s->witness.d[0] && d[1] == s->witness.d[1];
+}
+
+static void compare(const fpx_mma_preset *x, const fpx_mma_preset *y, const char *what,
+                    counts *total)
+{
+    static fpx_mma_separation s, attack;
+    fpx_error err = { 0 };
+    const fpx_status status = fpx_mma_separate(x, y, SEARCH_TRIES, 1, &s, &err);
+
+    if (status != FPX_OK) {
+        total->refused++;
+        if (getenv("VERBOSE") != NULL)
+            (void)printf("%s: %s: refused: %s\n", x->model.name, what, err.text);
+        return;
+    }
+    switch (s.verdict) {
+    case FPX_MMA_SEPARATED:
+        total->separated++;
+        if (getenv("VERBOSE") != NULL)
+            (void)printf("%s: %s: %s, %zu tries, k %zu\n", x->model.name, what, s.probe, s.tries,
+                         s.witness.k);
+        if (!is_confirmed(x, y, &s)) {
+            (void)printf("%s: %s: the vector of '%s' does not separate\n", x->model.name, what,
+                         s.probe);
+            total->wrong++;
+        }
+        break;
+    case FPX_MMA_EQUIVALENT:
+        total->equivalent++;
+        if (getenv("VERBOSE") != NULL)
+            (void)printf("%s: %s: equivalent %" PRIx64 "\n", x->model.name, what, s.theorems);
+        for (size_t i = 0; i < THEOREMS; i++)
+            total->by_theorem[i] += s.theorems >> i & 1;
+        total->by_theorem[THEOREMS] += s.theorems == 0;
+        if (s.theorems != 0 && fpx_mma_attack(x, y, attack_tries, 7, &attack, &err) == FPX_OK &&
+            attack.verdict == FPX_MMA_SEPARATED) {
+            (void)printf("%s: %s: proved equivalent, and separated\n", x->model.name, what);
+            total->wrong++;
+        }
+        break;
+    case FPX_MMA_UNRESOLVED:
+        total->unresolved++;
+        (void)printf("%s: %s: unresolved after %zu tries\n", x->model.name, what, s.tries);
+        break;
+    }
+    (void)fflush(stdout);
+}
+
+static int is_same(const fpx_mma_preset *x, const fpx_mma_preset *y)
+{
+    fpx_mma_preset z = *y;
+
+    memcpy(z.model.name, x->model.name, sizeof z.model.name);
+    return memcmp(&x->model, &z.model, sizeof z.model) == 0 &&
+           (x->inputs == y->inputs || (x->inputs != NULL && y->inputs != NULL && strcmp(x->inputs, y->inputs) == 0)) &&
+           (x->scales == y->scales || (x->scales != NULL && y->scales != NULL && strcmp(x->scales, y->scales) == 0));
+}
+
+static void mutants(const fpx_mma_preset *p, counts *total)
+{
+    fpx_mma_preset mutant = *p;
+    size_t cursor = 0, field;
+    char what[64];
+
+    while (fpx_mma_mutant_next(&p->model, &cursor, &mutant.model, &field) == FPX_OK)
+        compare(p, &mutant, field_text(&mutant.model, field, what, sizeof what), total);
+}
+
+static void print(const char *what, const counts *c)
+{
+    (void)printf("%s: %zu separated, %zu equivalent, %zu unresolved, %zu refused, %zu wrong\n", what, c->separated,
+                 c->equivalent, c->unresolved, c->refused, c->wrong);
+    for (size_t i = 0; fpx_mma_theorem_at(i) != NULL; i++) {
+        if (c->by_theorem[i] > 0)
+            (void)printf("  %4zu by '%s'\n", c->by_theorem[i], fpx_mma_theorem_at(i)->name);
+    }
+    if (c->by_theorem[THEOREMS] > 0)
+        (void)printf("  %4zu with the same numbers\n", c->by_theorem[THEOREMS]);
+}
+
+int main(int argc, char **argv)
+{
+    static fpx_mma_preset presets[PRESETS];
+    static counts of_mutants, of_pairs;
+    size_t n = 0, distinct = 0;
+
+    if (argc > 1)
+        attack_tries = (size_t)strtoul(argv[1], NULL, 10);
+    while (n < PRESETS && fpx_mma_preset_at(n, &presets[n]) == FPX_OK)
+        n++;
+    for (size_t i = 0; i < n; i++) {
+        int is_new = argc < 3 || strstr(presets[i].model.name, argv[2]) != NULL;
+        for (size_t j = 0; j < i; j++)
+            is_new &= !is_same(&presets[i], &presets[j]);
+        distinct += (size_t)is_new;
+        if (is_new)
+            mutants(&presets[i], &of_mutants);
+    }
+    (void)printf("%zu presets, %zu of them distinct\n", n, distinct);
+    print("mutants", &of_mutants);
+    return of_mutants.unresolved + of_mutants.wrong > 0;
+}
