@@ -68,8 +68,9 @@ size_t mma_depths(const mma_trial *t, size_t numbers[MMA_NUMBERS])
 
 size_t mma_spacing(const mma_trial *t)
 {
-    return larger(larger(t->at.domain.scale_block, 1),
-                  larger(t->model[0]->group, t->model[1]->group));
+    const size_t group = larger(t->model[0]->group, t->model[1]->group);
+
+    return group == 0 ? 1 : larger(group, t->at.domain.scale_block);
 }
 
 static uint64_t sign_bit(const fpx_format *f)
@@ -191,46 +192,69 @@ static int probe_fraction_bits(mma_trial *t)
     return 0;
 }
 
-/* What a sum on an edge is made of. */
+/* Where the parts of an edge are. */
+enum place { ALL_PRODUCTS, EDGE_IN_C, REST_IN_C };
+
+/* What makes 2^top an edge, in units of the output's last place there, each a product of its own. */
+static const struct shape {
+    int carry;  /* 2^top comes as two products of 2^(top - 1): it lies a bit higher than E */
+    int below;  /* units are of the numbers below 2^top, and taken off */
+    int is_odd; /* a whole unit */
+    int is_tie; /* half a unit */
+} shapes[] = {
+    { 0, 0, 0, 0 }, { 0, 0, 0, 1 }, { 0, 0, 1, 1 }, { 0, 1, 0, 1 },
+    { 0, 1, 1, 1 }, { 1, 0, 0, 0 }, { 1, 0, 0, 1 }, { 1, 0, 1, 1 },
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+/* A sum on an edge, and something beside it. */
 typedef struct edge {
-    int top;      /* the edge is at 2^top */
-    int in_c;     /* it is c; else a product */
-    int is_odd;   /* plus one unit in the last place of the output */
-    int is_tie;   /* plus half of one */
-    size_t depth; /* what is added lies so far below 2^top */
-    int signs;    /* bit 0: the edge is negative, bit 1: what is added is */
-    int several;  /* it comes as so many terms of the value's part */
-    int raise;    /* > 0: a pair +-2^(top + raise) is there too, which changes E alone */
+    int top;
+    enum place place;
+    struct shape shape;
+    int depth;   /* the rest is at 2^(top - depth) */
+    int signs;   /* bit 0: the edge is negative, bit 1: the rest is opposite to it */
+    int several; /* 2: the rest comes as two terms of half the size */
+    int raise;   /* > 0: a pair +-2^(top + raise) is there too, which changes E alone */
+    int lean;    /* of the pair: one has a small and b large, the other the opposite */
     size_t spacing;
 } edge;
+
+/* Where term i is, so that all are in one block as far as model 0 has room in it. */
+static size_t k_of(const mma_trial *t, size_t spacing, size_t i)
+{
+    const fpx_mma_model *const m = t->model[0];
+
+    return m->vectors > 1 ? i / m->width * m->width * m->vectors + i % m->width : i * spacing;
+}
 
 /* 1 where the formats have such a sum. */
 static int build_edge(mma_trial *t, const edge *e)
 {
-    const int last = e->top - t->model[0]->fraction_out;
-    const int negative = e->signs & 1, opposite = e->signs >> 1 & 1;
+    const struct shape *const s = &e->shape;
+    const int unit = e->top - t->model[0]->fraction_out - s->below;
+    const int negative = e->signs & 1, of_rest = negative ^ (e->signs >> 1 & 1);
     size_t i = 0;
     int ok = 1;
 
-    mma_trial_clear(t, 1 + 7 * e->spacing);
-    if (e->in_c) {
+    mma_trial_clear(t, 1 + k_of(t, e->spacing, 8));
+    if (e->place == EDGE_IN_C)
         ok = mma_trial_put_c(t, negative, e->top);
-        t->at.c += (uint64_t)e->is_odd << (t->model[0]->format.mbits - t->model[0]->fraction_out);
-    } else {
-        ok = mma_trial_put(t, i++ * e->spacing, negative, e->top, 0);
-        if (e->is_odd)
-            ok = ok && mma_trial_put(t, i++ * e->spacing, negative, last, 0);
-    }
-    if (e->is_tie)
-        ok = ok && mma_trial_put(t, i++ * e->spacing, negative, last - 1, 0);
-    for (int n = 0; n < e->several; n++)
-        ok = ok && mma_trial_put(t, i++ * e->spacing, negative ^ opposite,
-                                 e->top - (int)e->depth - (e->several - 1), 0);
-    if (e->raise > 0) {
-        ok = ok && mma_trial_put(t, i++ * e->spacing, 0, e->top + e->raise, 0);
-        ok = ok && mma_trial_put(t, i++ * e->spacing, 1, e->top + e->raise, 0);
-    }
-    t->at.k = i == 0 ? 1 : (i - 1) * e->spacing + 1;
+    for (int n = 0; e->place != EDGE_IN_C && n < 1 + s->carry; n++)
+        ok = ok && mma_trial_put(t, k_of(t, e->spacing, i++), negative, e->top - s->carry, 0);
+    if (s->is_odd)
+        ok = ok && mma_trial_put(t, k_of(t, e->spacing, i++), negative ^ s->below, unit, 0);
+    if (s->is_tie)
+        ok = ok && mma_trial_put(t, k_of(t, e->spacing, i++), negative ^ s->below, unit - 1, 0);
+    if (e->place == REST_IN_C)
+        ok = ok && mma_trial_put_c(t, of_rest, e->top - e->depth);
+    for (int n = 0; e->place != REST_IN_C && n < e->several; n++)
+        ok = ok && mma_trial_put(t, k_of(t, e->spacing, i++), of_rest,
+                                 e->top - e->depth - (e->several - 1), 0);
+    for (int n = 0; e->raise > 0 && n < 2; n++)
+        ok = ok && mma_trial_put(t, k_of(t, e->spacing, i++), n, e->top + e->raise,
+                                 n == 0 ? -e->lean : e->lean);
+    t->at.k = i == 0 ? 1 : k_of(t, e->spacing, i - 1) + 1;
     return ok;
 }
 
@@ -260,27 +284,41 @@ static size_t tops(const mma_trial *t, int *ret_tops)
     return n;
 }
 
-/* All edges with what is added at a depth where one of the models cuts. */
+/* Every shape, place and sign of one edge; a pair that raises E with some. */
+static int edges_at(mma_trial *t, int top, int depth, size_t spacing)
+{
+    for (unsigned bits = 0; bits < 24 * SHAPES; bits++) {
+        edge e = { .top = top,
+                   .place = (enum place)(bits % 3),
+                   .shape = shapes[bits / 24],
+                   .depth = depth,
+                   .signs = (int)(bits / 3 & 3),
+                   .several = 1 + (int)(bits / 12 & 1),
+                   .spacing = spacing };
+        const int raises = e.shape.carry || e.shape.below ? 0 : 3;
+        for (e.raise = 0; e.raise <= raises; e.raise++) {
+            if (build_edge(t, &e) && mma_trial_differs(t))
+                return 1;
+        }
+    }
+    return 0;
+}
+
+/* The rest at depths where one of the models cuts. Terms of groups: each in one of its own, or two halves in one group of
+ * the model with the larger ones. */
 static int probe_edges(mma_trial *t)
 {
     size_t depths[MMA_NUMBERS];
     const size_t n = mma_depths(t, depths);
+    const size_t group[] = { t->model[0]->group, t->model[1]->group };
+    const size_t smaller = group[0] < group[1] ? group[0] : group[1];
+    const size_t spacing[] = { mma_spacing(t), larger(smaller, 1) };
     int top[16];
     const size_t ntops = tops(t, top);
-    const size_t spacing = mma_spacing(t);
 
-    for (size_t at = 0; at < ntops * n; at++) {
-        for (unsigned bits = 0; bits < 384; bits++) {
-            const edge e = { .top = top[at / n],
-                             .in_c = bits & 1,
-                             .is_odd = bits >> 3 & 1,
-                             .is_tie = bits >> 4 & 1,
-                             .depth = depths[at % n],
-                             .signs = (int)(bits >> 1 & 3),
-                             .several = 1 + (int)(bits >> 5 & 1),
-                             .raise = (bits >> 6 & 1) != 0 ? 1 + (int)(bits >> 7) : 0,
-                             .spacing = spacing };
-            if (((bits >> 6 & 1) != 0 || bits < 128) && build_edge(t, &e) && mma_trial_differs(t))
+    for (size_t s = 0; s < 1 + (size_t)(group[0] != group[1]); s++) {
+        for (size_t i = 0; i < ntops * n; i++) {
+            if (edges_at(t, top[i / n], (int)depths[i % n], spacing[s]))
                 return 1;
         }
     }
@@ -298,16 +336,43 @@ static int probe_least(mma_trial *t)
     for (int q = last + 2; q >= low && q > last - 80; q--) {
         for (unsigned bits = 0; bits < 128; bits++) {
             const edge e = { .top = last - 1 + (int)(bits & 3),
-                             .in_c = 0,
-                             .is_odd = 0,
-                             .is_tie = 0,
-                             .depth = (size_t)(last + 2 - q),
+                             .depth = last - 1 + (int)(bits & 3) - q,
                              .signs = (int)(bits >> 2 & 3),
                              .several = 1 + (int)(bits >> 4 & 1),
                              .raise = (int)(bits >> 5) * 4,
                              .spacing = mma_spacing(t) };
-            if (build_edge(t, &e) && mma_trial_differs(t))
+            if (e.depth > 0 && build_edge(t, &e) && mma_trial_differs(t))
                 return 1;
+        }
+    }
+    return 0;
+}
+
+/* A pair that cancels and sets E by the exponents of its operands, one of them subnormal: what is left lies where E cuts,
+ * by itself or on a tie of the output. */
+static int probe_unnormalised(mma_trial *t)
+{
+    size_t depths[MMA_NUMBERS];
+    const size_t n = mma_depths(t, depths);
+    const int last = mma_exponent_lowest(&t->model[0]->format);
+    int low, high;
+
+    mma_trial_range(&t->at.domain, &low, &high);
+    for (int q = high; q >= low; q--) {
+        for (size_t i = 0; i < n; i++) {
+            for (unsigned bits = 0; bits < 8; bits++) {
+                const int rest = q - (int)depths[i],
+                          top = bits & 4 && last > rest ? last : rest + 1;
+                const edge e = { .top = top,
+                                 .depth = top - rest,
+                                 .signs = (int)(bits & 1) << 1,
+                                 .several = 1,
+                                 .raise = q - top,
+                                 .lean = bits & 2 ? -99 : 99,
+                                 .spacing = mma_spacing(t) };
+                if (build_edge(t, &e) && mma_trial_differs(t))
+                    return 1;
+            }
         }
     }
     return 0;
@@ -365,13 +430,16 @@ static const mma_probe probes[] = {
     { "order", "+M and -M with ones that M swallows: what is left counts those added apart from it",
       "block step vectors width promote split tile deal combine parities group", probe_order },
     { "least numbers", "sums at the output's last place, where a zero term has the exponent E",
-      "e_zero e_least zero flush_results", probe_least },
+      "e_zero zero flush_results", probe_least },
+    { "unnormalised pair",
+      "a pair that cancels sets E by a subnormal operand: the rest lies where E cuts", "e_least",
+      probe_unnormalised },
     { "subnormals", "subnormal operands times powers of two, and a subnormal c",
-      "flush_inputs flush_results e_least e_zero", probe_subnormals },
+      "flush_inputs flush_results e_least e_zero drop", probe_subnormals },
     { "zeros", "zeros and least numbers of both signs, in c and in products",
       "zero flush_inputs flush_results c", probe_zeros },
     { "large products", "products up to the largest, alone, in pairs, and against Inf",
-      "e_infinite gap_c", probe_large },
+      "e_infinite", probe_large },
     { "single bits", "each fraction bit of an operand alone, times 1", "drop",
       probe_fraction_bits },
     { "NaN", "c is NaN: its code comes back as the model has it", "nan_code", probe_nan },

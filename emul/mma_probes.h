@@ -22,7 +22,7 @@ size_t mma_lengths(const mma_trial *t, size_t numbers[MMA_NUMBERS]);
 /* Distances in bits below the largest term at which something is cut or rounded, and up to 2 around. */
 size_t mma_depths(const mma_trial *t, size_t numbers[MMA_NUMBERS]);
 
-/* Elements of k that lie in one term, or share scales: those this far apart are free of one another. */
+/* Where a group of products is one term: products this far apart are in different ones, with scales of their own. */
 size_t mma_spacing(const mma_trial *t);
 
 #endif /* FPX_MMA_PROBES_H */

@@ -16,6 +16,7 @@ typedef struct facts {
     int product_least;   /* exponent that alignment sees: the least of a term that is not zero */
     int product_highest; /* of a product's value, scales aside */
     int c_least;         /* exponent: the least of an accumulator, not zero, that a block meets */
+    int c_on;            /* each is on 2^this */
     int out_last;        /* last place of the output's least numbers */
 } facts;
 
@@ -56,6 +57,7 @@ static facts facts_of(const fpx_mma_model *m, const fpx_mma_domain *d)
     f.out_last = mma_least_exponent(&m->format) - m->fraction_out;
     /* A sum of numbers on 2^products_on, rounded, is on it, or on the last place: not zero, it is 2^that or more. */
     f.c_least = mma_least_exponent(&m->format);
+    f.c_on = f.c_least - m->format.mbits;
     if (starts_at_zero(m))
         f.c_least = larger(f.c_least, f.products_on);
     return f;
@@ -122,33 +124,39 @@ static void steps_of_whole_blocks(const fpx_mma_domain *d, fpx_mma_model *m)
     m->step = m->promote > 0 || m->split > 1 ? m->block : 0;
 }
 
-/* Theorem 6. Let p be the least exponent of products that are not zero, all of them on 2^g, and e_zero at most the least
- * exponent of an accumulator that is not zero.
- * c not zero: E is c's exponent or more, which e_zero does not change. c zero, no product left: the sum is 0 at any E. c
- * zero and E the products' or e_zero: where e_zero <= p it is the products'; where e_zero <= g + F both cut at 2^g or
- * below, nothing is cut, the sum is the same number, and rounding depends on the number alone.
- * JOINED: c has no part in E, but in what comes later E meets c's exponent, which is at least the format's least one
- * (zero), or -1 (Inf, NaN): with e_zero <= p and at most both, E is the products', or it is c's exponent that counts. */
+/* Theorem 6. Let products that are not zero have exponents of p or more and be on 2^g, accumulators that are not zero have
+ * exponents of q or more and be on 2^h. A block whose terms are on 2^(E - F) is summed as it is, whatever E, and rounding
+ * depends on the number alone.
+ * c zero: no product left, the sum is 0; e_zero <= p, E is the products'; e_zero - F <= g, nothing is cut where E is
+ * e_zero, nor below. c not zero: e_zero <= q, E is c's or more anyway; e_zero - F <= g and h, nothing is cut where E is
+ * e_zero, nor below.
+ * JOINED: c has no part in E, but later E meets c's exponent, which is at least the format's least one (zero), or -1 (Inf,
+ * NaN): with e_zero <= p and at most both, E is the products', or it is c's exponent that counts. */
 static void exponent_of_zero(const fpx_mma_domain *d, fpx_mma_model *m)
 {
     const facts f = facts_of(m, d);
-    const int is_joined = m->c == FPX_MMA_C_JOINED;
-    const int limit =
-        is_joined ? f.product_least : larger(f.product_least, f.products_on + m->fraction);
+    const int uncut = m->e_zero - m->fraction; /* 2^this is the last place where E is e_zero */
+    const int at_zero_c = m->e_zero <= f.product_least || uncut <= f.products_on;
+    const int at_c = m->e_zero <= f.c_least || (uncut <= f.products_on && uncut <= f.c_on);
+    const int joined = m->e_zero <= f.product_least && m->e_zero <= -1 &&
+                       m->e_zero <= mma_least_exponent(&m->format);
 
-    const int of_c = is_joined ? smaller(mma_least_exponent(&m->format), -1) : f.c_least;
-
-    if (m->sum == FPX_MMA_ALIGNED && m->e_zero <= limit && m->e_zero <= of_c)
+    if (m->sum == FPX_MMA_ALIGNED && (m->c == FPX_MMA_C_JOINED ? joined : at_zero_c && at_c))
         m->e_zero = FPX_MMA_ZERO_ABSENT;
 }
 
-/* Theorem 7. Products and C are on the output's last place (C has the output's format, of whose fraction no bit is beyond
- * fraction_out), cut sums stay on it, and a sum on it that is not zero is not rounded to zero. */
+/* Theorem 7. Let the output's last place be 2^u. Products are on it, and so is what a block has of c: C has the output's
+ * format, of whose fraction no bit is beyond fraction_out; or C does not come into a block; or, in an EARLY aligned one,
+ * E is c's exponent or more and c is cut to 2^(least - F) or above, which is not below 2^u. Cut sums stay on 2^u, and a
+ * sum on it that is not zero is not rounded to zero. */
 static void no_underflow(const fpx_mma_domain *d, fpx_mma_model *m)
 {
     const facts f = facts_of(m, d);
+    const int is_cut =
+        m->sum == FPX_MMA_ALIGNED && m->c == FPX_MMA_C_EARLY && m->fraction <= m->fraction_out;
 
-    if (f.products_on >= f.out_last && m->fraction_out == m->format.mbits)
+    if (f.products_on >= f.out_last &&
+        (m->fraction_out == m->format.mbits || starts_at_zero(m) || is_cut))
         m->zero = FPX_MMA_ZERO_POSITIVE;
 }
 
@@ -172,13 +180,14 @@ static void no_infinite_product(const fpx_mma_domain *d, fpx_mma_model *m)
         m->e_infinite = 0;
 }
 
-/* Theorem 10. Where e_least is at or below the last places of both formats, every operand has its value's own exponent.
+/* Theorem 10. A group's exponent is its scales' alone. Where e_least is at or below the last places of both formats, every operand has its value's own exponent.
  * Where it is both formats' least exponent, that is what 0 means. */
 static void least_exponent(const fpx_mma_domain *d, fpx_mma_model *m)
 {
     const int lowest = smaller(mma_exponent_lowest(&d->a), mma_exponent_lowest(&d->b));
 
-    if (m->e_least == mma_least_exponent(&d->a) && m->e_least == mma_least_exponent(&d->b))
+    if (m->group > 0 ||
+        (m->e_least == mma_least_exponent(&d->a) && m->e_least == mma_least_exponent(&d->b)))
         m->e_least = 0;
     else if (m->e_least != 0 && m->e_least < lowest && lowest != 0)
         m->e_least = (int16_t)lowest;
@@ -234,7 +243,8 @@ static const struct {
       no_subnormal_result },
     { { "no infinite product", "no product of these formats reaches 2^e_infinite" },
       no_infinite_product },
-    { { "least exponent", "e_least is below every operand's exponent, or the formats' own" },
+    { { "least exponent", "e_least is below every operand's exponent, or the formats' own; or "
+                          "exponents are scales'" },
       least_exponent },
     { { "bits of the sum",
         "what fraction_sum cuts, fraction_all cuts again: the cut of a cut is the coarser one" },
