@@ -22,7 +22,15 @@ size_t mma_lengths(const mma_trial *t, size_t numbers[MMA_NUMBERS]);
 /* Distances in bits below the largest term at which something is cut or rounded, and up to 2 around. */
 size_t mma_depths(const mma_trial *t, size_t numbers[MMA_NUMBERS]);
 
+/* Puts a number in its place of a rising list, once; not one above `most`, nor more than MMA_NUMBERS. */
+void mma_numbers_insert(size_t *numbers, size_t *n, size_t number, size_t most);
+
 /* Where a group of products is one term: products this far apart are in different ones, with scales of their own. */
 size_t mma_spacing(const mma_trial *t);
+
+/* mma_edges.c. */
+int mma_probe_edges(mma_trial *t);
+int mma_probe_least(mma_trial *t);
+int mma_probe_unnormalised(mma_trial *t);
 
 #endif /* FPX_MMA_PROBES_H */

@@ -88,6 +88,18 @@ static fpx_status room_of(const fpx_mma_model *model, const fpx_mma_domain *d, f
     return mma_call_check(model, &call, err);
 }
 
+static fpx_status same_output(const fpx_mma_model *x, const fpx_mma_model *y, fpx_error *err)
+{
+    fpx_status status = fpx_mma_model_check(x, err);
+
+    if (status == FPX_OK)
+        status = fpx_mma_model_check(y, err);
+    if (status == FPX_OK && !fpx_format_equal(&x->format, &y->format))
+        status = fpx_error_set(err, FPX_EINVAL, "%s gives %s and %s gives %s: nothing to compare",
+                               x->name, x->format.name, y->name, y->format.name);
+    return status;
+}
+
 static int takes(const fpx_mma_preset *x, const fpx_mma_preset *y, const fpx_mma_domain *d,
                  fpx_error *err)
 {
@@ -146,111 +158,117 @@ static int shows(const mma_probe *probe, const fpx_mma_model *x, const fpx_mma_m
     return 0;
 }
 
-static const mma_probe *probed(mma_trial *t, const fpx_mma_model *x, const fpx_mma_model *y)
+/* The first probe of those that show a difference of x and y, or of the others, to separate t's models; NULL: none does. */
+static const mma_probe *probed(mma_trial *t, const fpx_mma_model *x, const fpx_mma_model *y,
+                               int others)
 {
     const mma_probe *probe;
 
-    for (int others = 0; others < 2; others++) {
-        for (size_t i = 0; (probe = mma_probe_at(i)) != NULL; i++) {
-            if (shows(probe, x, y) != others && probe->run(t))
-                return probe;
-        }
+    for (size_t i = 0; (probe = mma_probe_at(i)) != NULL; i++) {
+        if (shows(probe, x, y) != others && probe->run(t))
+            return probe;
     }
     return NULL;
 }
 
-static const mma_probe hunt = { "random search", "found near the edges of both models", "", NULL };
+static const mma_probe *hunted(mma_trial *t, size_t tries)
+{
+    static const mma_probe hunt = { "random search", "found near the edges of both models", "",
+                                    NULL };
 
+    return mma_hunt(t, tries) ? &hunt : NULL;
+}
+
+/* A search under way and what it gives. */
 typedef struct search {
-    const fpx_mma_preset *x, *y;
-    int is_attack;
-    size_t tries;
     mma_trial t;
     fpx_mma_separation out;
 } search;
 
-static void found(search *s, const mma_probe *probe)
+static void search_begin(search *s, const fpx_mma_model *x, const fpx_mma_model *y, uint64_t seed)
 {
+    memset(s, 0, sizeof *s);
+    s->t.model[0] = x;
+    s->t.model[1] = y;
+    s->t.random = seed;
+}
+
+/* 1 where a probe has separated the models. */
+static int search_ends(search *s, const mma_probe *probe)
+{
+    if (probe == NULL)
+        return 0;
     mma_shrink(&s->t);
     s->out.verdict = FPX_MMA_SEPARATED;
     s->out.probe = probe->name;
     s->out.why = probe->why;
     s->out.witness = s->t.at;
+    return 1;
 }
 
-/* One round over all domains that are not proved: of probes, or of random inputs. The number of domains. */
-static size_t round_of(search *s, int is_random, fpx_error *err)
+fpx_status fpx_mma_attack(const fpx_mma_model *x, const fpx_mma_model *y,
+                          const fpx_mma_domain *domain, size_t tries, uint64_t seed,
+                          fpx_mma_separation *ret_separation, fpx_error *err)
+{
+    fpx_status status = same_output(x, y, err);
+    search s;
+
+    if (status == FPX_OK)
+        status = room_of(x, domain, err);
+    if (status == FPX_OK)
+        status = room_of(y, domain, err);
+    if (status != FPX_OK)
+        return status;
+    search_begin(&s, x, y, seed);
+    s.t.at.domain = *domain;
+    s.out.verdict = FPX_MMA_UNRESOLVED;
+    if (!search_ends(&s, probed(&s.t, x, y, 0)))
+        (void)search_ends(&s, hunted(&s.t, tries));
+    s.out.tries = s.t.tries;
+    *ret_separation = s.out;
+    return FPX_OK;
+}
+
+/* All domains that are not proved, once: with probes, or with random inputs. The number of domains. err: why one that was
+ * skipped has no room. */
+static size_t round_of(search *s, const fpx_mma_preset *x, const fpx_mma_preset *y, int is_random,
+                       size_t tries, fpx_error *err)
 {
     fpx_mma_domain d;
     size_t n = 0;
 
-    for (; domain_at(s->x, s->y, n, &d, err) == FPX_OK; n++) {
-        fpx_mma_model x = s->x->model, y = s->y->model;
-        s->t.at.domain = d;
-        if (!s->is_attack && mma_reduce(&d, &x, &y, &s->out.theorems) == 0)
+    for (; domain_at(x, y, n, &d, err) == FPX_OK; n++) {
+        fpx_mma_model normal_x = x->model, normal_y = y->model;
+        const mma_probe *probe;
+        if (mma_reduce(&d, &normal_x, &normal_y, &s->out.theorems) == 0)
             continue;
-        if (s->out.verdict == FPX_MMA_EQUIVALENT)
-            s->out.verdict = FPX_MMA_UNRESOLVED;
-        const mma_probe *const probe = !is_random                  ? probed(&s->t, &x, &y)
-                                       : mma_hunt(&s->t, s->tries) ? &hunt
-                                                                   : NULL;
-        if (probe != NULL) {
-            found(s, probe);
+        s->out.verdict = FPX_MMA_UNRESOLVED;
+        s->t.at.domain = d;
+        probe = is_random ? hunted(&s->t, tries) : probed(&s->t, &normal_x, &normal_y, 0);
+        if (probe == NULL && !is_random)
+            probe = probed(&s->t, &normal_x, &normal_y, 1);
+        if (search_ends(s, probe))
             return n + 1;
-        }
     }
     return n;
-}
-
-static fpx_status separate(search *s, fpx_error *err)
-{
-    fpx_error why = { .text = "their inputs or scales have no format in common" };
-    fpx_status status = fpx_mma_model_check(&s->x->model, err);
-
-    if (status == FPX_OK)
-        status = fpx_mma_model_check(&s->y->model, err);
-    if (status != FPX_OK)
-        return status;
-    if (!fpx_format_equal(&s->x->model.format, &s->y->model.format))
-        return fpx_error_set(err, FPX_EINVAL, "%s gives %s and %s gives %s: nothing to compare",
-                             s->x->model.name, s->x->model.format.name, s->y->model.name,
-                             s->y->model.format.name);
-    s->t.model[0] = &s->x->model;
-    s->t.model[1] = &s->y->model;
-    if (round_of(s, s->is_attack, &why) == 0)
-        return fpx_error_set(err, FPX_EUNSUPPORTED, "%s and %s: no input that both take: %s",
-                             s->x->model.name, s->y->model.name, why.text);
-    if (s->out.verdict == FPX_MMA_UNRESOLVED && !s->is_attack)
-        (void)round_of(s, 1, NULL);
-    s->out.tries = s->t.tries;
-    return FPX_OK;
-}
-
-static fpx_status run(const fpx_mma_preset *x, const fpx_mma_preset *y, size_t tries, uint64_t seed,
-                      int is_attack, fpx_mma_separation *ret_separation, fpx_error *err)
-{
-    search s;
-
-    memset(&s, 0, sizeof s);
-    s.x = x;
-    s.y = y;
-    s.tries = tries;
-    s.is_attack = is_attack;
-    s.t.random = seed;
-    const fpx_status status = separate(&s, err);
-    if (status == FPX_OK)
-        *ret_separation = s.out;
-    return status;
 }
 
 fpx_status fpx_mma_separate(const fpx_mma_preset *x, const fpx_mma_preset *y, size_t tries,
                             uint64_t seed, fpx_mma_separation *ret_separation, fpx_error *err)
 {
-    return run(x, y, tries, seed, 0, ret_separation, err);
-}
+    fpx_error why = { .text = "their inputs or scales have no format in common" };
+    const fpx_status status = same_output(&x->model, &y->model, err);
+    search s;
 
-fpx_status fpx_mma_attack(const fpx_mma_preset *x, const fpx_mma_preset *y, size_t tries,
-                          uint64_t seed, fpx_mma_separation *ret_separation, fpx_error *err)
-{
-    return run(x, y, tries, seed, 1, ret_separation, err);
+    if (status != FPX_OK)
+        return status;
+    search_begin(&s, &x->model, &y->model, seed);
+    if (round_of(&s, x, y, 0, tries, &why) == 0)
+        return fpx_error_set(err, FPX_EUNSUPPORTED, "%s and %s: no input that both take: %s",
+                             x->model.name, y->model.name, why.text);
+    if (s.out.verdict == FPX_MMA_UNRESOLVED)
+        (void)round_of(&s, x, y, 1, tries, NULL);
+    s.out.tries = s.t.tries;
+    *ret_separation = s.out;
+    return FPX_OK;
 }

@@ -67,9 +67,11 @@ typedef struct fpx_mma_separation {
 fpx_status fpx_mma_separate(const fpx_mma_preset *x, const fpx_mma_preset *y, size_t tries,
                             uint64_t seed, fpx_mma_separation *ret_separation, fpx_error *err);
 
-/* The search alone, no theorem asked: what a claim of equivalence must withstand. SEPARATED or UNRESOLVED. */
-fpx_status fpx_mma_attack(const fpx_mma_preset *x, const fpx_mma_preset *y, size_t tries,
-                          uint64_t seed, fpx_mma_separation *ret_separation, fpx_error *err);
+/* The search alone, in one domain, no theorem asked: what a claim of equivalence must withstand. The probes that show a
+ * field in which the two differ, then random inputs. SEPARATED or UNRESOLVED; statuses as above. */
+fpx_status fpx_mma_attack(const fpx_mma_model *x, const fpx_mma_model *y,
+                          const fpx_mma_domain *domain, size_t tries, uint64_t seed,
+                          fpx_mma_separation *ret_separation, fpx_error *err);
 
 /* Theorem `index`, static texts; NULL at and after the end. Proofs: emul/mma_theorems.c. */
 typedef struct fpx_mma_theorem {
