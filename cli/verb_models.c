@@ -8,13 +8,17 @@
 #include <fpx/mma.h>
 
 #include "cli.h"
+#include "models_vectors.h"
 #include "results.h"
 
-enum { OPT_JSON };
+enum { OPT_JSON, OPT_VECTORS };
 
-static const cli_option options[] = { [OPT_JSON] = { "--json", "FILE",
-                                                     "the same as JSON; - is standard output" },
-                                      { NULL, NULL, NULL } };
+static const cli_option options[] = {
+    [OPT_JSON] = { "--json", "FILE", "the same as JSON; - is standard output" },
+    [OPT_VECTORS] = { "--vectors", "OTHER",
+                      "an input that separates NAME from OTHER, or why there is none" },
+    { NULL, NULL, NULL }
+};
 
 /* 1 where `name` is the row's, or the first parts of it ("hopper", "hopper/wgmma"); NULL: any. */
 static int is_of(const fpx_mma_preset *p, const char *name)
@@ -33,19 +37,6 @@ static size_t count_of(const char *name)
     for (size_t i = 0; fpx_mma_preset_at(i, &p) == FPX_OK; i++)
         n += (size_t)is_of(&p, name);
     return n;
-}
-
-/* The field's value as text: a name, or a number. */
-static void value_text(const fpx_mma_model *model, size_t i, char *ret_text, size_t room)
-{
-    const fpx_mma_field *const f = fpx_mma_field_at(i);
-    const int64_t value = fpx_mma_field_get(model, i);
-
-    if (f->values != NULL)
-        (void)snprintf(ret_text, room, "%s", f->values[value]);
-    else
-        (void)snprintf(ret_text, room, strcmp(f->name, "nan_code") == 0 ? "0x%" PRIx64 : "%" PRId64,
-                       (uint64_t)value);
 }
 
 static void print_row(const fpx_mma_preset *p)
@@ -123,7 +114,7 @@ static void print_page(const fpx_mma_preset *p)
         if (p->model.split <= 1 &&
             (strcmp(f->name, "deal") == 0 || strcmp(f->name, "combine") == 0))
             continue;
-        value_text(&p->model, i, value, sizeof value);
+        models_value_text(&p->model, i, value, sizeof value);
         (void)printf("  %-13s %-10s  %s\n", f->name, value, f->meaning);
     }
 }
@@ -136,7 +127,7 @@ static json_t *preset_json(const fpx_mma_preset *p)
         const fpx_mma_field *const f = fpx_mma_field_at(i);
         const int64_t value = fpx_mma_field_get(&p->model, i);
         char text[32];
-        value_text(&p->model, i, text, sizeof text);
+        models_value_text(&p->model, i, text, sizeof text);
         const int is_text = f->values != NULL || strcmp(f->name, "nan_code") == 0;
         (void)json_object_set_new(parameters, f->name,
                                   is_text ? json_string(text) : json_integer(value));
@@ -253,6 +244,54 @@ static int show(const char *name, const fpx_mma_preset *one, const char *json)
     return EXIT_HOLDS;
 }
 
+/* One unit: a row's name, or a file. ret_unit is NULL or to be freed after the preset's last use. */
+static fpx_status unit_of(const char *name, fpx_unit **ret_unit, fpx_mma_preset *ret_preset,
+                          fpx_error *err)
+{
+    fpx_status status;
+
+    if (!is_file(name))
+        return fpx_mma_preset_find(name, ret_preset, err);
+    status = fpx_unit_read(name, ret_unit, err);
+    return status == FPX_OK ? preset_of(name, *ret_unit, ret_preset, err) : status;
+}
+
+/* Why a name is that of no single unit. */
+static int no_unit(const char *name, const fpx_error *err)
+{
+    if (is_file(name))
+        return cli_fail(err);
+    if (count_of(name) > 0)
+        return cli_usage("models", "%.60s is %zu units: fpx models %.60s lists them; name one",
+                         name, count_of(name), name);
+    return no_such(name);
+}
+
+static int vectors(const char *name, const char *other, const char *json)
+{
+    const int is_mutants = strcmp(other, "mutants") == 0, is_all = strcmp(other, "all") == 0;
+    fpx_unit *unit = NULL, *other_unit = NULL;
+    fpx_mma_preset x, y;
+    fpx_error err = { 0 };
+    int code;
+
+    if (name == NULL)
+        return cli_usage("models", "--vectors: which unit is to be separated from %.60s?", other);
+    if (unit_of(name, &unit, &x, &err) != FPX_OK)
+        code = no_unit(name, &err);
+    else if (is_mutants)
+        code = models_vectors_mutants(&x, json);
+    else if (is_all)
+        code = models_vectors_all(&x, json);
+    else if (unit_of(other, &other_unit, &y, &err) != FPX_OK)
+        code = no_unit(other, &err);
+    else
+        code = models_vectors(&x, &y, json);
+    fpx_unit_free(unit);
+    fpx_unit_free(other_unit);
+    return code;
+}
+
 static int run(const cli_args *a)
 {
     const char *const json = a->option[OPT_JSON];
@@ -262,6 +301,8 @@ static int run(const cli_args *a)
     fpx_error err = { 0 };
     int code = EXIT_NO_VERDICT;
 
+    if (a->option[OPT_VECTORS] != NULL)
+        return vectors(name, a->option[OPT_VECTORS], json);
     if (!is_file(name)) {
         if (count_of(name) == 0)
             return no_such(name);
@@ -269,7 +310,7 @@ static int run(const cli_args *a)
                     name != NULL && fpx_mma_preset_find(name, &one, NULL) == FPX_OK ? &one : NULL,
                     json);
     }
-    if (fpx_unit_read(name, &unit, &err) != FPX_OK || preset_of(name, unit, &one, &err) != FPX_OK)
+    if (unit_of(name, &unit, &one, &err) != FPX_OK)
         code = cli_fail(&err);
     else
         code = show(name, &one, json);
@@ -279,11 +320,15 @@ static int run(const cli_args *a)
 
 const cli_verb verb_models = {
     "models",
-    "[NAME|FILE.yaml] [--json FILE]",
+    "[NAME|FILE.yaml] [--vectors OTHER] [--json FILE]",
     "matrix units: how each sums, rounds, and from where that is known",
     "NAME: one of the list, or its first parts: hopper, hopper/wgmma. FILE.yaml: one's own, a\n"
     "known one with changes. docs/models.md says what the parameters mean, and how to write it.\n"
-    "example: fpx models hopper/wgmma/fp8-fp32",
+    "OTHER: a name, a FILE.yaml, `mutants` (NAME with one parameter changed, each way), or `all`\n"
+    "(every unit of its types). Exit codes: 0 equivalent, proved; 1 separated; 2 neither. Of a\n"
+    "list: 0 where each has a verdict.\n"
+    "example: fpx models hopper/wgmma/fp8-fp32\n"
+    "example: fpx models volta/mma.sync/fp16-fp32 --vectors mutants",
     options,
     0,
     1,
