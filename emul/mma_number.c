@@ -50,10 +50,9 @@ mma_number mma_number_of(const fpx_format *format, uint64_t code)
     x.q = (field != 0 ? field : 1) - 1023 - 52;
     if (x.m == 0)
         return x;
-    while ((x.m & 1) == 0) {
-        x.m >>= 1;
-        x.q++;
-    }
+    const int twos = mma_top_bit(x.m & (0 - x.m));
+    x.m >>= twos;
+    x.q += twos;
     const int top = mma_top_bit(x.m) + x.q;
     x.e = top > x.e ? top : x.e;
     return x;

@@ -152,19 +152,24 @@ static int order_at(mma_trial *t, size_t k, int top, int depth, int mask)
 /* M swallows what lies just below the last bit that a term keeps, or the accumulator. */
 static int probe_order(mma_trial *t)
 {
-    const int depths[] = { t->model[0]->fraction + 1, t->model[1]->fraction + 1,
-                           t->model[0]->fraction_out + 2, t->model[0]->fraction_sum + 1 };
-    size_t lengths[MMA_NUMBERS];
+    const size_t last[] = { t->model[0]->fraction, t->model[1]->fraction,
+                            t->model[0]->fraction_out + (size_t)1, t->model[0]->fraction_sum };
+    size_t lengths[MMA_NUMBERS], depths[MMA_NUMBERS];
     const size_t n = mma_lengths(t, lengths);
+    size_t ndepths = 0;
     int low, high;
 
+    for (size_t i = 0; i < sizeof last / sizeof last[0]; i++) {
+        if (last[i] > 0)
+            mma_numbers_insert(depths, &ndepths, last[i] + 1, last[i] + 1);
+    }
     mma_trial_range(&t->at.domain, &low, &high);
     const int top =
         high < 12 ? high : 12; /* room for the sum of many ones below what formats hold */
     for (size_t i = 0; i < n && lengths[i] <= LONGEST; i++) {
-        for (size_t j = 0; j < sizeof depths / sizeof depths[0]; j++) {
-            if (depths[j] > 1 && (order_at(t, lengths[i], top, depths[j], 1) ||
-                                  order_at(t, lengths[i], top, depths[j], 0)))
+        for (size_t j = 0; j < ndepths; j++) {
+            if (order_at(t, lengths[i], top, (int)depths[j], 1) ||
+                order_at(t, lengths[i], top, (int)depths[j], 0))
                 return 1;
         }
     }
