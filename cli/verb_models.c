@@ -261,7 +261,7 @@ static int no_unit(const char *name, const fpx_error *err)
 {
     if (is_file(name))
         return cli_fail(err);
-    if (count_of(name) > 0)
+    if (name[0] != '\0' && count_of(name) > 0)
         return cli_usage("models", "%.60s is %zu units: fpx models %.60s lists them; name one",
                          name, count_of(name), name);
     return no_such(name);
