@@ -52,6 +52,8 @@ static int build_edge(mma_trial *t, const edge *e)
     size_t i = 0;
     int ok = 1;
 
+    if (k_of(t, e->spacing, 8) >= FPX_MMA_WITNESS_MAX)
+        return 0;
     mma_trial_clear(t, 1 + k_of(t, e->spacing, 8));
     if (e->place == EDGE_IN_C)
         ok = mma_trial_put_c(t, negative, e->top);

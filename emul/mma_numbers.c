@@ -40,6 +40,7 @@ size_t mma_lengths(const mma_trial *t, size_t numbers[MMA_NUMBERS])
                                    m->tile,
                                    2 * (size_t)m->block,
                                    (size_t)m->tile * m->split,
+                                   (size_t)m->promote * m->split,
                                    2 * (size_t)m->step };
         for (size_t j = 0; j < sizeof lengths / sizeof lengths[0]; j++) {
             for (size_t k = larger(lengths[j], 2) - 1; lengths[j] > 0 && k <= lengths[j] + 1; k++)

@@ -120,7 +120,7 @@ static int probe_fraction_bits(mma_trial *t)
     return 0;
 }
 
-enum { LONGEST = 300 }; /* K of this probe: past two promotions of 128 */
+enum { LONGEST = 600 }; /* K of this probe: past promotions of 128 in each of four splits */
 
 /* +M at i, -M at j, ones elsewhere, which M swallows: what is left counts the ones that were added apart from it (FPRev). */
 static int order_at(mma_trial *t, size_t k, int top, int depth, int mask)

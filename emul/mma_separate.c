@@ -65,6 +65,8 @@ static int scale_at(const fpx_mma_preset *x, const fpx_mma_preset *y, size_t ind
         if (!has_word(y->scales, word) || index-- != 0)
             continue;
         char *const slash = strchr(word, '/');
+        if (slash == NULL)
+            return 0;
         *slash = '\0';
         domain->scale_block = 0;
         for (const char *digit = slash + 1; *digit != '\0'; digit++)

@@ -161,6 +161,10 @@ fpx_status fpx_mma_witness_run(const fpx_mma_model *model, const fpx_mma_witness
                                uint64_t *ret_d, fpx_error *err)
 {
     unsigned char codes[4][FPX_MMA_WITNESS_MAX * 8], c[8], d[8];
+
+    if (witness->k > FPX_MMA_WITNESS_MAX)
+        return fpx_error_set(err, FPX_EINVAL, "a witness has at most %d k, not %zu",
+                             FPX_MMA_WITNESS_MAX, witness->k);
     const fpx_mma_call call = call_of(witness, &model->format, codes, c);
     const fpx_status status = fpx_mma(model, &call, d, err);
 

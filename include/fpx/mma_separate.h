@@ -43,7 +43,7 @@ typedef struct fpx_mma_witness {
     uint64_t c, d[2];
 } fpx_mma_witness;
 
-/* fpx_mma of a witness's input: the code of D, of a call that both of a verdict's models take. */
+/* fpx_mma of a witness's input: the code of D. fpx_mma's statuses; FPX_EINVAL with text also: k beyond what it holds. */
 fpx_status fpx_mma_witness_run(const fpx_mma_model *model, const fpx_mma_witness *witness,
                                uint64_t *ret_d, fpx_error *err);
 
@@ -79,7 +79,7 @@ typedef struct fpx_mma_theorem {
 } fpx_mma_theorem;
 const fpx_mma_theorem *fpx_mma_theorem_at(size_t index);
 
-/* What the theorems make of a model in a domain: another that gives the same outputs, valid too. Two models that become
+/* What the theorems make of a valid model in a domain: another that gives the same outputs, valid too. Two models that become
  * the same in every domain are equivalent. */
 fpx_mma_model fpx_mma_normal_form(const fpx_mma_model *model, const fpx_mma_domain *domain);
 
