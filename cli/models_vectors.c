@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <fpx/mma_separate.h>
-
 #include "cli.h"
 #include "results.h"
 
@@ -215,7 +213,8 @@ static void print_row(const comparison *c)
     (void)printf("  %-37s %-10s  %s\n", c->what, verdict_of(c), text);
 }
 
-int models_vectors(const fpx_mma_preset *x, const fpx_mma_preset *y, const char *json)
+int models_vectors(const fpx_mma_preset *x, const fpx_mma_preset *y, const char *json,
+                   const char *folder)
 {
     static const int codes[] = { EXIT_HOLDS, EXIT_FINDING, EXIT_NO_VERDICT };
     comparison c = { .x = x, .y = y };
@@ -225,6 +224,9 @@ int models_vectors(const fpx_mma_preset *x, const fpx_mma_preset *y, const char 
     compare(&c);
     if (c.status != FPX_OK)
         return cli_fail(&c.err);
+    if (folder != NULL && c.s.verdict == FPX_MMA_SEPARATED &&
+        models_write_arrays(folder, &c.s.witness, &x->model.format, &err) != FPX_OK)
+        return cli_fail(&err);
     if (json != NULL &&
         cli_write_json(json, result_json(x, json_pack("[o]", comparison_json(&c))), &err) != FPX_OK)
         return cli_fail(&err);

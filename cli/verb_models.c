@@ -11,12 +11,13 @@
 #include "models_vectors.h"
 #include "results.h"
 
-enum { OPT_JSON, OPT_VECTORS };
+enum { OPT_JSON, OPT_VECTORS, OPT_OUT };
 
 static const cli_option options[] = {
     [OPT_JSON] = { "--json", "FILE", "the same as JSON; - is standard output" },
     [OPT_VECTORS] = { "--vectors", "OTHER",
                       "an input that separates NAME from OTHER, or why there is none" },
+    [OPT_OUT] = { "-o", "FOLDER", "that input as A.npy, B.npy, C.npy and scales" },
     { NULL, NULL, NULL }
 };
 
@@ -267,7 +268,7 @@ static int no_unit(const char *name, const fpx_error *err)
     return no_such(name);
 }
 
-static int vectors(const char *name, const char *other, const char *json)
+static int vectors(const char *name, const char *other, const char *json, const char *folder)
 {
     const int is_mutants = strcmp(other, "mutants") == 0, is_all = strcmp(other, "all") == 0;
     fpx_unit *unit = NULL, *other_unit = NULL;
@@ -277,6 +278,8 @@ static int vectors(const char *name, const char *other, const char *json)
 
     if (name == NULL)
         return cli_usage("models", "--vectors: which unit is to be separated from %.60s?", other);
+    if (folder != NULL && (is_mutants || is_all))
+        return cli_usage("models", "-o: one input, of NAME and one other unit, goes into a folder");
     if (unit_of(name, &unit, &x, &err) != FPX_OK)
         code = no_unit(name, &err);
     else if (is_mutants)
@@ -286,7 +289,7 @@ static int vectors(const char *name, const char *other, const char *json)
     else if (unit_of(other, &other_unit, &y, &err) != FPX_OK)
         code = no_unit(other, &err);
     else
-        code = models_vectors(&x, &y, json);
+        code = models_vectors(&x, &y, json, folder);
     fpx_unit_free(unit);
     fpx_unit_free(other_unit);
     return code;
@@ -302,7 +305,10 @@ static int run(const cli_args *a)
     int code = EXIT_NO_VERDICT;
 
     if (a->option[OPT_VECTORS] != NULL)
-        return vectors(name, a->option[OPT_VECTORS], json);
+        return vectors(name, a->option[OPT_VECTORS], json, a->option[OPT_OUT]);
+    if (a->option[OPT_OUT] != NULL)
+        return cli_usage("models",
+                         "-o goes with --vectors OTHER: it is that input which is written");
     if (!is_file(name)) {
         if (count_of(name) == 0)
             return no_such(name);
@@ -320,7 +326,7 @@ static int run(const cli_args *a)
 
 const cli_verb verb_models = {
     "models",
-    "[NAME|FILE.yaml] [--vectors OTHER] [--json FILE]",
+    "[NAME|FILE.yaml] [--vectors OTHER] [-o FOLDER] [--json FILE]",
     "matrix units: how each sums, rounds, and from where that is known",
     "NAME: one of the list, or its first parts: hopper, hopper/wgmma. FILE.yaml: one's own, a\n"
     "known one with changes. docs/models.md says what the parameters mean, and how to write it.\n"

@@ -79,6 +79,32 @@ expect(of["e_zero -132"]["theorems"] == ["exponent of zero"], "Volta's zero expo
 of = {c["other"]: c for c in comparisons(0, "volta/mma.sync/fp16-fp16", "--vectors", "mutants")}
 expect(of["e_zero -20"]["verdict"] == "separated", "and is seen in fp16")
 
+# ---- the input as arrays ----
+def codes(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    end = 10 + int.from_bytes(data[8:10], "little")
+    shape = tuple(int(n) for n in re.search(rb"\((\d+), (\d+)\)", data[:end]).groups())
+    size = int(re.search(rb"'descr': '[<|][fu](\d)'", data[:end])[1])
+    return shape, [int.from_bytes(data[i:i + size], "little") for i in range(end, len(data), size)]
+
+
+for other in (turing, "own.yaml"):
+    name = volta if other == turing else "blackwell/tcgen05/mxf4nvf4-fp32"
+    with open("own.yaml", "w", encoding="utf-8") as file:
+        file.write(own.format(name, "fraction", 34))
+    found = comparisons(1, name, "--vectors", other, "-o", "arrays")[0]["vector"]
+    k = found["k"]
+    for array, shape, key in (("A", (1, k), "a"), ("B", (k, 1), "b")):
+        expect(codes(f"arrays/{array}.npy") == (shape, [int(code, 16) for code in found[key]]), f"{array}.npy of {name}")
+        if "scale_a" in found:
+            want = [int(code, 16) for code in found["scale_" + key]]
+            expect(codes(f"arrays/{array}-scales.npy")[1] == want, f"{array}-scales.npy of {name}")
+    expect(codes("arrays/C.npy") == ((1, 1), [int(found["c"], 16)]), f"C.npy of {name}")
+for args, word in (((volta, "-o", "x"), "--vectors"), ((volta, "--vectors", "all", "-o", "x"), "one input"),
+                   ((volta, "--vectors", turing, "-o", "no/x"), "no/x"), ((volta, "--vectors", turing, "-o", "own.yaml"), "own.yaml")):
+    ends(2, "models", *args, words=(word,))
+
 # ---- a file of results; what is refused ----
 ends(1, "models", volta, "--vectors", turing, "--json", "out.json", words=("K = ",))
 with open("out.json", encoding="utf-8") as file:
