@@ -63,7 +63,7 @@ static int16_t exponent(void)
 static void draw_aligned(fpx_mma_model *m)
 {
     m->parities = 1;
-    m->fraction = (uint8_t)between(8, 30);
+    m->fraction = (uint8_t)(rarely(4) ? m->fraction_out + between(0, 1) : between(8, 30));
     m->e_zero = rarely(5) ? FPX_MMA_ZERO_ABSENT : exponent();
     m->e_least = rarely(3) ? (int16_t)between(-20, 2) : 0;
     m->e_infinite = rarely(4) ? (int16_t)between(1, 300) : 0;
@@ -95,12 +95,12 @@ static int draw_model(fpx_mma_model *m)
     m->round = (uint8_t)between(0, FPX_RZ);
     m->fraction_out = m->format.mbits;
     m->drop = rarely(3) ? (uint8_t)between(1, 13) : 0;
-    m->flush_inputs = (uint8_t)rarely(3);
+    m->flush_inputs = (uint8_t)rarely(m->sum == FPX_MMA_TREE ? 2 : 3);
     m->flush_results = (uint8_t)(m->sum == FPX_MMA_TREE && rarely(2));
     if (m->sum == FPX_MMA_ALIGNED || m->sum == FPX_MMA_EXACT) {
         m->zero = (uint8_t)between(0, 1);
         if (rarely(4))
-            m->fraction_out = (uint8_t)between(1, m->format.mbits);
+            m->fraction_out = (uint8_t)between(4, m->format.mbits);
     }
     draw_order(m);
     if (m->sum == FPX_MMA_ALIGNED)
@@ -113,21 +113,39 @@ typedef struct counts {
     size_t models, same, refused, wrong, fields[FIELDS];
 } counts;
 
-/* The largest e_zero that cannot be seen, if any: where a wrong theorem would be seen first. */
-static void to_the_limit(fpx_mma_model *m, const fpx_mma_domain *domain)
+/* The last value of a field, from `seen` toward `unseen`, that the theorems rewrite as they do `unseen`: where a wrong theorem
+ * would be seen first. */
+static void to_the_limit(fpx_mma_model *m, const char *name, int unseen, int seen,
+                         const fpx_mma_domain *domain)
 {
+    const size_t field = fpx_mma_field_find(name);
     fpx_mma_model trial = *m;
-    int unseen = FPX_MMA_ZERO_ABSENT + 1, seen = 100;
 
-    while (seen - unseen > 1) {
-        const int e = (seen + unseen) / 2;
-        trial.e_zero = (int16_t)e;
-        if (fpx_mma_normal_form(&trial, domain).e_zero == FPX_MMA_ZERO_ABSENT)
-            unseen = e;
+    (void)fpx_mma_field_set(&trial, field, unseen);
+    fpx_mma_model normal = fpx_mma_normal_form(&trial, domain);
+    const int64_t is = fpx_mma_field_get(&normal, field);
+    while (abs(seen - unseen) > 1) {
+        const int value = (seen + unseen) / 2;
+        (void)fpx_mma_field_set(&trial, field, value);
+        normal = fpx_mma_normal_form(&trial, domain);
+        if (fpx_mma_field_get(&normal, field) == is)
+            unseen = value;
         else
-            seen = e;
+            seen = value;
     }
-    m->e_zero = (int16_t)unseen;
+    (void)fpx_mma_field_set(m, field, unseen);
+}
+
+static void to_limits(fpx_mma_model *m, const fpx_mma_domain *domain)
+{
+    if (m->sum != FPX_MMA_ALIGNED)
+        return;
+    if (rarely(2))
+        to_the_limit(m, "e_zero", FPX_MMA_ZERO_ABSENT + 1, 100, domain);
+    if (rarely(4))
+        to_the_limit(m, "e_infinite", 2000, 1, domain);
+    if (m->c == FPX_MMA_C_JOINED && m->fraction_all > 0 && rarely(2))
+        to_the_limit(m, "fraction_sum", 48, 1, domain);
 }
 
 static void attack(const fpx_mma_preset *p, size_t tries, counts *n)
@@ -143,8 +161,7 @@ static void attack(const fpx_mma_preset *p, size_t tries, counts *n)
         return;
     }
     n->models++;
-    if (x.sum == FPX_MMA_ALIGNED && rarely(2))
-        to_the_limit(&x, &domain);
+    to_limits(&x, &domain);
     const fpx_mma_model y = fpx_mma_normal_form(&x, &domain);
     for (size_t i = 0; fpx_mma_field_at(i) != NULL && i < FIELDS; i++) {
         const int is_new = fpx_mma_field_get(&x, i) != fpx_mma_field_get(&y, i);
@@ -179,7 +196,7 @@ int main(int argc, char **argv)
     static const char *const inputs[] = { "fp16 fp32", "bf16 tf32", "e4m3 e5m2", "e5m2 e2m1",
                                           "fp16",      "e4m3",      "e5m2fnuz",  "bf16" };
     static const char *const scales[] = { "e8m0/2", "ue4m3/4" };
-    const size_t models = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 500;
+    const size_t models = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 1500;
     const size_t tries = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 300;
     counts n = { 0 };
 
