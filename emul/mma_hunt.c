@@ -9,7 +9,7 @@ static int between(mma_trial *t, int least, int most)
     return least + (int)mma_trial_below(t, (size_t)(most - least) + 1);
 }
 
-/* One of 2^n times in about n. */
+/* 1 in one of n cases. */
 static int rarely(mma_trial *t, unsigned n)
 {
     return mma_trial_below(t, n) == 0;

@@ -14,7 +14,7 @@
 typedef struct facts {
     int products_on;     /* every product, scales included, is on 2^this */
     int product_least;   /* exponent that alignment sees: the least of a term that is not zero */
-    int product_highest; /* of a product's value, scales aside */
+    int product_highest; /* of a product, scales included */
     int c_least;         /* exponent: the least of an accumulator, not zero, that a block meets */
     int c_on;            /* each is on 2^this */
     int out_last;        /* last place of the output's least numbers */

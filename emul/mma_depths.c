@@ -1,4 +1,4 @@
-/* mma_numbers.c - the numbers of two models that inputs are made from: where blocks end, and where terms are cut. */
+/* mma_depths.c - the numbers of two models that inputs are made from: where blocks end, and where terms are cut. */
 #include <string.h>
 
 #include "mma_probes.h"
