@@ -18,26 +18,36 @@ static int probe_nan(mma_trial *t)
     return 0;
 }
 
-/* Zeros and the least numbers of both signs, in c and in one or two products. */
+/* Products of zeros and least numbers of both signs: bits of kind are, for each of two products, a's sign and the codes. */
+static int zeros_with(mma_trial *t, uint64_t c, unsigned kind)
+{
+    const fpx_mma_domain *const d = &t->at.domain;
+
+    mma_trial_clear(t, 1 + (kind >= 8));
+    t->at.c = c;
+    for (size_t k = 0; k < t->at.k; k++) {
+        const unsigned product = kind >> 3 * k & 7;
+        t->at.a[k] = (product & 1 ? sign_bit(&d->a) : 0) | product >> 1;
+        t->at.b[k] = product >> 1;
+    }
+    return mma_trial_differs(t);
+}
+
+/* These with c zero, the least number, the least normal one; then every single bit of c. */
 static int probe_zeros(mma_trial *t)
 {
     const fpx_format *const out = &t->model[0]->format;
-    const fpx_mma_domain *const d = &t->at.domain;
-    const uint64_t c[] = { 0, sign_bit(out), 1, sign_bit(out) | 1, UINT64_C(1) << out->mbits };
+    const uint64_t sign = sign_bit(out), c[] = { 0, 1, UINT64_C(1) << out->mbits };
 
     for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
-        for (unsigned kinds = 0; kinds < 64; kinds++) {
-            mma_trial_clear(t, 1 + (kinds >= 8));
-            t->at.c = c[i];
-            for (size_t k = 0; k < t->at.k; k++) {
-                const unsigned kind = kinds >> 3 * k & 7;
-                t->at.a[k] = kind & 1 ? sign_bit(&d->a) : 0;
-                t->at.a[k] |= kind >> 1;
-                t->at.b[k] = kind >> 1;
-            }
-            if (mma_trial_differs(t))
+        for (unsigned kind = 0; kind < 64; kind++) {
+            if (zeros_with(t, c[i], kind) || zeros_with(t, c[i] | sign, kind))
                 return 1;
         }
+    }
+    for (uint64_t bit = 1; bit < sign; bit *= 2) {
+        if (zeros_with(t, bit, 0) || zeros_with(t, bit | sign, 0))
+            return 1;
     }
     return 0;
 }
@@ -188,14 +198,14 @@ static const mma_probe probes[] = {
     { "unnormalised pair",
       "a pair that cancels sets E by a subnormal operand: the rest lies where E cuts", "e_least",
       mma_probe_unnormalised },
+    { "single bits", "each fraction bit of an operand alone, times 1", "drop",
+      probe_fraction_bits },
     { "subnormals", "subnormal operands times powers of two, and a subnormal c",
       "flush_inputs flush_results e_least e_zero drop", probe_subnormals },
     { "zeros", "zeros and least numbers of both signs, in c and in products",
       "zero flush_inputs flush_results c", probe_zeros },
     { "large products", "products up to the largest, alone, in pairs, and against Inf",
       "e_infinite", probe_large },
-    { "single bits", "each fraction bit of an operand alone, times 1", "drop",
-      probe_fraction_bits },
     { "NaN", "c is NaN: its code comes back as the model has it", "nan_code", probe_nan },
 };
 
