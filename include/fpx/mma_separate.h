@@ -1,8 +1,8 @@
 /* fpx/mma_separate.h - two models of matrix units: an input to which they give different outputs, or the proof that
  * there is none.
  *
- * Over all K, all codes of A, B, the scales and C (in D's format), C = NULL included: K = 0 and NULL are never needed to
- * separate (both say: C, or a sum that starts at +0, which other inputs show as well).
+ * Over every K, all codes of A, B and the scales, and C in D's format. Proofs hold for K = 0 and C = NULL too; inputs that
+ * separate have a K of 1 to FPX_MMA_WITNESS_MAX and a C.
  *
  * The proof is a table of theorems. Each rewrites a model to another one that gives the same outputs, with a field set to
  * one value for all that cannot be told apart; two models that become the same are equivalent. */
