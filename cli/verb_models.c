@@ -7,27 +7,19 @@
 #include <fpx/mma.h>
 
 #include "cli.h"
+#include "models_vectors.h"
 #include "results.h"
 #include "unit_args.h"
 
-enum { OPT_JSON };
+enum { OPT_JSON, OPT_VECTORS, OPT_OUT };
 
-static const cli_option options[] = { [OPT_JSON] = { "--json", "FILE",
-                                                     "the same as JSON; - is standard output" },
-                                      { NULL, NULL, NULL } };
-
-/* The field's value as text: a name, or a number. */
-static void value_text(const fpx_mma_model *model, size_t i, char *ret_text, size_t room)
-{
-    const fpx_mma_field *const f = fpx_mma_field_at(i);
-    const int64_t value = fpx_mma_field_get(model, i);
-
-    if (f->values != NULL)
-        (void)snprintf(ret_text, room, "%s", f->values[value]);
-    else
-        (void)snprintf(ret_text, room, strcmp(f->name, "nan_code") == 0 ? "0x%" PRIx64 : "%" PRId64,
-                       (uint64_t)value);
-}
+static const cli_option options[] = {
+    [OPT_JSON] = { "--json", "FILE", "the same as JSON; - is standard output" },
+    [OPT_VECTORS] = { "--vectors", "OTHER",
+                      "an input that separates NAME from OTHER, or why there is none" },
+    [OPT_OUT] = { "-o", "FOLDER", "that input as A.npy, B.npy, C.npy and scales" },
+    { NULL, NULL, NULL }
+};
 
 static void print_row(const fpx_mma_preset *p)
 {
@@ -104,7 +96,7 @@ static void print_page(const fpx_mma_preset *p)
         if (p->model.split <= 1 &&
             (strcmp(f->name, "deal") == 0 || strcmp(f->name, "combine") == 0))
             continue;
-        value_text(&p->model, i, value, sizeof value);
+        models_value_text(&p->model, i, value, sizeof value);
         (void)printf("  %-13s %-10s  %s\n", f->name, value, f->meaning);
     }
 }
@@ -117,7 +109,7 @@ static json_t *preset_json(const fpx_mma_preset *p)
         const fpx_mma_field *const f = fpx_mma_field_at(i);
         const int64_t value = fpx_mma_field_get(&p->model, i);
         char text[32];
-        value_text(&p->model, i, text, sizeof text);
+        models_value_text(&p->model, i, text, sizeof text);
         const int is_text = f->values != NULL || strcmp(f->name, "nan_code") == 0;
         (void)json_object_set_new(parameters, f->name,
                                   is_text ? json_string(text) : json_integer(value));
@@ -168,6 +160,59 @@ static int show(const char *name, const fpx_mma_preset *one, const char *json)
     return EXIT_HOLDS;
 }
 
+/* A unit by the name of its row, or from a file. */
+static fpx_status unit_of(const char *name, cli_unit *ret_unit, fpx_error *err)
+{
+    if (cli_unit_is_file(name))
+        return cli_unit_read(name, ret_unit, err);
+    ret_unit->file = NULL;
+    return fpx_mma_preset_find(name, &ret_unit->preset, err);
+}
+
+/* Why a name is that of no single unit. */
+static int no_unit(const char *name, const fpx_error *err)
+{
+    if (cli_unit_is_file(name))
+        return cli_fail(err);
+    if (name[0] != '\0' && cli_unit_count(name) > 0)
+        return cli_usage("models", "%.60s is %zu units: fpx models %.60s lists them; name one",
+                         name, cli_unit_count(name), name);
+    return no_such(name);
+}
+
+static int compare(const cli_unit *x, const char *other, const char *json, const char *folder)
+{
+    cli_unit y;
+    fpx_error err = { 0 };
+
+    if (strcmp(other, "mutants") == 0)
+        return models_vectors_mutants(&x->preset, json);
+    if (strcmp(other, "all") == 0)
+        return models_vectors_all(&x->preset, json);
+    if (unit_of(other, &y, &err) != FPX_OK)
+        return no_unit(other, &err);
+    const int code = models_vectors(&x->preset, &y.preset, json, folder);
+    cli_unit_free(&y);
+    return code;
+}
+
+static int vectors(const char *name, const char *other, const char *json, const char *folder)
+{
+    const int is_many = strcmp(other, "mutants") == 0 || strcmp(other, "all") == 0;
+    cli_unit x;
+    fpx_error err = { 0 };
+
+    if (name == NULL)
+        return cli_usage("models", "--vectors: which unit is to be separated from %.60s?", other);
+    if (folder != NULL && is_many)
+        return cli_usage("models", "-o: one input, of NAME and one other unit, goes into a folder");
+    if (unit_of(name, &x, &err) != FPX_OK)
+        return no_unit(name, &err);
+    const int code = compare(&x, other, json, folder);
+    cli_unit_free(&x);
+    return code;
+}
+
 static int run(const cli_args *a)
 {
     const char *const json = a->option[OPT_JSON];
@@ -176,6 +221,11 @@ static int run(const cli_args *a)
     cli_unit unit;
     fpx_error err = { 0 };
 
+    if (a->option[OPT_VECTORS] != NULL)
+        return vectors(name, a->option[OPT_VECTORS], json, a->option[OPT_OUT]);
+    if (a->option[OPT_OUT] != NULL)
+        return cli_usage("models",
+                         "-o goes with --vectors OTHER: it is that input which is written");
     if (!cli_unit_is_file(name)) {
         if (cli_unit_count(name) == 0)
             return no_such(name);
@@ -192,11 +242,15 @@ static int run(const cli_args *a)
 
 const cli_verb verb_models = {
     "models",
-    "[NAME|FILE.yaml] [--json FILE]",
+    "[NAME|FILE.yaml] [--vectors OTHER] [-o FOLDER] [--json FILE]",
     "matrix units: how each sums, rounds, and from where that is known",
     "NAME: one of the list, or its first parts: hopper, hopper/wgmma. FILE.yaml: one's own, a\n"
     "known one with changes. docs/models.md says what the parameters mean, and how to write it.\n"
-    "example: fpx models hopper/wgmma/fp8-fp32",
+    "OTHER: a name, a FILE.yaml, `mutants` (NAME with one parameter changed, each way), or `all`\n"
+    "(every unit of its types). Exit codes: 0 equivalent, proved; 1 separated; 2 neither. Of a\n"
+    "list: 0 where each has a verdict.\n"
+    "example: fpx models hopper/wgmma/fp8-fp32\n"
+    "example: fpx models volta/mma.sync/fp16-fp32 --vectors mutants",
     options,
     0,
     1,

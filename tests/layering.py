@@ -30,7 +30,7 @@ ROOMS = {
 HEADERS = {
     "libfpx": "status format tensor cpu pool convert profile block pack hadamard elemfn reduce metric stream figure arith exact",
     "io": "npy safetensors config json file",
-    "emul": "gemm bound mma mma_bound mma_run mma_explain mma_finish",
+    "emul": "gemm bound mma mma_bound mma_run mma_explain mma_finish mma_separate",
     "accel": "accel device opshape",
     "step": "program exec shadow ops optable",
     "tracer": "trace digest",

@@ -1,0 +1,128 @@
+"""fpx models NAME --vectors OTHER: exit codes, text and JSON that say the same, files of one's own, lists, what is refused;
+and the examples in docs/models.md.
+test_models_vectors.py FPX ROOT"""
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+checks, failures = 0, 0
+
+
+def expect(condition, text):
+    global checks, failures
+    checks += 1
+    if not condition:
+        failures += 1
+        print("FAILED ", text)
+
+
+def ends(code, *args, words=()):
+    done = subprocess.run([fpx, *args], capture_output=True, text=True, timeout=300)
+    text = done.stdout + done.stderr
+    expect(done.returncode == code and all(word in text for word in words),
+           f"fpx {' '.join(args)}: exit {done.returncode}, not {code}, or without {words}: {text[-800:]}")
+    return done
+
+
+def comparisons(code, *args):
+    result = json.loads(ends(code, "models", *args, "--json", "-").stdout)
+    expect(result["schema"] == "fpx.vectors/1" and result["model"], f"schema and model of {args}")
+    return result["comparisons"]
+
+
+os.chdir(tempfile.mkdtemp())
+volta, turing = "volta/mma.sync/fp16-fp32", "turing/mma.sync/fp16-fp32"
+
+# ---- two units: a finding, and none ----
+page = ends(1, "models", volta, "--vectors", turing, words=("separated", "K = ", volta, turing)).stdout
+one, = comparisons(1, volta, "--vectors", turing)
+vector = one["vector"]
+expect(one["other"] == turing and one["verdict"] == "separated" and one["probe"] in page and one["why"] in page, one)
+expect(vector["d"][0] != vector["d"][1] and len(vector["a"]) == len(vector["b"]) == vector["k"], vector)
+for code in [vector["c"], *vector["d"]]:
+    expect(f"0x{int(code, 16):08x} " in page, f"{code} is on the page")
+for k, code in enumerate(vector["a"]):
+    expect(int(code, 16) == 0 or re.search(rf"(?m)^  {k} +0x0*{code[2:]} ", page), f"A[{k}] = {code} is on the page")
+expect(comparisons(1, volta, "--vectors", turing) == [one], "the same vector each time")
+ends(0, "models", volta, "--vectors", "turing/mma.sync.m8n8k4/fp16-fp32", words=("equivalent", "every parameter is the same"))
+expect(not any(line.endswith(" ") for line in page.splitlines()), "no blanks at the ends of lines")
+
+# ---- scales; a unit of one's own on either side; a proof by a theorem ----
+own = "name: mine\nsource: a guess\nlike: {}\nchanges:\n  - {{ field: {}, to: {} }}\n"
+for like, field, to, code in (("blackwell/tcgen05/mxf4nvf4-fp32", "fraction", 34, 1), (volta, "e_zero", -140, 0),
+                              (volta, "e_zero", -90, 1), ("cdna3/mfma/fp16-fp32", "fraction_sum", 40, 0)):
+    with open("own.yaml", "w", encoding="utf-8") as file:
+        file.write(own.format(like, field, to))
+    found, = comparisons(code, like, "--vectors", "own.yaml")
+    back, = comparisons(code, "own.yaml", "--vectors", like)
+    expect(found["other"] == "mine" and back["other"] == like, "each by its name")
+    expect(code == 1 or found["theorems"] == back["theorems"] != [], f"a theorem: {found}")
+    if "mxf4" in like:
+        expect(found["vector"]["scale_format"] in ("e8m0", "ue4m3") and found["vector"]["scale_a"], found["vector"])
+        ends(1, "models", like, "--vectors", "own.yaml", words=("scale", "mine"))
+
+# ---- lists: each with a verdict, text and JSON alike; the two hardest known cases ----
+for name, kind in ((volta, "mutants"), (volta, "all"), ("hopper/mma.sync/fp8-fp16", "mutants")):
+    rows = re.findall(r"(?m)^  (\S+(?: \S+)?) +(separated|equivalent|refused) ", ends(0, "models", name, "--vectors", kind).stdout)
+    found = comparisons(0, name, "--vectors", kind)
+    expect(len(rows) > 15 and rows == [(c["other"], c["verdict"]) for c in found], f"{name} {kind}: {rows}")
+    for c in found:
+        if c["verdict"] == "refused":
+            expect(len(c["reason"]) > 20, c)
+of = {c["other"]: c for c in comparisons(0, volta, "--vectors", "mutants")}
+expect(of["e_zero -132"]["theorems"] == ["exponent of zero"], "Volta's zero exponent is not seen in fp32")
+of = {c["other"]: c for c in comparisons(0, "volta/mma.sync/fp16-fp16", "--vectors", "mutants")}
+expect(of["e_zero -20"]["verdict"] == "separated", "and is seen in fp16")
+
+# ---- the input as arrays ----
+def codes(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    end = 10 + int.from_bytes(data[8:10], "little")
+    shape = tuple(int(n) for n in re.search(rb"\((\d+), (\d+)\)", data[:end]).groups())
+    size = int(re.search(rb"'descr': '[<|][fu](\d)'", data[:end])[1])
+    return shape, [int.from_bytes(data[i:i + size], "little") for i in range(end, len(data), size)]
+
+
+for other in (turing, "own.yaml"):
+    name = volta if other == turing else "blackwell/tcgen05/mxf4nvf4-fp32"
+    with open("own.yaml", "w", encoding="utf-8") as file:
+        file.write(own.format(name, "fraction", 34))
+    found = comparisons(1, name, "--vectors", other, "-o", "arrays")[0]["vector"]
+    k = found["k"]
+    for array, shape, key in (("A", (1, k), "a"), ("B", (k, 1), "b")):
+        expect(codes(f"arrays/{array}.npy") == (shape, [int(code, 16) for code in found[key]]), f"{array}.npy of {name}")
+        if "scale_a" in found:
+            want = [int(code, 16) for code in found["scale_" + key]]
+            expect(codes(f"arrays/{array}-scales.npy")[1] == want, f"{array}-scales.npy of {name}")
+    expect(codes("arrays/C.npy") == ((1, 1), [int(found["c"], 16)]), f"C.npy of {name}")
+for args, word in (((volta, "-o", "x"), "--vectors"), ((volta, "--vectors", "all", "-o", "x"), "one input"),
+                   ((volta, "--vectors", turing, "-o", "no/x"), "no/x"), ((volta, "--vectors", turing, "-o", "own.yaml"), "own.yaml")):
+    ends(2, "models", *args, words=(word,))
+
+# ---- a file of results; what is refused ----
+ends(1, "models", volta, "--vectors", turing, "--json", "out.json", words=("K = ",))
+with open("out.json", encoding="utf-8") as file:
+    expect(json.load(file)["comparisons"] == [one], "the file holds the same")
+for args, word in ((("hopper",), "units"), (("hoper/wgmma",), "near"), (("none.yaml",), "none.yaml"), ((), "which unit")):
+    ends(2, "models", *args, "--vectors", volta, words=(word,))
+for other, word in (("hopper", "units"), ("mutant", "near"), ("none.yaml", "none.yaml"), ("volta/mma.sync/fp16-fp16", "fp16"),
+                    ("ada/mma.sync/fp8-fp32", "no format in common"), ("", "near")):
+    ends(2, "models", volta, "--vectors", other, words=(word,))
+ends(2, "models", volta, "--vectors", turing, "--json", "no/such.json", words=("no/such.json",))
+
+# ---- what docs/models.md shows ----
+with open(os.path.join(root, "docs/models.md"), encoding="utf-8") as file:
+    documented = re.findall(r"(?m)^\$ (fpx models .*--vectors .*)\n((?:.+\n|\n(?!```))*)```", file.read())
+for command, shown in documented:
+    done = subprocess.run([fpx, *shlex.split(command)[1:]], capture_output=True, text=True, timeout=300)
+    expect(done.stdout.strip() == shown.strip(), f"{command}: docs/models.md shows\n{shown}\nnot\n{done.stdout}")
+expect(len(documented) >= 2, "docs/models.md has examples")
+
+print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
+sys.exit(1 if failures else 0)
