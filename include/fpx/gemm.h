@@ -68,11 +68,11 @@ const char *fpx_gemm_openblas_core(void);
  * gamma(depth + 2) * magnitude, inflated for its own rounding; underflow adds k * the smallest subnormal. Inf where depth is
  * beyond 1 / (2 unit), or magnitude is no number. magnitude: either of the above, rounded upward. unit is 2^-24 or 2^-53.
  * depth is the largest number of roundings that a product meets: fpx_gemm_depth for the order above, k for any other
- * order of k products. Higham, Accuracy and Stability, 2nd ed., section 3.1 and theorem 4.3's argument. */
+ * order of k products. Higham, Accuracy and Stability, 2nd ed., section 3.1 and chapter 4. */
 double fpx_gemm_bound(size_t depth, size_t k, double unit, double magnitude);
 
-/* FMAs of a block, additions of blocks, levels of the tree: min(leaf, KC) + blocks of a leaf - 1 + log2 of the number of leaves,
- * rounded up. leaf 0: k; else k is a multiple of it. */
+/* FMAs of a block, additions of blocks, levels of the tree: min(leaf, KC) + blocks of a leaf - 1 + log2 of the number of
+ * leaves, rounded up. leaf 0: k; else k is a multiple of it. */
 size_t fpx_gemm_depth(size_t k, size_t leaf);
 
 /* The sum over p < k of |a[p * a_step]| |b[p * b_step]|, or slightly more; Inf where that is no number. */
