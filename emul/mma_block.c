@@ -189,9 +189,11 @@ static size_t product_terms(const mma_output *o, const mma_span *span, size_t fi
         int least = 0; /* of the exponents q of those that are not 0 */
         int64_t sum = 0;
         int any = 0;
+        size_t first_k = 0;
 
         for (size_t i = 0; i < some; i++) {
             const size_t k = mma_block_k(span, first + t + i);
+            first_k = i == 0 ? k : first_k;
             const mma_element x = mma_line_element(model, o->a, k);
             const mma_element y = mma_line_element(model, o->b, k);
             p[i] = product_of(&x.x, &y.x);
@@ -210,7 +212,7 @@ static size_t product_terms(const mma_output *o, const mma_span *span, size_t fi
         }
         if (model->group == 0) {
             terms[n] = term_of(model, p[0].negative, p[0].m, p[0].q, p[0].e);
-            terms[n].k = mma_block_k(span, first + t);
+            terms[n].k = first_k;
             terms[n++].count = 1;
             continue;
         }
@@ -220,7 +222,7 @@ static size_t product_terms(const mma_output *o, const mma_span *span, size_t fi
         }
         /* A sum that cancelled keeps the scales' exponent: only a group of zeros is a zero. */
         terms[n] = term_of(model, 0, (uint64_t)any, least, scale_e);
-        terms[n].k = mma_block_k(span, first + t);
+        terms[n].k = first_k;
         terms[n].count = some;
         terms[n].negative = sum < 0;
         terms[n++].m = sum < 0 ? (uint64_t)-sum : (uint64_t)sum;
