@@ -4,6 +4,7 @@
 
 #include <fpx/mma_finish.h>
 #include <fpx/mma_run.h>
+#include <fpx/opshape.h>
 
 /* Vectors of op(X): rows of A, columns of B, `inner` being the stored matrix's last extent. */
 static fpx_mma_operand operand(const fpx_tensor *t, const void *codes, int along_k)
@@ -17,27 +18,32 @@ static fpx_mma_operand operand(const fpx_tensor *t, const void *codes, int along
                               .stride_batch = inner * (size_t)t->shape[t->ndim - 2] };
 }
 
-static fpx_mma_call call_of(const op_run *run)
+fpx_status fpx_call_unit(const fpx_call *call, const void *a, const void *b,
+                         fpx_mma_preset *ret_unit, fpx_mma_call *ret_mma, fpx_error *err)
 {
-    const fpx_call *call = run->call;
-    const fpx_tensor *a = &call->in[0], *b = &call->in[1], *d = &call->out[0];
+    const fpx_tensor *d = &call->out[0];
     const size_t axis = (size_t)d->ndim - 2;
     const int trans_a = call->attr.gemm.trans_a != 0, trans_b = call->attr.gemm.trans_b != 0;
+    const fpx_status status = fpx_mma_preset_parse(call->attr.gemm.unit, ret_unit, err);
 
-    return (fpx_mma_call){ .m = (size_t)d->shape[axis],
-                           .n = (size_t)d->shape[axis + 1],
-                           .k = (size_t)a->shape[axis + (trans_a ? 0 : 1)],
-                           .batch = d->ndim == 4 ? (size_t)(d->shape[0] * d->shape[1]) : 1,
-                           .a = operand(a, run->in[0], !trans_a),
-                           .b = operand(b, run->in[1], trans_b),
-                           .stride_d = (size_t)d->shape[axis + 1],
-                           .stride_d_batch = (size_t)(d->shape[axis] * d->shape[axis + 1]) };
+    if (status == FPX_OK)
+        *ret_mma =
+            (fpx_mma_call){ .m = (size_t)d->shape[axis],
+                            .n = (size_t)d->shape[axis + 1],
+                            .k = (size_t)call->in[0].shape[axis + (trans_a ? 0 : 1)],
+                            .batch = d->ndim == 4 ? (size_t)(d->shape[0] * d->shape[1]) : 1,
+                            .a = operand(&call->in[0], a, !trans_a),
+                            .b = operand(&call->in[1], b, trans_b),
+                            .stride_d = (size_t)d->shape[axis + 1],
+                            .stride_d_batch = (size_t)(d->shape[axis] * d->shape[axis + 1]) };
+    return status;
 }
 
-static fpx_status unit_of(const op_run *run, fpx_mma_preset *ret_unit)
+static fpx_status unit_of(const op_run *run, fpx_mma_preset *ret_unit, fpx_mma_call *ret_mma)
 {
     fpx_error err = { 0 };
-    const fpx_status status = fpx_mma_preset_parse(run->call->attr.gemm.unit, ret_unit, &err);
+    const fpx_status status =
+        fpx_call_unit(run->call, run->in[0], run->in[1], ret_unit, ret_mma, &err);
 
     return status == FPX_OK ? FPX_OK : op_refuse(run, status, "%s", err.text);
 }
@@ -45,9 +51,9 @@ static fpx_status unit_of(const op_run *run, fpx_mma_preset *ret_unit)
 fpx_status op_unit_accept(const op_run *run)
 {
     const fpx_format *a = &run->call->in[0].format, *b = &run->call->in[1].format;
-    const fpx_mma_call mma = call_of(run);
     fpx_mma_preset unit;
-    fpx_status status = unit_of(run, &unit);
+    fpx_mma_call mma;
+    fpx_status status = unit_of(run, &unit, &mma);
 
     if (status != FPX_OK)
         return status;
@@ -67,10 +73,10 @@ fpx_status op_unit_accept(const op_run *run)
 
 size_t op_unit_work(const op_run *run)
 {
-    const fpx_mma_call mma = call_of(run);
     fpx_mma_preset unit;
+    fpx_mma_call mma;
 
-    return unit_of(run, &unit) == FPX_OK
+    return unit_of(run, &unit, &mma) == FPX_OK
                ? fpx_mma_scratch(&unit.model, &mma, run->level, fpx_pool_threads(run->pool))
                : 0;
 }
@@ -92,10 +98,10 @@ static void finish_range(void *context, size_t begin, size_t end, size_t worker)
 
 fpx_status op_unit_run(const op_run *run, float alpha)
 {
-    const fpx_mma_call mma = call_of(run);
     fpx_mma_preset unit;
+    fpx_mma_call mma;
     fpx_error err = { 0 };
-    fpx_status status = unit_of(run, &unit);
+    fpx_status status = unit_of(run, &unit, &mma);
 
     if (status == FPX_OK)
         status = fpx_mma_run(&unit.model, &mma, run->out[0], run->work, run->pool, run->level, NULL,

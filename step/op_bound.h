@@ -32,4 +32,8 @@ void op_bound_sumsq(const fpx_bound_args *args);
 void op_bound_clip(const fpx_bound_args *args);
 void op_bound_adamw(const fpx_bound_args *args);
 
+/* Of a product with a matrix unit: its scratch, and its bounds without the reference's own error. */
+size_t op_unit_scratch(size_t m, size_t n);
+void op_bound_unit(const fpx_bound_args *args, double *scratch);
+
 #endif /* FPX_STEP_OP_BOUND_H */

@@ -29,7 +29,7 @@ size_t op_scratch_gemm(const fpx_call *call)
 {
     const product p = product_of(call);
 
-    return p.m + p.n;
+    return p.m + p.n + (call->attr.gemm.unit[0] != '\0' ? op_unit_scratch(p.m, p.n) : 0);
 }
 
 /* Norms of the `count` vectors of length k: vector i starts at i * step and goes by stride. Each is
@@ -148,6 +148,28 @@ static void tighten(const line *l, double max, const vectors *a, const vectors *
                                         max));
 }
 
+/* A unit's sums, of which another order says nothing. */
+static void bound_unit(const fpx_bound_args *args, const product *p)
+{
+    const double reference = fpx_gemm_bound(p->k, p->k, 0x1p-53, 1.0);
+    const double floor = fpx_gemm_bound(p->k, p->k, 0x1p-53, 0.0);
+    const int ta = args->call->attr.gemm.trans_a != 0, tb = args->call->attr.gemm.trans_b != 0;
+    double *rows = args->scratch, *columns = args->scratch + p->m;
+
+    op_bound_unit(args, args->scratch + p->m + p->n);
+    for (size_t z = 0; z < p->batch; z++) {
+        const double *a = (const double *)args->in[0] + z * p->m * p->k;
+        const double *b = (const double *)args->in[1] + z * p->k * p->n;
+        double *bound = args->bound[0] + z * p->m * p->n;
+
+        norms(a, p->m, p->k, ta ? 1 : p->k, ta ? p->m : 1, rows);
+        norms(b, p->n, p->k, tb ? p->k : 1, tb ? 1 : p->n, columns);
+        for (size_t i = 0; i < p->m; i++)
+            for (size_t j = 0; j < p->n; j++)
+                bound[i * p->n + j] += (reference * rows[i] * columns[j] + floor) * (1.0 + 0x1p-40);
+    }
+}
+
 void op_bound_gemm(const fpx_bound_args *args)
 {
     const fpx_call *call = args->call;
@@ -157,6 +179,10 @@ void op_bound_gemm(const fpx_bound_args *args)
     const line l = line_of(args, p.k);
     double *rows = args->scratch, *columns = args->scratch + p.m;
 
+    if (call->attr.gemm.unit[0] != '\0') {
+        bound_unit(args, &p);
+        return;
+    }
     for (size_t z = 0; z < p.batch; z++) {
         const vectors a = { (const double *)args->in[0] + z * p.m * p.k, ta ? 1 : p.k,
                             ta ? p.m : 1 };

@@ -183,6 +183,10 @@ static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fp
         const fpx_program_tensor *t = fpx_program_tensor_at(view->program, op->in[i]);
 
         args.in[i] = view->in[i];
+        if (op->kind == FPX_OP_GEMM) {
+            args.codes[i] = view->in[i];
+            args.decode[i] = fpx_exec_scale(view->exec, op->in[i]);
+        }
         if (holds_input(sh, op, i)) {
             args.in[i] = fpx_exec_data(sh->exec, op->in[i]);
         } else if (t->desc.format.cls == FPX_CLASS_FLOAT) {

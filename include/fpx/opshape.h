@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <fpx/accel.h>
+#include <fpx/mma.h>
 #include <fpx/status.h>
 
 #ifdef __cplusplus
@@ -27,6 +28,12 @@ const fpx_op_shape *fpx_op_shape_of(fpx_op_kind kind);
  * passes, every device and error bound may take for granted. FPX_EINVAL with a text that names the
  * tensor and the shapes; FPX_EUNSUPPORTED: the kind is unknown. */
 fpx_status fpx_call_check(const fpx_call *call, fpx_error *err);
+
+/* The matrix unit that a product names, and what it is asked: codes a and b (NULL: none yet) as they lie in in[0] and
+ * in[1], transposed by strides, scales left to what follows the sums. call has passed the check above and attr.gemm.unit
+ * is not empty. FPX_EINVAL with text: there is no such unit. */
+fpx_status fpx_call_unit(const fpx_call *call, const void *a, const void *b,
+                         fpx_mma_preset *ret_unit, fpx_mma_call *ret_mma, fpx_error *err);
 
 #ifdef __cplusplus
 }
