@@ -13,8 +13,8 @@ import time
 import xml.etree.ElementTree
 
 fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-VERBS = ("train", "diff", "golden", "trace", "report", "demo", "quantize", "dequantize", "formats", "models", "bench",
-         "doctor")
+VERBS = ("train", "diff", "golden", "trace", "report", "demo", "quantize", "dequantize", "formats", "models", "tokenize",
+         "bench", "doctor")
 checks, failures = 0, 0
 
 

@@ -14,8 +14,8 @@ import xml.etree.ElementTree as ElementTree
 
 fpx, root, plugin = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), os.path.abspath(sys.argv[3])
 checks, failures = 0, []
-VERBS = ("train", "diff", "golden", "trace", "report", "demo", "quantize", "dequantize", "formats", "models", "bench",
-         "doctor")
+VERBS = ("train", "diff", "golden", "trace", "report", "demo", "quantize", "dequantize", "formats", "models", "tokenize",
+         "bench", "doctor")
 
 
 def expect(condition, text):
