@@ -90,12 +90,14 @@ static fpx_status check_files(const session *s, fpx_error *err)
     cli_file files[16] = {
         { "the experiment", o->experiment, CLI_READS },
         { "the experiment's corpus", s->experiment->data.corpus, CLI_READS },
+        { "the experiment's tokens", s->experiment->data.tokens, CLI_READS },
+        { "the experiment's tokenizer", s->experiment->data.tokenizer, CLI_READS },
         { "the recipe", strstr(recipe, ".yaml") ? recipe : NULL, CLI_READS },
         { "the device", strstr(plugin, ".so") ? plugin : NULL, CLI_READS },
         { "--trace", o->trace, CLI_TRACE },
         { o->resume ? "--resume" : "--checkpoint", o->checkpoint, CLI_FOLDER },
     };
-    size_t n = 6;
+    size_t n = 8;
 
     for (size_t i = 0; i < o->nfiles && n < sizeof files / sizeof files[0]; i++)
         files[n++] = o->files[i];

@@ -27,7 +27,8 @@ enum {
 };
 
 static const cli_option options[] = {
-    [OPT_RECIPE] = { "--recipe", "NAME", "shipped recipe (fp32, bf16, fp8, fp8-hopper) or FILE.yaml" },
+    [OPT_RECIPE] = { "--recipe", "NAME",
+                     "shipped recipe (fp32, bf16, fp8, fp8-hopper) or FILE.yaml" },
     [OPT_DEVICE] = { "--device", "D",
                      "cpu[,threads=N][,level=L][,engine=E] or PLUGIN.so[,KEY=VALUE]" },
     [OPT_SHADOW] = { "--shadow", "MODE",
@@ -67,19 +68,24 @@ static json_t *finding_json(const session_finding *f)
                     : json_null();
 }
 
-/* null: there is none, for no step was left to run, or nothing is held back for validation. */
+/* "bits_per_byte" or, beside a null, "bits_per_token". null: there is none, for no step was left to run, or nothing is held back for validation. */
 static fpx_status write_json(const char *path, const session *s, const fpx_step_result *r,
                              const double *bits_per_byte, fpx_error *err)
 {
     const uint64_t next = fpx_trainer_next_step(s->trainer);
     const int ran = next > s->first_step;
+    const int in_bytes = strcmp(fpx_trainer_unit(s->trainer), "byte") == 0;
     json_t *root = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "schema", "fpx.train/1", "experiment",
         s->experiment->name, "recipe", s->recipe->name, "seed", (json_int_t)s->experiment->seed,
         "steps", (json_int_t)next, "loss", ran ? cli_json_number(r->loss) : json_null(),
         "gradient_norm", ran ? cli_json_number(r->norm) : json_null(), "bits_per_byte",
-        bits_per_byte ? cli_json_number(*bits_per_byte) : json_null(), "finding",
+        bits_per_byte && in_bytes ? cli_json_number(*bits_per_byte) : json_null(), "finding",
         finding_json(&s->finding));
+
+    if (root != NULL && !in_bytes)
+        (void)json_object_set_new(root, "bits_per_token",
+                                  bits_per_byte ? cli_json_number(*bits_per_byte) : json_null());
 
     return cli_write_json(path, root, err);
 }
@@ -93,7 +99,8 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
     if (validates) {
         status = fpx_trainer_evaluate(s->trainer, &bits, err);
         if (status == FPX_OK)
-            (void)fprintf(stderr, "validation: %.4f bits per byte\n", bits);
+            (void)fprintf(stderr, "validation: %.4f bits per %s\n", bits,
+                          fpx_trainer_unit(s->trainer));
         if (status == FPX_OK && !isfinite(bits) && !s->finding.found) {
             s->finding.found = 1;
             s->finding.step = r->step;

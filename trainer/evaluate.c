@@ -32,11 +32,32 @@ static fpx_status prepare(fpx_trainer *t, fpx_error *err)
     return FPX_OK;
 }
 
+/* Of a batch: how many targets, and how many bytes they stand for. */
+static void count_targets(const fpx_trainer *t, const int32_t *targets, size_t n, size_t *targets_n,
+                          size_t *bytes_n)
+{
+    const fpx_tokenizer *tokenizer = fpx_corpus_tokenizer(t->corpus);
+
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = 1;
+
+        if (targets[i] < 0)
+            continue;
+        if (tokenizer != NULL)
+            (void)fpx_tokenizer_bytes(tokenizer, (uint16_t)targets[i], &bytes);
+        *targets_n += 1;
+        *bytes_n += bytes;
+    }
+}
+
+/* A batch weighs as many targets as it has; where all are full, that is 1. */
 static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error *err)
 {
     const size_t batches = fpx_corpus_valid_batches(t->corpus);
     fpx_status status;
-    double sum = 0.0;
+    double sum = 0.0, weights = 0.0;
+    size_t targets = 0, bytes = 0;
+    const size_t full = (size_t)t->experiment->data.batch * t->experiment->data.sequence;
 
     if (batches == 0)
         return fpx_error_set(err, FPX_EINVAL,
@@ -49,9 +70,17 @@ static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error 
                          fpx_exec_data(t->eval_exec, t->eval_model->targets));
         if ((status = fpx_exec_step(t->eval_exec, 0, err)) != FPX_OK)
             return status;
-        sum += (double)*(const float *)fpx_exec_data(t->eval_exec, t->eval_model->loss);
+        const size_t before = targets;
+
+        count_targets(t, fpx_exec_data(t->eval_exec, t->eval_model->targets), full, &targets,
+                      &bytes);
+        const double weight = (double)(targets - before) / (double)full;
+
+        sum += weight * (double)*(const float *)fpx_exec_data(t->eval_exec, t->eval_model->loss);
+        weights += weight;
     }
-    *ret_bits_per_byte = sum / (double)batches / 0x1.62e42fefa39efp-1; /* nats / ln 2 */
+    *ret_bits_per_byte = sum / weights / 0x1.62e42fefa39efp-1 * /* nats / ln 2 */
+                         ((double)targets / (double)bytes);
     return FPX_OK;
 }
 
@@ -62,6 +91,13 @@ fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte,
 
     fpx_fpenv_leave(env);
     return status;
+}
+
+const char *fpx_trainer_unit(const fpx_trainer *trainer)
+{
+    return trainer->experiment->data.tokens != NULL && fpx_corpus_tokenizer(trainer->corpus) == NULL
+               ? "token"
+               : "byte";
 }
 
 /* Inverse of the cumulative distribution at `uniform`: softmax of the logits at temperature 1. */

@@ -10,6 +10,7 @@
 #include <fpx/exec.h>
 #include <fpx/model.h>
 #include <fpx/status.h>
+#include <fpx/tokenizer.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,20 +19,22 @@ extern "C" {
 /* ---- data ---- */
 typedef struct fpx_corpus fpx_corpus;
 
-/* Reads the corpus, checks its sha256 where the experiment gives one, and draws the order of its
- * windows from the seed. Windows of sequence + 1 bytes overlap by the one byte that is only a target,
- * so no byte is an input twice. FPX_EIO: cannot be read; FPX_EFORMAT: other sha256; FPX_EINVAL: too short for
- * one batch of training and one of validation. */
+/* Opens the tokens (a text's bytes, a text through data.tokenizer, or data.tokens, which stays mapped and must not be
+ * cut meanwhile), checks the sha256 where the experiment gives one and that the vocabulary has every token, and draws
+ * the order of the windows from the seed. Windows of sequence + 1 tokens overlap by the one that is only a target,
+ * so no token is an input twice. FPX_EIO: cannot be read; FPX_EFORMAT: other sha256, no tokens or no tokenizer;
+ * FPX_EINVAL: a token beyond the vocabulary, or too short for one batch of training and one of validation. */
 fpx_status fpx_corpus_new(const fpx_experiment *experiment, fpx_corpus **ret_corpus,
                           fpx_error *err);
 void fpx_corpus_free(fpx_corpus *corpus); /* NULL is fine */
 
-size_t fpx_corpus_bytes(const fpx_corpus *corpus);
+size_t fpx_corpus_tokens(const fpx_corpus *corpus);
+const fpx_tokenizer *fpx_corpus_tokenizer(const fpx_corpus *corpus); /* NULL: none */
 size_t fpx_corpus_train_steps(const fpx_corpus *corpus); /* batches before a token would repeat */
 size_t fpx_corpus_valid_batches(const fpx_corpus *corpus);
 
 /* Batch `index` of training (step) or validation: tokens and targets int32[batch * sequence]; the
- * target of a position is the next byte. index must be below the counts above. */
+ * target of a position is the next token. index must be below the counts above. */
 void fpx_corpus_train(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
 void fpx_corpus_valid(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
 
@@ -64,8 +67,10 @@ typedef struct fpx_step_result {
 /* The next step. Fails with FPX_EINVAL after the experiment's last one. */
 fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, fpx_error *err);
 
-/* Mean bits per byte over the whole validation part, with the recipe's forward arithmetic. */
+/* Mean bits per byte over the whole validation part, with the recipe's forward arithmetic; per token where data.tokens
+ * is given without a tokenizer (fpx_trainer_unit: "byte", "token"). FPX_EINVAL: data.validation is 0. */
 fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err);
+const char *fpx_trainer_unit(const fpx_trainer *trainer);
 
 /* Writes `count` bytes that continue `prompt` (its last `sequence` bytes are seen), drawn at
  * temperature 1 with the seed's stream; ret_text has room for count + 1 bytes; bytes that do not print

@@ -43,6 +43,17 @@ static int read_npy(const char *path)
     if (status != FPX_OK) /* a file's length was held against its shape */
         abort();
     fpx_npy_close(reader);
+    fpx_npy_map map = { .file = NULL };
+    if (fpx_npy_map_open(path, &map, &err) == FPX_OK) { /* big-endian is not mapped */
+        const unsigned char *const bytes = map.data;
+        const size_t size = (size_t)count * map.array.size;
+        if (fpx_npy_count(&map.array) != count || (size > 0 && bytes[size - 1] + bytes[0] > 510) ||
+            bytes + size != (const unsigned char *)map.file + map.bytes)
+            abort();
+        fpx_npy_map_close(&map);
+    } else if (err.status != FPX_EUNSUPPORTED) {
+        abort();
+    }
     return 1;
 }
 
