@@ -108,7 +108,7 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
                            bits);
         }
     }
-    if (status == FPX_OK && a->option[OPT_SAMPLE]) {
+    if (status == FPX_OK && a->option[OPT_SAMPLE] && !s->finding.found) { /* NaN draws nothing */
         char text[161];
 
         status = fpx_trainer_sample(s->trainer, a->option[OPT_SAMPLE], sizeof text - 1, text, err);

@@ -35,7 +35,7 @@ HEADERS = {
     "step": "program exec shadow ops optable",
     "tracer": "trace digest",
     "compare": "diff golden settings",
-    "trainer": "train model recipe checkpoint tokenizer",
+    "trainer": "train model recipe checkpoint tokenizer sample",
     "qualify": "fault",
     "report": "report",
 }

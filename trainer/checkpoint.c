@@ -11,6 +11,7 @@
 #include <fpx/file.h>
 #include <fpx/safetensors.h>
 
+#include "checkpoint_file.h"
 #include "trainer_state.h"
 
 static int is_state(const fpx_program_tensor *t)
@@ -78,7 +79,9 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
 {
     const fpx_trainer *t = trainer;
     size_t room = count_state(t->exec), n = 0;
-    char experiment[65], recipe[65], run[64], step[24], path[4096];
+    const fpx_tokenizer *tokenizer = fpx_corpus_tokenizer(t->corpus);
+    char experiment[65], recipe[65], run[64], step[24], path[4096], *vocabulary = NULL;
+    size_t bytes = 0;
     fpx_status status;
 
     for (size_t i = 0; i < nextras; i++)
@@ -88,7 +91,9 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
 
     if (entries == NULL || names == NULL) {
         status = fpx_error_set(err, FPX_ENOMEM, "checkpoint: out of memory");
-    } else if ((status = make_folder(dir, err)) == FPX_OK) {
+    } else if ((status = make_folder(dir, err)) == FPX_OK &&
+               (tokenizer == NULL ||
+                (status = fpx_tokenizer_text(tokenizer, &vocabulary, &bytes, err)) == FPX_OK)) {
         n = add_entries("", t->exec, entries, names);
         for (size_t i = 0; i < nextras; i++)
             n += add_entries(extras[i].prefix, extras[i].exec, entries + n, names + n);
@@ -100,9 +105,15 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
                                       { "fpx.experiment", experiment },
                                       { "fpx.recipe", recipe },
                                       { "fpx.run", run },
-                                      { "fpx.chain", chain } };
-        status = fpx_st_write(path, entries, n, pairs, sizeof pairs / sizeof pairs[0], err);
+                                      { "fpx.chain", chain },
+                                      { CHECKPOINT_EXPERIMENT, t->experiment->text },
+                                      { CHECKPOINT_RECIPE, t->recipe->text },
+                                      { CHECKPOINT_TOKENIZER, vocabulary } };
+        const size_t npairs = sizeof pairs / sizeof pairs[0] - (tokenizer == NULL);
+
+        status = fpx_st_write(path, entries, n, pairs, npairs, err);
     }
+    free(vocabulary);
     free(entries);
     free(names);
     return status;
@@ -146,6 +157,24 @@ static int newest(const char *dir, unsigned long long below, char path[4096],
     return found;
 }
 
+fpx_status checkpoint_find(const char *checkpoint, char ret_path[CHECKPOINT_PATH], fpx_error *err)
+{
+    unsigned long long number;
+    struct stat st;
+
+    if (stat(checkpoint, &st) != 0)
+        return fpx_error_set(err, FPX_EIO, "%s: cannot open: %s", checkpoint, strerror(errno));
+    if (!S_ISDIR(st.st_mode)) {
+        if (snprintf(ret_path, CHECKPOINT_PATH, "%s", checkpoint) < CHECKPOINT_PATH)
+            return FPX_OK;
+        return fpx_error_set(err, FPX_EIO, "a path of more than %d bytes", CHECKPOINT_PATH - 1);
+    }
+    return newest(checkpoint, ULLONG_MAX, ret_path, &number) > 0
+               ? FPX_OK
+               : fpx_error_set(err, FPX_EIO, "%s: holds no checkpoint (step-*.safetensors)",
+                               checkpoint);
+}
+
 /* Looks at every tensor of one executor; copies only in the second pass, so that an error changes
  * nothing. */
 static fpx_status load_state(const fpx_st_file *file, const char *path, const char *prefix,
@@ -174,6 +203,21 @@ static fpx_status load_state(const fpx_st_file *file, const char *path, const ch
     return FPX_OK;
 }
 
+/* Out of memory is "another" too. */
+static int same_tokenizer(const fpx_trainer *t, const char *saved)
+{
+    const fpx_tokenizer *tokenizer = fpx_corpus_tokenizer(t->corpus);
+    char *text = NULL;
+    size_t count;
+
+    if (tokenizer != NULL && fpx_tokenizer_text(tokenizer, &text, &count, NULL) != FPX_OK)
+        return 0;
+    const int same = text == NULL ? saved == NULL : saved != NULL && strcmp(text, saved) == 0;
+
+    free(text);
+    return same;
+}
+
 static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, const char *path,
                                  uint64_t *ret_step, fpx_error *err)
 {
@@ -195,6 +239,8 @@ static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, 
     if (strcmp(as, run) != 0)
         return fpx_error_set(err, FPX_EINVAL, "%s: was made with %s, this run has %s", path, as,
                              run);
+    if (!same_tokenizer(t, fpx_st_metadata(file, CHECKPOINT_TOKENIZER)))
+        return fpx_error_set(err, FPX_EINVAL, "%s: was made with another tokenizer", path);
     value = strtoull(step, &end, 10);
     if (end == step || *end != '\0' || value > t->experiment->steps)
         return fpx_error_set(err, FPX_EFORMAT, "%s: step '%s' makes no sense", path, step);

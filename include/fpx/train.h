@@ -72,9 +72,9 @@ fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, f
 fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err);
 const char *fpx_trainer_unit(const fpx_trainer *trainer);
 
-/* Writes `count` bytes that continue `prompt` (its last `sequence` bytes are seen), drawn at
- * temperature 1 with the seed's stream; ret_text has room for count + 1 bytes; bytes that do not print
- * become '?'. */
+/* Writes at most `count` bytes of as many tokens that continue `prompt` (its last `sequence` tokens are seen), drawn at
+ * temperature 1 with the seed's stream; ret_text has room for count + 1 bytes; bytes that do not print become '?'.
+ * FPX_EUNSUPPORTED: data.tokens without a tokenizer; else as fpx_sampler_run (fpx/sample.h). */
 fpx_status fpx_trainer_sample(fpx_trainer *trainer, const char *prompt, size_t count,
                               char *ret_text, fpx_error *err);
 
