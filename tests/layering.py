@@ -29,7 +29,7 @@ ROOMS = {
 # The room that implements each header of include/fpx/.
 HEADERS = {
     "libfpx": "status format tensor cpu pool convert profile block pack hadamard elemfn reduce metric stream figure arith exact",
-    "io": "npy safetensors config json file",
+    "io": "npy safetensors config json file records",
     "emul": "gemm bound mma mma_run",
     "accel": "accel device opshape",
     "step": "program exec shadow ops optable",

@@ -6,13 +6,15 @@
 #include <fpx/stream.h>
 #include <fpx/train.h>
 
+#include "instruct.h"
 #include "sites.h"
 #include "token_source.h"
 
 struct fpx_corpus {
     token_source source;
+    instruct records; /* none: windows of the source */
     size_t sequence, batch;
-    size_t *order; /* window of each place in training */
+    size_t *order; /* window, or record, of each place in training */
     size_t train;  /* windows for training: [0, train) of the tokens */
     size_t valid;  /* batches of validation, from `valid_from` on */
     size_t valid_from;
@@ -38,22 +40,26 @@ static void shuffle(fpx_corpus *corpus, uint64_t seed)
 static fpx_status divide(fpx_corpus *corpus, const fpx_experiment *e, fpx_error *err)
 {
     const fpx_fpenv env = fpx_fpenv_enter();
-    const size_t count = corpus->source.count;
-    const size_t valid_tokens = (size_t)(e->data.validation * (double)count);
-    const size_t train_tokens = count - valid_tokens, t = corpus->sequence;
+    const size_t records = corpus->records.n, count = records ? records : corpus->source.count;
+    const size_t valid_count = (size_t)(e->data.validation * (double)count);
+    const size_t train_count = count - valid_count, t = corpus->sequence;
     const char *const unit = corpus->source.size == 1 ? "bytes" : "tokens";
 
     fpx_fpenv_leave(env);
     if (t == 0 || corpus->batch == 0)
         return fpx_error_set(err, FPX_EINVAL, "data: sequence and batch must be at least 1");
-    corpus->train = train_tokens > t ? (train_tokens - 1) / t : 0;
-    corpus->valid_from = train_tokens;
-    corpus->valid = valid_tokens > t ? (valid_tokens - 1) / t / corpus->batch : 0;
+    corpus->train = records ? train_count : train_count > t ? (train_count - 1) / t : 0;
+    corpus->valid_from = train_count;
+    corpus->valid = (records           ? valid_count
+                     : valid_count > t ? (valid_count - 1) / t
+                                       : 0) /
+                    corpus->batch;
     if (corpus->train < corpus->batch || (e->data.validation > 0.0 && corpus->valid == 0))
         return fpx_error_set(err, FPX_EINVAL,
                              "%s: %zu %s are too short for one batch of %zu sequences of %zu %s in "
                              "training and one in validation",
-                             corpus->source.path, count, unit, corpus->batch, t, unit);
+                             corpus->source.path, count, records ? "records" : unit, corpus->batch,
+                             t, unit);
     corpus->order = calloc(corpus->train, sizeof *corpus->order);
     if (corpus->order == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", corpus->source.path);
@@ -70,7 +76,9 @@ fpx_status fpx_corpus_new(const fpx_experiment *experiment, fpx_corpus **ret_cor
         return fpx_error_set(err, FPX_ENOMEM, "corpus: out of memory");
     corpus->sequence = experiment->data.sequence;
     corpus->batch = experiment->data.batch;
-    status = token_source_open(experiment, &corpus->source, err);
+    status = experiment->data.kind == FPX_DATA_INSTRUCT
+                 ? instruct_open(experiment, &corpus->source, &corpus->records, err)
+                 : token_source_open(experiment, &corpus->source, err);
     if (status == FPX_OK)
         status = divide(corpus, experiment, err);
     if (status != FPX_OK) {
@@ -86,6 +94,7 @@ void fpx_corpus_free(fpx_corpus *corpus)
     if (corpus == NULL)
         return;
     token_source_close(&corpus->source);
+    instruct_close(&corpus->records);
     free(corpus->order);
     free(corpus);
 }
@@ -118,20 +127,43 @@ static void window(const fpx_corpus *corpus, size_t from, int32_t *tokens, int32
     }
 }
 
+/* A record of n tokens is n - 1 inputs with a next token each, of which those after the prompt are targets. */
+static void record(const fpx_corpus *corpus, size_t r, int32_t *tokens, int32_t *targets)
+{
+    const size_t from = corpus->records.start[r], n = corpus->records.start[r + 1] - from;
+
+    for (size_t i = 0; i < corpus->sequence; i++) {
+        const int input = i + 1 < n, asked = input && i + 1 >= corpus->records.prompts[r];
+
+        tokens[i] = input ? token_source_at(&corpus->source, from + i) : 0;
+        targets[i] = asked ? token_source_at(&corpus->source, from + i + 1) : -1;
+    }
+}
+
 void fpx_corpus_train(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets)
 {
     const size_t t = corpus->sequence;
 
-    for (size_t s = 0; s < corpus->batch; s++)
-        window(corpus, corpus->order[index * corpus->batch + s] * t, tokens + s * t,
-               targets + s * t);
+    for (size_t s = 0; s < corpus->batch; s++) {
+        const size_t place = corpus->order[index * corpus->batch + s];
+
+        if (corpus->records.n > 0)
+            record(corpus, place, tokens + s * t, targets + s * t);
+        else
+            window(corpus, place * t, tokens + s * t, targets + s * t);
+    }
 }
 
 void fpx_corpus_valid(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets)
 {
     const size_t t = corpus->sequence;
 
-    for (size_t s = 0; s < corpus->batch; s++)
-        window(corpus, corpus->valid_from + (index * corpus->batch + s) * t, tokens + s * t,
-               targets + s * t);
+    for (size_t s = 0; s < corpus->batch; s++) {
+        const size_t place = index * corpus->batch + s;
+
+        if (corpus->records.n > 0)
+            record(corpus, corpus->valid_from + place, tokens + s * t, targets + s * t);
+        else
+            window(corpus, corpus->valid_from + place * t, tokens + s * t, targets + s * t);
+    }
 }

@@ -34,7 +34,8 @@ size_t fpx_corpus_train_steps(const fpx_corpus *corpus); /* batches before a tok
 size_t fpx_corpus_valid_batches(const fpx_corpus *corpus);
 
 /* Batch `index` of training (step) or validation: tokens and targets int32[batch * sequence]; the
- * target of a position is the next token. index must be below the counts above. */
+ * target of a position is the next token. Of data.kind instruct a sequence is one record: prompt, response and token 0,
+ * then zeros; what is no token of the response, nor its end, is no target (-1). index must be below the counts above. */
 void fpx_corpus_train(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
 void fpx_corpus_valid(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
 
