@@ -23,6 +23,7 @@ enum {
     OPT_SAMPLE,
     OPT_COMPARE,
     OPT_SEEDS,
+    OPT_INIT,
     OPT_JSON
 };
 
@@ -44,6 +45,8 @@ static const cli_option options[] = {
     [OPT_SAMPLE] = { "--sample", "TEXT", "let the trained model continue TEXT by 160 bytes" },
     [OPT_COMPARE] = { "--compare", "R,R,...", "train each recipe with each seed, print a table" },
     [OPT_SEEDS] = { "--seeds", "N", "with --compare: paired seeds 1..N (default 5)" },
+    [OPT_INIT] = { "--init", "FILE",
+                   "start from a checkpoint's parameters, or a Llama model's (.safetensors)" },
     [OPT_JSON] = { "--json", "FILE", "results as JSON; - is standard output" },
     { NULL, NULL, NULL }
 };
@@ -154,6 +157,8 @@ static int run(const cli_args *a)
                            a->option[OPT_JSON]);
     if (a->option[OPT_RESUME] && a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--resume DIR also saves there: leave --checkpoint out");
+    if (a->option[OPT_RESUME] && a->option[OPT_INIT])
+        return cli_usage("train", "--init starts a run, --resume goes on with one: leave one out");
     if (a->option[OPT_EVERY] && !a->option[OPT_RESUME] && !a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--every needs --checkpoint DIR (or --resume DIR)");
     if (a->option[OPT_VALUES] && !a->option[OPT_TRACE])
@@ -162,6 +167,7 @@ static int run(const cli_args *a)
     o.nfiles = 1;
     o.recipe = a->option[OPT_RECIPE];
     o.device = a->option[OPT_DEVICE];
+    o.init = a->option[OPT_INIT];
     o.shadow = a->option[OPT_SHADOW];
     o.trace = a->option[OPT_TRACE];
     o.values = a->option[OPT_VALUES];

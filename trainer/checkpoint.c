@@ -29,12 +29,14 @@ static size_t count_state(const fpx_exec *exec)
     return n;
 }
 
+#define START " start=" /* of imported parameters: fpx_trainer_import */
+
 /* What must be equal for a checkpoint to fit: the experiment's text and the recipe's, and what the
  * command line can override. */
 static void identity(const fpx_trainer *t, char experiment[65], char recipe[65], char run[64])
 {
-    (void)snprintf(run, 64, "steps=%u seed=%llu", t->experiment->steps,
-                   (unsigned long long)t->experiment->seed);
+    (void)snprintf(run, 64, "steps=%u seed=%llu%s%s", t->experiment->steps,
+                   (unsigned long long)t->experiment->seed, t->start[0] ? START : "", t->start);
     fpx_sha256_text(t->experiment->text, strlen(t->experiment->text), experiment);
     fpx_sha256_text(t->recipe->text, strlen(t->recipe->text), recipe);
 }
@@ -101,7 +103,7 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
         (void)snprintf(step, sizeof step, "%llu", (unsigned long long)t->next_step);
         (void)snprintf(path, sizeof path, "%s/step-%06llu.safetensors", dir,
                        (unsigned long long)t->next_step);
-        const fpx_st_pair pairs[] = { { "fpx.step", step },
+        const fpx_st_pair pairs[] = { { CHECKPOINT_STEP, step },
                                       { "fpx.experiment", experiment },
                                       { "fpx.recipe", recipe },
                                       { "fpx.run", run },
@@ -218,10 +220,11 @@ static int same_tokenizer(const fpx_trainer *t, const char *saved)
     return same;
 }
 
+/* resuming: the trainer does not know from where the run started, the checkpoint does. */
 static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, const char *path,
-                                 uint64_t *ret_step, fpx_error *err)
+                                 int resuming, uint64_t *ret_step, fpx_error *err)
 {
-    const char *step = fpx_st_metadata(file, "fpx.step"),
+    const char *step = fpx_st_metadata(file, CHECKPOINT_STEP),
                *of = fpx_st_metadata(file, "fpx.experiment");
     const char *with = fpx_st_metadata(file, "fpx.recipe"), *as = fpx_st_metadata(file, "fpx.run");
     char experiment[65], recipe[65], run[64], *end = NULL;
@@ -236,7 +239,10 @@ static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, 
             "%s: was made with another %s; resume with the same text, or train into "
             "another folder",
             path, strcmp(of, experiment) != 0 ? "experiment file" : "recipe");
-    if (strcmp(as, run) != 0)
+    const char *start = resuming ? strstr(as, START) : NULL;
+    const size_t length = start != NULL ? (size_t)(start - as) : strlen(as);
+
+    if (length != strlen(run) || strncmp(as, run, length) != 0)
         return fpx_error_set(err, FPX_EINVAL, "%s: was made with %s, this run has %s", path, as,
                              run);
     if (!same_tokenizer(t, fpx_st_metadata(file, CHECKPOINT_TOKENIZER)))
@@ -260,7 +266,7 @@ fpx_status fpx_trainer_check_folder(const fpx_trainer *trainer, const char *dir,
         fpx_status status = fpx_st_open(path, &file, &why);
 
         if (status == FPX_OK)
-            status = check_identity(trainer, file, path, &step, &why);
+            status = check_identity(trainer, file, path, 0, &step, &why);
         fpx_st_close(file);
         if (status != FPX_OK)
             return fpx_error_set(
@@ -311,14 +317,18 @@ fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
         return say_next(dir, number, &why, err);
     if (status != FPX_OK)
         return fpx_error_set(err, status, "%s", why.text);
-    status = check_identity(trainer, file, path, &step, err);
+    status = check_identity(trainer, file, path, 1, &step, err);
     for (int copy = 0; copy < 2 && status == FPX_OK; copy++) {
         status = load_state(file, path, "", trainer->exec, copy, err);
         for (size_t i = 0; i < nextras && status == FPX_OK; i++)
             status = load_state(file, path, extras[i].prefix, extras[i].exec, copy, err);
     }
     if (status == FPX_OK) {
+        const char *start = strstr(fpx_st_metadata(file, "fpx.run"), START);
+
         trainer->next_step = step;
+        (void)snprintf(trainer->start, sizeof trainer->start, "%s",
+                       start != NULL ? start + strlen(START) : "");
         chain = fpx_st_metadata(file, "fpx.chain");
         (void)snprintf(ret_chain, 64, "%s", chain ? chain : "");
     }

@@ -4,6 +4,7 @@
 
 #include <fpx/status.h>
 
+#define CHECKPOINT_STEP "fpx.step"
 #define CHECKPOINT_EXPERIMENT "fpx.experiment.text"
 #define CHECKPOINT_RECIPE "fpx.recipe.text"
 #define CHECKPOINT_TOKENIZER "fpx.tokenizer.text" /* absent: none */

@@ -54,6 +54,13 @@ fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *r
                            fpx_trainer **ret_trainer, fpx_error *err);
 void fpx_trainer_free(fpx_trainer *trainer); /* NULL is fine */
 
+/* Before the first step: all parameters from a checkpoint of fpx train (a file, or a folder: its newest; of any
+ * experiment and recipe with this model), or from a .safetensors file with the names of Llama's checkpoints (F32, F16,
+ * BF16; heads, norm_eps and rope_base are the experiment's to say). FPX_EINVAL: a parameter is missing or has another
+ * shape; FPX_EUNSUPPORTED: the file holds what this model cannot represent (biases, other norms, GPT-2's model, ...);
+ * FPX_EIO, FPX_EFORMAT. The text names the tensor; on error nothing has changed (but for FPX_EIO in the midst). */
+fpx_status fpx_trainer_import(fpx_trainer *trainer, const char *checkpoint, fpx_error *err);
+
 const fpx_model *fpx_trainer_model(const fpx_trainer *trainer);
 fpx_exec *fpx_trainer_exec(fpx_trainer *trainer);           /* to attach observers */
 uint64_t fpx_trainer_next_step(const fpx_trainer *trainer); /* 0 for a new one */
