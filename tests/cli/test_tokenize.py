@@ -98,6 +98,9 @@ merges = [tuple(map(int, line.split())) for line in read("v.bpe").split(b"\n")[2
 expect("1024 tokens", len(merges) == 1024 - 256)
 again = run("train", "text", "--vocabulary", "1024", "-o", "v.bpe")
 expect("a tokenizer may be replaced by one", again.returncode == 0, again.stderr)
+# Work is about linear in the text: a merge touches the pieces that hold its pair (run() has a time limit).
+write("long", prose * 8 + b"".join(b"%d " % i for i in range(100000)))
+expect("a longer text, a large vocabulary", run("train", "long", "--vocabulary", "20000", "-o", "l.bpe").returncode == 0)
 write("empty", b"")
 expect("an empty text", run("encode", "empty", "--tokenizer", "v.bpe", "-o", "e.npy").returncode == 0)
 expect("has no tokens", numpy.load("e.npy").shape == (0,))

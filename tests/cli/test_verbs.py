@@ -88,7 +88,7 @@ ends(0, "quantize", "weights.npy", "-o", "codes.npy", "--format", "e4m3")
 ends(0, "quantize", "model.safetensors", "-o", "fp8.safetensors", "--format", "e4m3")
 ends(0, "tokenize", "train", "datasets/kjv-genesis-exodus.txt", "--vocabulary", "1024", "-o", "kjv.bpe")
 ends(0, "tokenize", "encode", "datasets/kjv-genesis-exodus.txt", "--tokenizer", "kjv.bpe", "-o", "kjv.npy")
-ends(0, "train", "experiments/demo.yaml", "--steps", "3", "--checkpoint", "runs")
+ends(0, "train", "experiments/demo.yaml", "--checkpoint", "runs")
 
 
 def ready(names):
