@@ -113,6 +113,7 @@ refused("nothing to learn", "train", "empty", "-o", "n.bpe", words=["empty", "no
 refused("too small", "train", "text", "-o", "n.bpe", "--vocabulary", "256", words=["--vocabulary", "257"])
 refused("too large", "train", "text", "-o", "n.bpe", "--vocabulary", "65537", words=["65536"])
 refused("no output", "train", "text", words=["train needs -o"])
+refused("standard output", "train", "text", "-o", "-", words=["writes a file"])
 refused("no tokenizer", "encode", "text", "-o", "x.npy", words=["encode needs --tokenizer"])
 refused("a strange option", "encode", "text", "-o", "x.npy", "--vocabulary", "300", words=["encode has no --vocabulary"])
 refused("a strange action", "learn", "text", words=["expected train, encode or decode"])
