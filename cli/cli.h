@@ -38,7 +38,8 @@ typedef struct cli_verb {
 } cli_verb;
 
 extern const cli_verb verb_train, verb_trace, verb_diff, verb_golden, verb_report, verb_demo,
-    verb_bench, verb_doctor, verb_formats, verb_models, verb_gemm, verb_quantize, verb_dequantize;
+    verb_bench, verb_doctor, verb_formats, verb_models, verb_gemm, verb_quantize, verb_dequantize,
+    verb_tokenize, verb_sample;
 extern const char cli_version[];
 
 /* Prints "fpx: text" on stderr; returns EXIT_FINDING for FPX_EDEVICE and FPX_ENUMERIC, else

@@ -11,8 +11,8 @@ const char cli_version[] = FPX_VERSION;
 static const cli_verb *const verbs[] = { &verb_train,    &verb_diff,       &verb_golden,
                                          &verb_trace,    &verb_report,     &verb_demo,
                                          &verb_quantize, &verb_dequantize, &verb_gemm,
-                                         &verb_formats,  &verb_models,     &verb_bench,
-                                         &verb_doctor };
+                                         &verb_formats,  &verb_models,     &verb_tokenize,
+                                         &verb_sample,   &verb_bench,      &verb_doctor };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* The code for "no verdict" and "a finding" as other programs expect them. */

@@ -211,6 +211,11 @@ static int is_golden(const char *text)
     return strncmp(text, "fpx golden ", strlen("fpx golden ")) == 0;
 }
 
+static int is_tokenizer(const char *text)
+{
+    return strncmp(text, "fpx-tokenizer ", strlen("fpx-tokenizer ")) == 0;
+}
+
 static const struct {
     int (*is_one)(const char *text); /* of the first LOOK_AT bytes; NULL: not asked */
     const char *name;
@@ -218,7 +223,8 @@ static const struct {
               [CLI_JUNIT] = { is_junit, "a JUnit result of fpx" },
               [CLI_HTML] = { is_html, "a page of fpx" },
               [CLI_GOLDEN] = { is_golden, "a golden of fpx" },
-              [CLI_FOLDER] = { NULL, NULL } };
+              [CLI_FOLDER] = { NULL, NULL },
+              [CLI_TOKENIZER] = { is_tokenizer, "a tokenizer of fpx" } };
 
 static fpx_status may_replace(const cli_file *f, fpx_error *err)
 {

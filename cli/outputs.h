@@ -16,7 +16,8 @@ typedef enum cli_file_kind {
     CLI_GOLDEN,
     CLI_ARRAYS, /* .npy, .safetensors: another one is replaced, as `cp` would; "-" as above */
     CLI_TRACE,  /* made, or gone on with: it says itself what it does not replace */
-    CLI_FOLDER  /* of checkpoints */
+    CLI_FOLDER, /* of checkpoints */
+    CLI_TOKENIZER
 } cli_file_kind;
 
 typedef struct cli_file {

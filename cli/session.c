@@ -91,12 +91,15 @@ static fpx_status check_files(const session *s, fpx_error *err)
     cli_file files[16] = {
         { "the experiment", o->experiment, CLI_READS },
         { "the experiment's corpus", s->experiment->data.corpus, CLI_READS },
+        { "the experiment's tokens", s->experiment->data.tokens, CLI_READS },
+        { "the experiment's tokenizer", s->experiment->data.tokenizer, CLI_READS },
         { "the recipe", strstr(recipe, ".yaml") ? recipe : NULL, CLI_READS },
         { "the device", strstr(plugin, ".so") ? plugin : NULL, CLI_READS },
+        { "--init", o->init, CLI_READS },
         { "--trace", o->trace, CLI_TRACE },
         { o->resume ? "--resume" : "--checkpoint", o->checkpoint, CLI_FOLDER },
     };
-    size_t n = 6;
+    size_t n = 9;
 
     for (size_t i = 0; i < o->nfiles && n < sizeof files / sizeof files[0]; i++)
         files[n++] = o->files[i];
@@ -179,6 +182,8 @@ static fpx_status open_all(session *s, fpx_error *err)
         return status;
     status =
         fpx_trainer_new(s->experiment, s->recipe, s->devices, s->ndevices, keep, &s->trainer, err);
+    if (status == FPX_OK && s->options.init != NULL)
+        status = fpx_trainer_import(s->trainer, s->options.init, err);
     if (status != FPX_OK || (status = open_shadows(s, specs, nspecs, err)) != FPX_OK)
         return status;
     if ((status = folder_open(s, err)) != FPX_OK) /* before there is a trace */

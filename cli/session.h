@@ -24,8 +24,9 @@ typedef struct session_options {
     const char *values;     /* shell pattern of the tensors whose values are traced; NULL: none */
     const char *checkpoint; /* folder; NULL: none */
     uint64_t every;         /* steps between checkpoints; 0: only at the end */
-    int resume;             /* start from the folder's newest checkpoint */
-    int golden;             /* collect a golden */
+    const char *init; /* checkpoint whose parameters a new run starts from; NULL: the seed's */
+    int resume;       /* start from the folder's newest checkpoint */
+    int golden;       /* collect a golden */
     const cli_file
         *files; /* what else the command reads and writes, checked with the session's own */
     size_t nfiles;

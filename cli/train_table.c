@@ -22,6 +22,7 @@ typedef struct table {
     size_t nfiles;
     double bits[MAX_RECIPES][MAX_SEEDS];
     char samples[MAX_RECIPES][SAMPLE + 1]; /* of the first seed */
+    const char *unit;                      /* of bits: "byte", "token" */
     char finding[256]; /* the first run that left the finite numbers; "": none */
 } table;
 
@@ -83,7 +84,9 @@ static fpx_status train_one(const char *experiment, uint64_t steps, table *t, si
                        s.finding.what);
     if (status == FPX_OK)
         status = fpx_trainer_evaluate(s.trainer, &t->bits[recipe][seed], err);
-    if (status == FPX_OK && seed == 0)
+    t->unit = fpx_trainer_unit(s.trainer);
+    if (status == FPX_OK && seed == 0 &&
+        strcmp(t->unit, "byte") == 0) /* tokens alone are no text */
         status =
             fpx_trainer_sample(s.trainer, "And the LORD said ", SAMPLE, t->samples[recipe], err);
     (void)session_close(&s, NULL);
@@ -94,7 +97,7 @@ static void print_table(const table *t, FILE *out)
 {
     double mean, deviation, half;
 
-    (void)fprintf(out, "validation, bits per byte (lower is better)\n%-10s", "seed");
+    (void)fprintf(out, "validation, bits per %s (lower is better)\n%-10s", t->unit, "seed");
     for (size_t r = 0; r < t->nrecipes; r++)
         (void)fprintf(out, " %10s", t->names[r]);
     for (size_t i = 0; i < t->nseeds; i++) {
@@ -115,23 +118,24 @@ static void print_table(const table *t, FILE *out)
     (void)fprintf(out, "\n\n");
     for (size_t r = 1; r < t->nrecipes; r++) {
         paired(t, r, &mean, &half);
-        (void)fprintf(out, "%s against %s, paired: %+.4f +- %.4f bits per byte (95 %%): %s\n",
-                      t->names[r], t->names[0], mean, half,
+        (void)fprintf(out, "%s against %s, paired: %+.4f +- %.4f bits per %s (95 %%): %s\n",
+                      t->names[r], t->names[0], mean, half, t->unit,
                       !isfinite(mean)              ? "no comparison: a run left the finite numbers"
                       : !(half < (double)INFINITY) ? "one seed decides nothing"
                       : fabs(mean) <= half         ? "no difference seen"
                       : mean > 0.0                 ? "worse"
                                                    : "better");
     }
-    for (size_t r = 0; r < t->nrecipes; r++)
+    for (size_t r = 0; r < t->nrecipes && strcmp(t->unit, "byte") == 0; r++)
         (void)fprintf(out, "\n%s, seed 1, continues \"And the LORD said \":\n%s\n", t->names[r],
                       t->samples[r]);
 }
 
 static fpx_status write_json(const char *path, const table *t, fpx_error *err)
 {
-    json_t *root = json_pack("{s:s, s:{}}", "schema", "fpx.compare/1", "bits_per_byte");
-    json_t *recipes = json_object_get(root, "bits_per_byte");
+    const char *key = strcmp(t->unit, "byte") == 0 ? "bits_per_byte" : "bits_per_token";
+    json_t *root = json_pack("{s:s, s:{}}", "schema", "fpx.compare/1", key);
+    json_t *recipes = json_object_get(root, key);
 
     for (size_t r = 0; r < t->nrecipes; r++) {
         json_t *list = json_array();

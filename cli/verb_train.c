@@ -23,11 +23,13 @@ enum {
     OPT_SAMPLE,
     OPT_COMPARE,
     OPT_SEEDS,
+    OPT_INIT,
     OPT_JSON
 };
 
 static const cli_option options[] = {
-    [OPT_RECIPE] = { "--recipe", "NAME", "shipped recipe (fp32, bf16, fp8, fp8-hopper) or FILE.yaml" },
+    [OPT_RECIPE] = { "--recipe", "NAME",
+                     "shipped recipe (fp32, bf16, fp8, fp8-hopper) or FILE.yaml" },
     [OPT_DEVICE] = { "--device", "D",
                      "cpu[,threads=N][,level=L][,engine=E] or PLUGIN.so[,KEY=VALUE]" },
     [OPT_SHADOW] = { "--shadow", "MODE",
@@ -43,6 +45,8 @@ static const cli_option options[] = {
     [OPT_SAMPLE] = { "--sample", "TEXT", "let the trained model continue TEXT by 160 bytes" },
     [OPT_COMPARE] = { "--compare", "R,R,...", "train each recipe with each seed, print a table" },
     [OPT_SEEDS] = { "--seeds", "N", "with --compare: paired seeds 1..N (default 5)" },
+    [OPT_INIT] = { "--init", "FILE",
+                   "start from a checkpoint's parameters, or a Llama model's (.safetensors)" },
     [OPT_JSON] = { "--json", "FILE", "results as JSON; - is standard output" },
     { NULL, NULL, NULL }
 };
@@ -67,19 +71,24 @@ static json_t *finding_json(const session_finding *f)
                     : json_null();
 }
 
-/* null: there is none, for no step was left to run, or nothing is held back for validation. */
+/* "bits_per_byte" or, beside a null, "bits_per_token". null: there is none, for no step was left to run, or nothing is held back for validation. */
 static fpx_status write_json(const char *path, const session *s, const fpx_step_result *r,
                              const double *bits_per_byte, fpx_error *err)
 {
     const uint64_t next = fpx_trainer_next_step(s->trainer);
     const int ran = next > s->first_step;
+    const int in_bytes = strcmp(fpx_trainer_unit(s->trainer), "byte") == 0;
     json_t *root = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "schema", "fpx.train/1", "experiment",
         s->experiment->name, "recipe", s->recipe->name, "seed", (json_int_t)s->experiment->seed,
         "steps", (json_int_t)next, "loss", ran ? cli_json_number(r->loss) : json_null(),
         "gradient_norm", ran ? cli_json_number(r->norm) : json_null(), "bits_per_byte",
-        bits_per_byte ? cli_json_number(*bits_per_byte) : json_null(), "finding",
+        bits_per_byte && in_bytes ? cli_json_number(*bits_per_byte) : json_null(), "finding",
         finding_json(&s->finding));
+
+    if (root != NULL && !in_bytes)
+        (void)json_object_set_new(root, "bits_per_token",
+                                  bits_per_byte ? cli_json_number(*bits_per_byte) : json_null());
 
     return cli_write_json(path, root, err);
 }
@@ -93,7 +102,8 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
     if (validates) {
         status = fpx_trainer_evaluate(s->trainer, &bits, err);
         if (status == FPX_OK)
-            (void)fprintf(stderr, "validation: %.4f bits per byte\n", bits);
+            (void)fprintf(stderr, "validation: %.4f bits per %s\n", bits,
+                          fpx_trainer_unit(s->trainer));
         if (status == FPX_OK && !isfinite(bits) && !s->finding.found) {
             s->finding.found = 1;
             s->finding.step = r->step;
@@ -101,7 +111,7 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
                            bits);
         }
     }
-    if (status == FPX_OK && a->option[OPT_SAMPLE]) {
+    if (status == FPX_OK && a->option[OPT_SAMPLE] && !s->finding.found) { /* NaN draws nothing */
         char text[161];
 
         status = fpx_trainer_sample(s->trainer, a->option[OPT_SAMPLE], sizeof text - 1, text, err);
@@ -147,6 +157,8 @@ static int run(const cli_args *a)
                            a->option[OPT_JSON]);
     if (a->option[OPT_RESUME] && a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--resume DIR also saves there: leave --checkpoint out");
+    if (a->option[OPT_RESUME] && a->option[OPT_INIT])
+        return cli_usage("train", "--init starts a run, --resume goes on with one: leave one out");
     if (a->option[OPT_EVERY] && !a->option[OPT_RESUME] && !a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--every needs --checkpoint DIR (or --resume DIR)");
     if (a->option[OPT_VALUES] && !a->option[OPT_TRACE])
@@ -155,6 +167,7 @@ static int run(const cli_args *a)
     o.nfiles = 1;
     o.recipe = a->option[OPT_RECIPE];
     o.device = a->option[OPT_DEVICE];
+    o.init = a->option[OPT_INIT];
     o.shadow = a->option[OPT_SHADOW];
     o.trace = a->option[OPT_TRACE];
     o.values = a->option[OPT_VALUES];

@@ -30,7 +30,7 @@ static fpx_status make_relative(const char *file, char **name, fpx_error *err)
 {
     const char *slash = strrchr(file, '/');
 
-    if (slash == NULL || (*name)[0] == '/')
+    if (*name == NULL || slash == NULL || (*name)[0] == '/')
         return FPX_OK;
     const size_t folder = (size_t)(slash - file) + 1, room = folder + strlen(*name) + 1;
     char *joined = malloc(room);
@@ -49,24 +49,28 @@ static int is_recipe_file(const char *recipe)
     return length > 5 && strcmp(recipe + length - 5, ".yaml") == 0;
 }
 
-fpx_status fpx_experiment_read(const char *path, fpx_experiment **ret_experiment, fpx_error *err)
+/* text is taken over. */
+static fpx_status experiment_of(const char *label, char *text, size_t count,
+                                fpx_experiment **ret_experiment, fpx_error *err)
 {
     fpx_experiment *e = calloc(1, sizeof *e);
     void *texts = NULL;
-    size_t count = 0;
     fpx_status status;
 
-    if (e == NULL)
-        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
-    status = io_config_text(path, &e->text, &count, err);
+    if (e == NULL) {
+        free(text);
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", label);
+    }
+    e->text = text;
+    status = io_config_load(label, e->text, count, &io_experiment_schema, &texts, err);
     if (status == FPX_OK)
-        status = io_config_load(path, e->text, count, &io_experiment_schema, &texts, err);
-    if (status == FPX_OK)
-        status = io_experiment_fill(path, e->text, texts, e, err);
-    if (status == FPX_OK)
-        status = make_relative(path, &e->data.corpus, err);
+        status = io_experiment_fill(label, e->text, texts, e, err);
+    char **const paths[] = { &e->data.corpus, &e->data.tokens, &e->data.tokenizer };
+
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0] && status == FPX_OK; i++)
+        status = make_relative(label, paths[i], err);
     if (status == FPX_OK && is_recipe_file(e->recipe))
-        status = make_relative(path, &e->recipe, err);
+        status = make_relative(label, &e->recipe, err);
     io_config_free(&io_experiment_schema, texts);
     if (status != FPX_OK) {
         fpx_experiment_free(e);
@@ -76,6 +80,29 @@ fpx_status fpx_experiment_read(const char *path, fpx_experiment **ret_experiment
     return FPX_OK;
 }
 
+fpx_status fpx_experiment_read(const char *path, fpx_experiment **ret_experiment, fpx_error *err)
+{
+    char *text = NULL;
+    size_t count = 0;
+    const fpx_status status = io_config_text(path, &text, &count, err);
+
+    return status == FPX_OK ? experiment_of(path, text, count, ret_experiment, err) : status;
+}
+
+fpx_status fpx_experiment_parse(const char *label, const char *text,
+                                fpx_experiment **ret_experiment, fpx_error *err)
+{
+    const size_t count = strlen(text);
+    char *copy;
+
+    if (count > IO_CONFIG_BYTES)
+        return fpx_error_set(err, FPX_EFORMAT, "%s: larger than the %d bytes allowed here", label,
+                             IO_CONFIG_BYTES);
+    if ((copy = strdup(text)) == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", label);
+    return experiment_of(label, copy, count, ret_experiment, err);
+}
+
 void fpx_experiment_free(fpx_experiment *experiment)
 {
     if (experiment == NULL)
@@ -83,6 +110,8 @@ void fpx_experiment_free(fpx_experiment *experiment)
     free(experiment->name);
     free(experiment->data.corpus);
     free(experiment->data.sha256);
+    free(experiment->data.tokens);
+    free(experiment->data.tokenizer);
     free(experiment->recipe);
     free(experiment->text);
     free(experiment);

@@ -18,6 +18,7 @@ typedef struct io_experiment_texts {
     } model;
     struct io_data_texts {
         char *corpus, *sha256, *sequence, *batch, *validation;
+        char *tokens, *tokenizer, *kind;
     } data;
     struct io_optimizer_texts {
         char *learning_rate, *final_share, *warmup, *beta1, *beta2, *eps, *weight_decay, *clip;

@@ -13,7 +13,7 @@
 #include "quote.h"
 #include "yaml_scan.h"
 
-enum kind { KIND_TEXT, KIND_COUNT, KIND_SEED, KIND_REAL, KIND_ACTIVATION, KIND_SHA256 };
+enum kind { KIND_TEXT, KIND_COUNT, KIND_SEED, KIND_REAL, KIND_ACTIVATION, KIND_SHA256, KIND_DATA };
 
 /* Which ends of a range belong to it. */
 enum ends { CLOSED, ABOVE_MIN, BELOW_MAX };
@@ -47,6 +47,9 @@ static const row rows[] = {
     { AT(data.sequence), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },
     { AT(data.batch), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },
     { AT(data.validation), KIND_REAL, CLOSED, NULL, 0, 0.5 },
+    { AT(data.tokens), KIND_TEXT, CLOSED, NULL, 0, 0 },
+    { AT(data.tokenizer), KIND_TEXT, CLOSED, NULL, 0, 0 },
+    { AT(data.kind), KIND_DATA, CLOSED, "text", 0, 0 },
     { AT(optimizer.learning_rate), KIND_REAL, CLOSED, NULL, 0, 1e6 },
     { AT(optimizer.final_share), KIND_REAL, CLOSED, "0.1", 0, 1 },
     { AT(optimizer.warmup), KIND_COUNT, CLOSED, NULL, 0, UINT32_MAX },
@@ -112,11 +115,14 @@ static int read_sha256(const char *text, char **ret_text)
     return 1;
 }
 
-static int read_activation(const char *text, uint32_t *ret_value)
-{
-    static const char *const names[] = { [FPX_SWIGLU] = "swiglu", [FPX_GELU] = "gelu" };
+static const char *const activations[2] = { [FPX_SWIGLU] = "swiglu", [FPX_GELU] = "gelu" };
+static const char *const data_kinds[2] = {
+    [FPX_DATA_TEXT] = "text", [FPX_DATA_INSTRUCT] = "instruct"
+};
 
-    for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+static int read_name(const char *const names[2], const char *text, uint32_t *ret_value)
+{
+    for (uint32_t i = 0; i < 2; i++) {
         if (strcmp(text, names[i]) == 0) {
             *ret_value = i;
             return 1;
@@ -138,7 +144,9 @@ static int read_value(const row *r, const char *text, void *to)
     case KIND_SHA256:
         return read_sha256(text, to);
     case KIND_ACTIVATION:
-        return read_activation(text, to);
+        return read_name(activations, text, to);
+    case KIND_DATA:
+        return read_name(data_kinds, text, to);
     case KIND_SEED:
         return read_whole(text, to);
     case KIND_COUNT:
@@ -165,7 +173,10 @@ static void say_right(const row *r, char *ret_text, size_t room)
         (void)snprintf(ret_text, room, "64 hexadecimal digits");
         break;
     case KIND_ACTIVATION:
-        (void)snprintf(ret_text, room, "swiglu or gelu");
+        (void)snprintf(ret_text, room, "%s or %s", activations[0], activations[1]);
+        break;
+    case KIND_DATA:
+        (void)snprintf(ret_text, room, "%s or %s", data_kinds[0], data_kinds[1]);
         break;
     case KIND_SEED:
         (void)snprintf(ret_text, room, "a whole number from 0 to %" PRIu64, UINT64_MAX);
@@ -239,6 +250,22 @@ static fpx_status check_heads(const char *label, const char *text, const fpx_mod
     return refuse(label, text, "model.width", what, err);
 }
 
+/* One source of tokens. */
+static fpx_status check_data(const char *label, const char *text, const fpx_data_config *d,
+                             fpx_error *err)
+{
+    if (d->corpus == NULL && d->tokens == NULL)
+        return refuse(label, text, "data",
+                      "lacks the key 'corpus' (a text) or 'tokens' (a .npy file)", err);
+    if (d->corpus != NULL && d->tokens != NULL)
+        return refuse(label, text, "data.tokens",
+                      "and data.corpus are both given: leave one of them out", err);
+    if (d->kind == FPX_DATA_INSTRUCT && d->tokens != NULL)
+        return refuse(label, text, "data.tokens",
+                      "has no prompts and responses: data.kind instruct takes a data.corpus", err);
+    return FPX_OK;
+}
+
 fpx_status io_experiment_fill(const char *label, const char *text, const io_experiment_texts *texts,
                               fpx_experiment *ret_experiment, fpx_error *err)
 {
@@ -255,6 +282,8 @@ fpx_status io_experiment_fill(const char *label, const char *text, const io_expe
     (void)fesetenv(&env);
     (void)uselocale(callers);
     freelocale(plain);
+    if (status == FPX_OK)
+        status = check_data(label, text, &ret_experiment->data, err);
     if (status == FPX_OK)
         status = check_heads(label, text, &ret_experiment->model, err);
     return status;

@@ -1,8 +1,10 @@
 /* npy.c - elements of a .npy file in pieces. Where the length of the input is known it is held against the
  * shape before anything is read; a pipe is judged at its end. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "byte_stream.h"
 #include "npy_header.h"
@@ -174,6 +176,47 @@ fpx_status fpx_npy_rewind(fpx_npy_reader *reader, fpx_error *err)
     if (status == FPX_OK)
         reader->done = 0;
     return status;
+}
+
+/* The header was read and the length held against it: what is mapped is what was checked. */
+static fpx_status map_file(const fpx_npy_reader *r, fpx_npy_map *ret_map, fpx_error *err)
+{
+    if (!r->source.is_regular || r->source.start != 0)
+        return fpx_error_set(err, FPX_EUNSUPPORTED, "%s: must be a file, it is mapped",
+                             r->source.label);
+    if (r->swap)
+        return fpx_error_set(err, FPX_EUNSUPPORTED,
+                             "%s: is big-endian; save it little-endian (numpy: astype('<u2'))",
+                             r->source.label);
+    if (r->source.size > SIZE_MAX)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: larger than the address space", r->source.label);
+    const size_t bytes = (size_t)r->source.size;
+    const unsigned char *file = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, r->source.fd, 0);
+
+    if (file == MAP_FAILED)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: cannot be mapped: %s", r->source.label,
+                             strerror(errno));
+    *ret_map =
+        (fpx_npy_map){ .array = r->array, .data = file + r->begin, .file = file, .bytes = bytes };
+    return FPX_OK;
+}
+
+fpx_status fpx_npy_map_open(const char *path, fpx_npy_map *ret_map, fpx_error *err)
+{
+    fpx_npy_reader *r = NULL;
+    fpx_status status = fpx_npy_open(path, &r, err);
+
+    if (status == FPX_OK)
+        status = map_file(r, ret_map, err);
+    fpx_npy_close(r);
+    return status;
+}
+
+void fpx_npy_map_close(fpx_npy_map *map)
+{
+    if (map->file != NULL)
+        (void)munmap((void *)(uintptr_t)map->file, map->bytes);
+    *map = (fpx_npy_map){ .file = NULL };
 }
 
 fpx_status fpx_npy_create(const char *path, const fpx_npy_array *array, fpx_npy_writer **ret_writer,

@@ -11,6 +11,7 @@
 #include <fpx/file.h>
 #include <fpx/safetensors.h>
 
+#include "checkpoint_file.h"
 #include "trainer_state.h"
 
 static int is_state(const fpx_program_tensor *t)
@@ -28,12 +29,14 @@ static size_t count_state(const fpx_exec *exec)
     return n;
 }
 
+#define START " start=" /* of imported parameters: fpx_trainer_import */
+
 /* What must be equal for a checkpoint to fit: the experiment's text and the recipe's, and what the
  * command line can override. */
 static void identity(const fpx_trainer *t, char experiment[65], char recipe[65], char run[64])
 {
-    (void)snprintf(run, 64, "steps=%u seed=%llu", t->experiment->steps,
-                   (unsigned long long)t->experiment->seed);
+    (void)snprintf(run, 64, "steps=%u seed=%llu%s%s", t->experiment->steps,
+                   (unsigned long long)t->experiment->seed, t->start[0] ? START : "", t->start);
     fpx_sha256_text(t->experiment->text, strlen(t->experiment->text), experiment);
     fpx_sha256_text(t->recipe->text, strlen(t->recipe->text), recipe);
 }
@@ -78,7 +81,9 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
 {
     const fpx_trainer *t = trainer;
     size_t room = count_state(t->exec), n = 0;
-    char experiment[65], recipe[65], run[64], step[24], path[4096];
+    const fpx_tokenizer *tokenizer = fpx_corpus_tokenizer(t->corpus);
+    char experiment[65], recipe[65], run[64], step[24], path[4096], *vocabulary = NULL;
+    size_t bytes = 0;
     fpx_status status;
 
     for (size_t i = 0; i < nextras; i++)
@@ -88,7 +93,9 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
 
     if (entries == NULL || names == NULL) {
         status = fpx_error_set(err, FPX_ENOMEM, "checkpoint: out of memory");
-    } else if ((status = make_folder(dir, err)) == FPX_OK) {
+    } else if ((status = make_folder(dir, err)) == FPX_OK &&
+               (tokenizer == NULL ||
+                (status = fpx_tokenizer_text(tokenizer, &vocabulary, &bytes, err)) == FPX_OK)) {
         n = add_entries("", t->exec, entries, names);
         for (size_t i = 0; i < nextras; i++)
             n += add_entries(extras[i].prefix, extras[i].exec, entries + n, names + n);
@@ -96,13 +103,19 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
         (void)snprintf(step, sizeof step, "%llu", (unsigned long long)t->next_step);
         (void)snprintf(path, sizeof path, "%s/step-%06llu.safetensors", dir,
                        (unsigned long long)t->next_step);
-        const fpx_st_pair pairs[] = { { "fpx.step", step },
+        const fpx_st_pair pairs[] = { { CHECKPOINT_STEP, step },
                                       { "fpx.experiment", experiment },
                                       { "fpx.recipe", recipe },
                                       { "fpx.run", run },
-                                      { "fpx.chain", chain } };
-        status = fpx_st_write(path, entries, n, pairs, sizeof pairs / sizeof pairs[0], err);
+                                      { "fpx.chain", chain },
+                                      { CHECKPOINT_EXPERIMENT, t->experiment->text },
+                                      { CHECKPOINT_RECIPE, t->recipe->text },
+                                      { CHECKPOINT_TOKENIZER, vocabulary } };
+        const size_t npairs = sizeof pairs / sizeof pairs[0] - (tokenizer == NULL);
+
+        status = fpx_st_write(path, entries, n, pairs, npairs, err);
     }
+    free(vocabulary);
     free(entries);
     free(names);
     return status;
@@ -146,6 +159,24 @@ static int newest(const char *dir, unsigned long long below, char path[4096],
     return found;
 }
 
+fpx_status checkpoint_find(const char *checkpoint, char ret_path[CHECKPOINT_PATH], fpx_error *err)
+{
+    unsigned long long number;
+    struct stat st;
+
+    if (stat(checkpoint, &st) != 0)
+        return fpx_error_set(err, FPX_EIO, "%s: cannot open: %s", checkpoint, strerror(errno));
+    if (!S_ISDIR(st.st_mode)) {
+        if (snprintf(ret_path, CHECKPOINT_PATH, "%s", checkpoint) < CHECKPOINT_PATH)
+            return FPX_OK;
+        return fpx_error_set(err, FPX_EIO, "a path of more than %d bytes", CHECKPOINT_PATH - 1);
+    }
+    return newest(checkpoint, ULLONG_MAX, ret_path, &number) > 0
+               ? FPX_OK
+               : fpx_error_set(err, FPX_EIO, "%s: holds no checkpoint (step-*.safetensors)",
+                               checkpoint);
+}
+
 /* Looks at every tensor of one executor; copies only in the second pass, so that an error changes
  * nothing. */
 static fpx_status load_state(const fpx_st_file *file, const char *path, const char *prefix,
@@ -174,10 +205,26 @@ static fpx_status load_state(const fpx_st_file *file, const char *path, const ch
     return FPX_OK;
 }
 
-static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, const char *path,
-                                 uint64_t *ret_step, fpx_error *err)
+/* Out of memory is "another" too. */
+static int same_tokenizer(const fpx_trainer *t, const char *saved)
 {
-    const char *step = fpx_st_metadata(file, "fpx.step"),
+    const fpx_tokenizer *tokenizer = fpx_corpus_tokenizer(t->corpus);
+    char *text = NULL;
+    size_t count;
+
+    if (tokenizer != NULL && fpx_tokenizer_text(tokenizer, &text, &count, NULL) != FPX_OK)
+        return 0;
+    const int same = text == NULL ? saved == NULL : saved != NULL && strcmp(text, saved) == 0;
+
+    free(text);
+    return same;
+}
+
+/* resuming: the trainer does not know from where the run started, the checkpoint does. */
+static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, const char *path,
+                                 int resuming, uint64_t *ret_step, fpx_error *err)
+{
+    const char *step = fpx_st_metadata(file, CHECKPOINT_STEP),
                *of = fpx_st_metadata(file, "fpx.experiment");
     const char *with = fpx_st_metadata(file, "fpx.recipe"), *as = fpx_st_metadata(file, "fpx.run");
     char experiment[65], recipe[65], run[64], *end = NULL;
@@ -192,9 +239,14 @@ static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, 
             "%s: was made with another %s; resume with the same text, or train into "
             "another folder",
             path, strcmp(of, experiment) != 0 ? "experiment file" : "recipe");
-    if (strcmp(as, run) != 0)
+    const char *start = resuming ? strstr(as, START) : NULL;
+    const size_t length = start != NULL ? (size_t)(start - as) : strlen(as);
+
+    if (length != strlen(run) || strncmp(as, run, length) != 0)
         return fpx_error_set(err, FPX_EINVAL, "%s: was made with %s, this run has %s", path, as,
                              run);
+    if (!same_tokenizer(t, fpx_st_metadata(file, CHECKPOINT_TOKENIZER)))
+        return fpx_error_set(err, FPX_EINVAL, "%s: was made with another tokenizer", path);
     value = strtoull(step, &end, 10);
     if (end == step || *end != '\0' || value > t->experiment->steps)
         return fpx_error_set(err, FPX_EFORMAT, "%s: step '%s' makes no sense", path, step);
@@ -214,7 +266,7 @@ fpx_status fpx_trainer_check_folder(const fpx_trainer *trainer, const char *dir,
         fpx_status status = fpx_st_open(path, &file, &why);
 
         if (status == FPX_OK)
-            status = check_identity(trainer, file, path, &step, &why);
+            status = check_identity(trainer, file, path, 0, &step, &why);
         fpx_st_close(file);
         if (status != FPX_OK)
             return fpx_error_set(
@@ -265,14 +317,18 @@ fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
         return say_next(dir, number, &why, err);
     if (status != FPX_OK)
         return fpx_error_set(err, status, "%s", why.text);
-    status = check_identity(trainer, file, path, &step, err);
+    status = check_identity(trainer, file, path, 1, &step, err);
     for (int copy = 0; copy < 2 && status == FPX_OK; copy++) {
         status = load_state(file, path, "", trainer->exec, copy, err);
         for (size_t i = 0; i < nextras && status == FPX_OK; i++)
             status = load_state(file, path, extras[i].prefix, extras[i].exec, copy, err);
     }
     if (status == FPX_OK) {
+        const char *start = strstr(fpx_st_metadata(file, "fpx.run"), START);
+
         trainer->next_step = step;
+        (void)snprintf(trainer->start, sizeof trainer->start, "%s",
+                       start != NULL ? start + strlen(START) : "");
         chain = fpx_st_metadata(file, "fpx.chain");
         (void)snprintf(ret_chain, 64, "%s", chain ? chain : "");
     }

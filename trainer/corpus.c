@@ -1,23 +1,21 @@
-/* corpus.c - bytes of a text as batches of windows, in an order drawn from the seed; no byte is an input
- * twice. */
+/* corpus.c - tokens as batches of windows, in an order drawn from the seed; no token is an input twice. */
 #include <stdlib.h>
 #include <string.h>
 
 #include <fpx/cpu.h>
-#include <fpx/file.h>
 #include <fpx/stream.h>
 #include <fpx/train.h>
 
+#include "instruct.h"
 #include "sites.h"
-
-enum { CORPUS_MAX = 1 << 30 }; /* 1 GiB in memory; larger corpora need mapped token files */
+#include "token_source.h"
 
 struct fpx_corpus {
-    char *bytes;
-    size_t count;
+    token_source source;
+    instruct records; /* none: windows of the source */
     size_t sequence, batch;
-    size_t *order; /* window of each place in training */
-    size_t train;  /* windows for training: [0, train) of the text */
+    size_t *order; /* window, or record, of each place in training */
+    size_t train;  /* windows for training: [0, train) of the tokens */
     size_t valid;  /* batches of validation, from `valid_from` on */
     size_t valid_from;
 };
@@ -42,24 +40,29 @@ static void shuffle(fpx_corpus *corpus, uint64_t seed)
 static fpx_status divide(fpx_corpus *corpus, const fpx_experiment *e, fpx_error *err)
 {
     const fpx_fpenv env = fpx_fpenv_enter();
-    const size_t valid_bytes = (size_t)(e->data.validation * (double)corpus->count);
-    const size_t train_bytes = corpus->count - valid_bytes, t = corpus->sequence;
+    const size_t records = corpus->records.n, count = records ? records : corpus->source.count;
+    const size_t valid_count = (size_t)(e->data.validation * (double)count);
+    const size_t train_count = count - valid_count, t = corpus->sequence;
+    const char *const unit = corpus->source.size == 1 ? "bytes" : "tokens";
 
     fpx_fpenv_leave(env);
     if (t == 0 || corpus->batch == 0)
         return fpx_error_set(err, FPX_EINVAL, "data: sequence and batch must be at least 1");
-    corpus->train = train_bytes > t ? (train_bytes - 1) / t : 0;
-    corpus->valid_from = train_bytes;
-    corpus->valid = valid_bytes > t ? (valid_bytes - 1) / t / corpus->batch : 0;
+    corpus->train = records ? train_count : train_count > t ? (train_count - 1) / t : 0;
+    corpus->valid_from = train_count;
+    corpus->valid = (records           ? valid_count
+                     : valid_count > t ? (valid_count - 1) / t
+                                       : 0) /
+                    corpus->batch;
     if (corpus->train < corpus->batch || (e->data.validation > 0.0 && corpus->valid == 0))
-        return fpx_error_set(
-            err, FPX_EINVAL,
-            "%s: %zu bytes are too short for one batch of %zu sequences of %zu bytes in "
-            "training and one in validation",
-            e->data.corpus, corpus->count, corpus->batch, t);
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s: %zu %s are too short for one batch of %zu sequences of %zu %s in "
+                             "training and one in validation",
+                             corpus->source.path, count, records ? "records" : unit, corpus->batch,
+                             t, unit);
     corpus->order = calloc(corpus->train, sizeof *corpus->order);
     if (corpus->order == NULL)
-        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", e->data.corpus);
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", corpus->source.path);
     shuffle(corpus, e->seed);
     return FPX_OK;
 }
@@ -68,22 +71,14 @@ fpx_status fpx_corpus_new(const fpx_experiment *experiment, fpx_corpus **ret_cor
 {
     fpx_corpus *corpus = calloc(1, sizeof *corpus);
     fpx_status status;
-    char sum[65];
 
     if (corpus == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "corpus: out of memory");
     corpus->sequence = experiment->data.sequence;
     corpus->batch = experiment->data.batch;
-    status =
-        fpx_file_read(experiment->data.corpus, CORPUS_MAX, &corpus->bytes, &corpus->count, err);
-    if (status == FPX_OK && experiment->data.sha256 != NULL) {
-        fpx_sha256_text(corpus->bytes, corpus->count, sum);
-        if (strcmp(sum, experiment->data.sha256) != 0)
-            status =
-                fpx_error_set(err, FPX_EFORMAT,
-                              "%s: sha256 is %s, but the experiment expects %s: it is another text",
-                              experiment->data.corpus, sum, experiment->data.sha256);
-    }
+    status = experiment->data.kind == FPX_DATA_INSTRUCT
+                 ? instruct_open(experiment, &corpus->source, &corpus->records, err)
+                 : token_source_open(experiment, &corpus->source, err);
     if (status == FPX_OK)
         status = divide(corpus, experiment, err);
     if (status != FPX_OK) {
@@ -98,14 +93,20 @@ void fpx_corpus_free(fpx_corpus *corpus)
 {
     if (corpus == NULL)
         return;
-    free(corpus->bytes);
+    token_source_close(&corpus->source);
+    instruct_close(&corpus->records);
     free(corpus->order);
     free(corpus);
 }
 
-size_t fpx_corpus_bytes(const fpx_corpus *corpus)
+size_t fpx_corpus_tokens(const fpx_corpus *corpus)
 {
-    return corpus->count;
+    return corpus->source.count;
+}
+
+const fpx_tokenizer *fpx_corpus_tokenizer(const fpx_corpus *corpus)
+{
+    return corpus->source.tokenizer;
 }
 
 size_t fpx_corpus_train_steps(const fpx_corpus *corpus)
@@ -121,8 +122,21 @@ size_t fpx_corpus_valid_batches(const fpx_corpus *corpus)
 static void window(const fpx_corpus *corpus, size_t from, int32_t *tokens, int32_t *targets)
 {
     for (size_t i = 0; i < corpus->sequence; i++) {
-        tokens[i] = (unsigned char)corpus->bytes[from + i];
-        targets[i] = (unsigned char)corpus->bytes[from + i + 1];
+        tokens[i] = token_source_at(&corpus->source, from + i);
+        targets[i] = token_source_at(&corpus->source, from + i + 1);
+    }
+}
+
+/* A record of n tokens is n - 1 inputs with a next token each, of which those after the prompt are targets. */
+static void record(const fpx_corpus *corpus, size_t r, int32_t *tokens, int32_t *targets)
+{
+    const size_t from = corpus->records.start[r], n = corpus->records.start[r + 1] - from;
+
+    for (size_t i = 0; i < corpus->sequence; i++) {
+        const int input = i + 1 < n, asked = input && i + 1 >= corpus->records.prompts[r];
+
+        tokens[i] = input ? token_source_at(&corpus->source, from + i) : 0;
+        targets[i] = asked ? token_source_at(&corpus->source, from + i + 1) : -1;
     }
 }
 
@@ -130,16 +144,26 @@ void fpx_corpus_train(const fpx_corpus *corpus, size_t index, int32_t *tokens, i
 {
     const size_t t = corpus->sequence;
 
-    for (size_t s = 0; s < corpus->batch; s++)
-        window(corpus, corpus->order[index * corpus->batch + s] * t, tokens + s * t,
-               targets + s * t);
+    for (size_t s = 0; s < corpus->batch; s++) {
+        const size_t place = corpus->order[index * corpus->batch + s];
+
+        if (corpus->records.n > 0)
+            record(corpus, place, tokens + s * t, targets + s * t);
+        else
+            window(corpus, place * t, tokens + s * t, targets + s * t);
+    }
 }
 
 void fpx_corpus_valid(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets)
 {
     const size_t t = corpus->sequence;
 
-    for (size_t s = 0; s < corpus->batch; s++)
-        window(corpus, corpus->valid_from + (index * corpus->batch + s) * t, tokens + s * t,
-               targets + s * t);
+    for (size_t s = 0; s < corpus->batch; s++) {
+        const size_t place = index * corpus->batch + s;
+
+        if (corpus->records.n > 0)
+            record(corpus, corpus->valid_from + place, tokens + s * t, targets + s * t);
+        else
+            window(corpus, corpus->valid_from + place * t, tokens + s * t, targets + s * t);
+    }
 }

@@ -1,12 +1,10 @@
 /* evaluate.c - the forward pass alone: bits per byte on the validation part, and text samples. */
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <fpx/cpu.h>
-#include <fpx/elemfn.h>
-#include <fpx/stream.h>
 
-#include "sites.h"
+#include "generate.h"
 #include "trainer_state.h"
 
 /* The forward program with today's parameters: names are the same in both programs. */
@@ -32,11 +30,32 @@ static fpx_status prepare(fpx_trainer *t, fpx_error *err)
     return FPX_OK;
 }
 
+/* Of a batch: how many targets, and how many bytes they stand for. */
+static void count_targets(const fpx_trainer *t, const int32_t *targets, size_t n, size_t *targets_n,
+                          size_t *bytes_n)
+{
+    const fpx_tokenizer *tokenizer = fpx_corpus_tokenizer(t->corpus);
+
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = 1;
+
+        if (targets[i] < 0)
+            continue;
+        if (tokenizer != NULL)
+            (void)fpx_tokenizer_bytes(tokenizer, (uint16_t)targets[i], &bytes);
+        *targets_n += 1;
+        *bytes_n += bytes;
+    }
+}
+
+/* A batch weighs as many targets as it has; where all are full, that is 1. */
 static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error *err)
 {
     const size_t batches = fpx_corpus_valid_batches(t->corpus);
     fpx_status status;
-    double sum = 0.0;
+    double sum = 0.0, weights = 0.0;
+    size_t targets = 0, bytes = 0;
+    const size_t full = (size_t)t->experiment->data.batch * t->experiment->data.sequence;
 
     if (batches == 0)
         return fpx_error_set(err, FPX_EINVAL,
@@ -49,9 +68,17 @@ static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error 
                          fpx_exec_data(t->eval_exec, t->eval_model->targets));
         if ((status = fpx_exec_step(t->eval_exec, 0, err)) != FPX_OK)
             return status;
-        sum += (double)*(const float *)fpx_exec_data(t->eval_exec, t->eval_model->loss);
+        const size_t before = targets;
+
+        count_targets(t, fpx_exec_data(t->eval_exec, t->eval_model->targets), full, &targets,
+                      &bytes);
+        const double weight = (double)(targets - before) / (double)full;
+
+        sum += weight * (double)*(const float *)fpx_exec_data(t->eval_exec, t->eval_model->loss);
+        weights += weight;
     }
-    *ret_bits_per_byte = sum / (double)batches / 0x1.62e42fefa39efp-1; /* nats / ln 2 */
+    *ret_bits_per_byte = sum / weights / 0x1.62e42fefa39efp-1 * /* nats / ln 2 */
+                         ((double)targets / (double)bytes);
     return FPX_OK;
 }
 
@@ -64,74 +91,44 @@ fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte,
     return status;
 }
 
-/* Inverse of the cumulative distribution at `uniform`: softmax of the logits at temperature 1. */
-static int draw(const float *logits, size_t n, double uniform)
+const char *fpx_trainer_unit(const fpx_trainer *trainer)
 {
-    double top = (double)logits[0], total = 0.0, at = 0.0;
-
-    for (size_t i = 1; i < n; i++)
-        top = (double)logits[i] > top ? (double)logits[i] : top;
-    for (size_t i = 0; i < n; i++)
-        total += fpx_exp_f64((double)logits[i] - top);
-    for (size_t i = 0; i < n; i++) {
-        at += fpx_exp_f64((double)logits[i] - top);
-        if (at > uniform * total)
-            return (int)i;
-    }
-    return (int)n - 1;
+    return trainer->experiment->data.tokens != NULL && fpx_corpus_tokenizer(trainer->corpus) == NULL
+               ? "token"
+               : "byte";
 }
 
-/* The window slides: the last `sequence` bytes of the text so far, in the batch's first row. Causal
- * attention makes what stands after the last byte irrelevant. */
-static fpx_status next_byte(fpx_trainer *t, const char *text, size_t length, double uniform,
-                            int *ret_byte, fpx_error *err)
-{
-    const size_t sequence = t->experiment->data.sequence,
-                 vocabulary = t->experiment->model.vocabulary;
-    const size_t seen = length < sequence ? length : sequence;
-    int32_t *tokens = fpx_exec_data(t->eval_exec, t->eval_model->tokens);
-    int32_t *targets = fpx_exec_data(t->eval_exec, t->eval_model->targets);
-    const float *logits = fpx_exec_data(t->eval_exec, t->eval_model->logits);
-    fpx_status status;
-
-    for (size_t i = 0; i < sequence * t->experiment->data.batch; i++)
-        tokens[i] = targets[i] = 0;
-    for (size_t i = 0; i < seen; i++)
-        tokens[i] = (unsigned char)text[length - seen + i];
-    if ((status = fpx_exec_step(t->eval_exec, 0, err)) != FPX_OK)
-        return status;
-    *ret_byte = draw(logits + (seen - 1) * vocabulary, vocabulary, uniform);
-    return FPX_OK;
-}
-
+/* The trainer's own forward program, whose batch is the experiment's: temperature 1, the seed's stream. */
 static fpx_status sample(fpx_trainer *trainer, const char *prompt, size_t count, char *ret_text,
                          fpx_error *err)
 {
-    const fpx_stream stream = { .seed = trainer->experiment->seed, .site = SITE_SAMPLE };
-    const size_t length = strlen(prompt), keep = trainer->experiment->data.sequence;
+    const fpx_experiment *e = trainer->experiment;
+    const fpx_sampling sampling = { .tokens = count, .temperature = 1.0, .seed = e->seed };
+    generator g = { .tokenizer = fpx_corpus_tokenizer(trainer->corpus),
+                    .sequence = e->data.sequence,
+                    .batch = e->data.batch,
+                    .vocabulary = e->model.vocabulary,
+                    .ends = e->data.kind == FPX_DATA_INSTRUCT };
     fpx_status status;
+    char *text = NULL;
+    size_t n = 0;
 
-    if (length == 0)
-        return fpx_error_set(err, FPX_EINVAL, "a sample needs a prompt of at least one byte");
+    if (g.tokenizer == NULL && e->data.tokens != NULL)
+        return fpx_error_set(err, FPX_EUNSUPPORTED,
+                             "%s: tokens without a tokenizer are no text: give data.tokenizer",
+                             e->name);
     if ((status = prepare(trainer, err)) != FPX_OK)
         return status;
-    for (size_t i = 0; i < count; i++) {
-        char window[4096];
-        const size_t room = keep < sizeof window ? keep : sizeof window;
-        size_t used = 0;
-        int byte = 0;
-
-        for (size_t k = length + i > room ? length + i - room : 0; k < length + i; k++)
-            window[used++] = *(k < length ? &prompt[k] : &ret_text[k - length]);
-        status = next_byte(trainer, window, used, fpx_stream_uniform(&stream, i), &byte, err);
-        if (status != FPX_OK)
-            return status;
-        ret_text[i] = (char)byte;
-    }
-    for (size_t i = 0; i < count; i++)
-        if ((ret_text[i] < 32 || ret_text[i] > 126) && ret_text[i] != '\n')
-            ret_text[i] = '?';
-    ret_text[count] = '\0';
+    g.exec = trainer->eval_exec;
+    g.model = trainer->eval_model;
+    status = generate(&g, prompt, strlen(prompt), &sampling, &text, &n, err);
+    if (status != FPX_OK)
+        return status;
+    n = n < count ? n : count;
+    for (size_t i = 0; i < n; i++)
+        ret_text[i] = (text[i] < 32 || text[i] > 126) && text[i] != '\n' ? '?' : text[i];
+    ret_text[n] = '\0';
+    free(text);
     return FPX_OK;
 }
 

@@ -45,7 +45,7 @@ static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevi
     if (e->steps > fpx_corpus_train_steps(t->corpus))
         return fpx_error_set(
             err, FPX_EINVAL,
-            "%s: %u steps of %u x %u bytes would repeat tokens; the corpus gives %zu "
+            "%s: %u steps of %u x %u tokens would repeat tokens; the corpus gives %zu "
             "steps: lower steps, batch or sequence, or take a larger corpus",
             e->name, e->steps, e->data.batch, e->data.sequence, fpx_corpus_train_steps(t->corpus));
     if ((status = fpx_model_build(e, t->recipe, 1, 0, 0, &t->model, err)) != FPX_OK ||

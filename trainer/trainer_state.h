@@ -17,6 +17,8 @@ struct fpx_trainer {
     uint64_t next_step;
     int reading; /* the observer that fills loss and norm is attached */
     float loss, norm;
+    char start
+        [9]; /* of parameters that were imported, their digest's first digits; "": the seed's */
 };
 
 #endif /* TRAINER_STATE_H */

@@ -26,13 +26,20 @@ typedef struct fpx_model_config {
     double init_std;     /* default 0.02; projections into the residual stream / sqrt(2 layers) */
 } fpx_model_config;
 
-/* data: windows of `sequence` tokens that share none, drawn in an order that the seed gives. */
+/* text: windows that follow each other. instruct: a record a sequence, of whose tokens the response's are targets. */
+typedef enum fpx_data_kind { FPX_DATA_TEXT, FPX_DATA_INSTRUCT } fpx_data_kind;
+
+/* data: sequences of tokens that share none, drawn in an order that the seed gives. Either corpus or tokens. */
 typedef struct fpx_data_config {
-    char *corpus;      /* path, made relative to the experiment file's folder when read */
-    char *sha256;      /* 64 lower-case hexadecimal digits, checked; NULL: not checked */
+    char *corpus; /* a text; paths are made relative to the experiment file's folder when read */
+    char *
+        sha256; /* of corpus or tokens: 64 lower-case hexadecimal digits, checked; NULL: not checked */
     uint32_t sequence; /* T */
     uint32_t batch;    /* B sequences a step */
     double validation; /* share of the corpus, at its end, kept for evaluation; 0 .. 0.5 */
+    char *tokens;      /* .npy of uint16 or uint32; NULL: corpus */
+    char *tokenizer;   /* fpx/tokenizer.h's file; NULL: bytes are the tokens */
+    uint32_t kind;     /* fpx_data_kind: "text" (default), "instruct" */
 } fpx_data_config;
 
 /* optimizer: AdamW; learning rate rises linearly over `warmup` steps, then follows a cosine to
@@ -102,11 +109,14 @@ typedef struct fpx_unit {
 } fpx_unit;
 
 /* Reads and checks a file: one YAML document of at most 1 MiB, without aliases. Keys are the members'
- * names; those with a default above and data.sha256 may be absent, an explicit 0 stays 0. FPX_EIO: cannot
+ * names; those with a default above and paths that can be NULL may be absent, an explicit 0 stays 0. FPX_EIO: cannot
  * be read. FPX_EFORMAT: malformed YAML, unknown, missing or repeated key, wrong type or a value out of
  * range; the text says file:line:column where there is one, what is wrong and what would be right.
  * *ret is to be freed by the function below. */
 fpx_status fpx_experiment_read(const char *path, fpx_experiment **ret_experiment, fpx_error *err);
+/* The same from a text: label stands for the file's name in errors and says from where paths are meant. */
+fpx_status fpx_experiment_parse(const char *label, const char *text,
+                                fpx_experiment **ret_experiment, fpx_error *err);
 void fpx_experiment_free(fpx_experiment *experiment); /* NULL is fine */
 
 /* The same for a recipe: from a file, or from text; label stands for the file's name in errors. */

@@ -52,6 +52,20 @@ fpx_status fpx_npy_read(fpx_npy_reader *reader, void *dst, size_t n, fpx_error *
 /* Back to the first element. FPX_EUNSUPPORTED: a pipe. */
 fpx_status fpx_npy_rewind(fpx_npy_reader *reader, fpx_error *err);
 
+/* A whole file in the address space, read only: nothing is copied. Plain data. */
+typedef struct fpx_npy_map {
+    fpx_npy_array array;
+    const void
+        *data; /* the elements, little-endian; not aligned where the header's length is odd */
+    const void *file; /* all bytes of the file */
+    size_t bytes;
+} fpx_npy_map;
+
+/* Opens as fpx_npy_open does; the file must not be cut while it is mapped. FPX_EUNSUPPORTED: a pipe, or elements of
+ * the other byte order. FPX_ENOMEM. */
+fpx_status fpx_npy_map_open(const char *path, fpx_npy_map *ret_map, fpx_error *err);
+void fpx_npy_map_close(fpx_npy_map *map); /* one of zeros is fine */
+
 typedef struct fpx_npy_writer fpx_npy_writer;
 
 /* A file that appears whole or not at all (fpx/file.h), or standard output for "-", which must not be a terminal.

@@ -10,6 +10,7 @@
 #include <fpx/exec.h>
 #include <fpx/model.h>
 #include <fpx/status.h>
+#include <fpx/tokenizer.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,20 +19,23 @@ extern "C" {
 /* ---- data ---- */
 typedef struct fpx_corpus fpx_corpus;
 
-/* Reads the corpus, checks its sha256 where the experiment gives one, and draws the order of its
- * windows from the seed. Windows of sequence + 1 bytes overlap by the one byte that is only a target,
- * so no byte is an input twice. FPX_EIO: cannot be read; FPX_EFORMAT: other sha256; FPX_EINVAL: too short for
- * one batch of training and one of validation. */
+/* Opens the tokens (a text's bytes, a text through data.tokenizer, or data.tokens, which stays mapped and must not be
+ * cut meanwhile), checks the sha256 where the experiment gives one and that the vocabulary has every token, and draws
+ * the order of the windows from the seed. Windows of sequence + 1 tokens overlap by the one that is only a target,
+ * so no token is an input twice. FPX_EIO: cannot be read; FPX_EFORMAT: other sha256, no tokens or no tokenizer;
+ * FPX_EINVAL: a token beyond the vocabulary, or too short for one batch of training and one of validation. */
 fpx_status fpx_corpus_new(const fpx_experiment *experiment, fpx_corpus **ret_corpus,
                           fpx_error *err);
 void fpx_corpus_free(fpx_corpus *corpus); /* NULL is fine */
 
-size_t fpx_corpus_bytes(const fpx_corpus *corpus);
+size_t fpx_corpus_tokens(const fpx_corpus *corpus);
+const fpx_tokenizer *fpx_corpus_tokenizer(const fpx_corpus *corpus); /* NULL: none */
 size_t fpx_corpus_train_steps(const fpx_corpus *corpus); /* batches before a token would repeat */
 size_t fpx_corpus_valid_batches(const fpx_corpus *corpus);
 
 /* Batch `index` of training (step) or validation: tokens and targets int32[batch * sequence]; the
- * target of a position is the next byte. index must be below the counts above. */
+ * target of a position is the next token. Of data.kind instruct a sequence is one record: prompt, response and token 0,
+ * then zeros; what is no token of the response, nor its end, is no target (-1). index must be below the counts above. */
 void fpx_corpus_train(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
 void fpx_corpus_valid(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
 
@@ -50,6 +54,13 @@ fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *r
                            fpx_trainer **ret_trainer, fpx_error *err);
 void fpx_trainer_free(fpx_trainer *trainer); /* NULL is fine */
 
+/* Before the first step: all parameters from a checkpoint of fpx train (a file, or a folder: its newest; of any
+ * experiment and recipe with this model), or from a .safetensors file with the names of Llama's checkpoints (F32, F16,
+ * BF16; heads, norm_eps and rope_base are the experiment's to say). FPX_EINVAL: a parameter is missing or has another
+ * shape; FPX_EUNSUPPORTED: the file holds what this model cannot represent (biases, other norms, GPT-2's model, ...);
+ * FPX_EIO, FPX_EFORMAT. The text names the tensor; on error nothing has changed (but for FPX_EIO in the midst). */
+fpx_status fpx_trainer_import(fpx_trainer *trainer, const char *checkpoint, fpx_error *err);
+
 const fpx_model *fpx_trainer_model(const fpx_trainer *trainer);
 fpx_exec *fpx_trainer_exec(fpx_trainer *trainer);           /* to attach observers */
 uint64_t fpx_trainer_next_step(const fpx_trainer *trainer); /* 0 for a new one */
@@ -64,12 +75,14 @@ typedef struct fpx_step_result {
 /* The next step. Fails with FPX_EINVAL after the experiment's last one. */
 fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, fpx_error *err);
 
-/* Mean bits per byte over the whole validation part, with the recipe's forward arithmetic. */
+/* Mean bits per byte over the whole validation part, with the recipe's forward arithmetic; per token where data.tokens
+ * is given without a tokenizer (fpx_trainer_unit: "byte", "token"). FPX_EINVAL: data.validation is 0. */
 fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err);
+const char *fpx_trainer_unit(const fpx_trainer *trainer);
 
-/* Writes `count` bytes that continue `prompt` (its last `sequence` bytes are seen), drawn at
- * temperature 1 with the seed's stream; ret_text has room for count + 1 bytes; bytes that do not print
- * become '?'. */
+/* Writes at most `count` bytes of as many tokens that continue `prompt` (its last `sequence` tokens are seen), drawn at
+ * temperature 1 with the seed's stream; ret_text has room for count + 1 bytes; bytes that do not print become '?'.
+ * FPX_EUNSUPPORTED: data.tokens without a tokenizer; else as fpx_sampler_run (fpx/sample.h). */
 fpx_status fpx_trainer_sample(fpx_trainer *trainer, const char *prompt, size_t count,
                               char *ret_text, fpx_error *err);
 

@@ -14,7 +14,7 @@ import xml.etree.ElementTree
 
 fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 VERBS = ("train", "diff", "golden", "trace", "report", "demo", "quantize", "dequantize", "gemm", "formats", "models",
-         "bench", "doctor")
+         "tokenize", "sample", "bench", "doctor")
 checks, failures = 0, 0
 
 
@@ -91,6 +91,8 @@ for verb, text in pages.items():
 for name, steps in (("run", "3"), ("other", "3"), ("yesterday", "2"), ("today", "2"), ("dut", "2")):
     done = run("train", "experiments/demo.yaml", "--steps", steps, "--shadow", "local", "--trace", name + ".h5")
     expect(f"{name}.h5 for the examples", done.returncode == 0, done.stderr)
+done = run("train", "experiments/demo.yaml", "--steps", "3", "--checkpoint", "runs")
+expect("runs/ for the examples", done.returncode == 0, done.stderr)
 examples = []
 for verb, text in pages.items():
     found = [part for line in re.findall(r"^ *(?:example: +)?(fpx .*)$", text, re.M)

@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ElementTree
 fpx, root, plugin = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), os.path.abspath(sys.argv[3])
 checks, failures = 0, []
 VERBS = ("train", "diff", "golden", "trace", "report", "demo", "quantize", "dequantize", "gemm", "formats", "models",
-         "bench", "doctor")
+         "tokenize", "sample", "bench", "doctor")
 
 
 def expect(condition, text):
@@ -86,6 +86,9 @@ with open("model.safetensors", "wb") as file:
     file.write(struct.pack("<Q", len(header)) + header + struct.pack("<8f", *range(8)))
 ends(0, "quantize", "weights.npy", "-o", "codes.npy", "--format", "e4m3")
 ends(0, "quantize", "model.safetensors", "-o", "fp8.safetensors", "--format", "e4m3")
+ends(0, "tokenize", "train", "datasets/kjv-genesis-exodus.txt", "--vocabulary", "1024", "-o", "kjv.bpe")
+ends(0, "tokenize", "encode", "datasets/kjv-genesis-exodus.txt", "--tokenizer", "kjv.bpe", "-o", "kjv.npy")
+ends(0, "train", "experiments/demo.yaml", "--checkpoint", "runs")
 
 
 def ready(names):

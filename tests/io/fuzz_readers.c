@@ -1,9 +1,10 @@
-/* fuzz_readers.c - damaged .npy and .safetensors files: every one is refused with a text or read to its end, and
+/* fuzz_readers.c - damaged .npy, .safetensors and JSON Lines files: every one is refused with a text or read to its end, and
  * nothing is touched that is not there (the sanitizers' runs look). A fixed number of rounds from a printed seed;
  * built with -DFPX_LIBFUZZER it is the entry point of a fuzzer instead. */
 #include <inttypes.h>
 
 #include <fpx/npy.h>
+#include <fpx/records.h>
 #include <fpx/safetensors.h>
 
 #include "scratch.h"
@@ -43,6 +44,17 @@ static int read_npy(const char *path)
     if (status != FPX_OK) /* a file's length was held against its shape */
         abort();
     fpx_npy_close(reader);
+    fpx_npy_map map = { .file = NULL };
+    if (fpx_npy_map_open(path, &map, &err) == FPX_OK) { /* big-endian is not mapped */
+        const unsigned char *const bytes = map.data;
+        const size_t size = (size_t)count * map.array.size;
+        if (fpx_npy_count(&map.array) != count || (size > 0 && bytes[size - 1] + bytes[0] > 510) ||
+            bytes + size != (const unsigned char *)map.file + map.bytes)
+            abort();
+        fpx_npy_map_close(&map);
+    } else if (err.status != FPX_EUNSUPPORTED) {
+        abort();
+    }
     return 1;
 }
 
@@ -85,6 +97,26 @@ static int read_st(const char *path)
     return 1;
 }
 
+/* 1 where the records were taken. */
+static int read_records(const char *text, size_t count)
+{
+    fpx_records records = { .n = 0 };
+    fpx_error err = { .status = FPX_OK };
+
+    if (fpx_records_parse("fuzz", text, count, &records, &err) != FPX_OK) {
+        if (err.status != FPX_EFORMAT || err.text[0] == '\0' || records.at != NULL)
+            abort();
+        return 0;
+    }
+    for (size_t i = 0; i < records.n; i++) {
+        if (records.at[i].prompt[0] == '\0' || records.at[i].response[0] == '\0' ||
+            (i > 0 && records.at[i].line <= records.at[i - 1].line))
+            abort();
+    }
+    fpx_records_free(&records);
+    return 1;
+}
+
 static void put(const char *path, const void *bytes, size_t count)
 {
     (void)unlink(path); /* some file systems sync what is truncated and written again */
@@ -106,6 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     put(st_path, bytes, count);
     (void)read_npy(npy_path);
     (void)read_st(st_path);
+    (void)read_records((const char *)bytes, count);
     return 0;
 }
 
@@ -195,6 +228,31 @@ static int fuzz(int is_npy, uint64_t *state)
     return taken > 0 && taken < rounds;
 }
 
+static int fuzz_records(uint64_t *state)
+{
+    static const char seed[] =
+        "{\"prompt\": \"a b\", \"response\": \"c\"}\n\n"
+        "{\"response\": \"\\u00e9\\n\", \"id\": [1.5e3, null], \"prompt\": \"x\"}\n";
+    const size_t rounds = effort(ROUNDS);
+    char *exact, bytes[2 * sizeof seed + 64];
+    size_t taken = 0;
+
+    for (size_t round = 0; round < rounds; round++) {
+        size_t count = sizeof seed - 1;
+        memcpy(bytes, seed, count);
+        for (size_t k = random_next(state) % 3; k-- > 0 && count > 0;)
+            damage(bytes, &count, state);
+        if ((exact = malloc(count > 0 ? count : 1)) ==
+            NULL) /* so that a sanitizer sees a byte too many */
+            abort();
+        memcpy(exact, bytes, count);
+        taken += (size_t)read_records(exact, count);
+        free(exact);
+    }
+    (void)printf("records: %zu rounds, %zu texts read, the others refused\n", rounds, taken);
+    return taken > 0 && taken < rounds;
+}
+
 int main(void)
 {
     const char *const text = getenv("FPX_TEST_SEED");
@@ -203,7 +261,7 @@ int main(void)
     state += state == 0;
     (void)printf("FPX_TEST_SEED 0x%" PRIx64 "\n", state);
     make_paths();
-    const int good = fuzz(1, &state) & fuzz(0, &state);
+    const int good = fuzz(1, &state) & fuzz(0, &state) & fuzz_records(&state);
     (void)unlink(npy_path);
     (void)unlink(st_path);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -58,7 +58,7 @@ START_TEST(no_token_repeats)
     MUST(fpx_corpus_new(&e, &corpus, err));
     e.seed++;
     MUST(fpx_corpus_new(&e, &other, err));
-    ck_assert_uint_eq(fpx_corpus_bytes(corpus), LETTERS);
+    ck_assert_uint_eq(fpx_corpus_tokens(corpus), LETTERS);
     ck_assert_uint_eq(fpx_corpus_train_steps(corpus), (960 - 1) / 6 / 2);
     for (size_t step = 0; step < fpx_corpus_train_steps(corpus); step++) {
         fpx_corpus_train(corpus, step, tokens, targets);
