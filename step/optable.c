@@ -59,6 +59,10 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_SUMSQ] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_sumsq },
     [FPX_OP_CLIP] = { OP(flops_rowwise), .flops = 3, .bound = op_bound_clip },
     [FPX_OP_ADAMW] = { OP(flops_rowwise), .flops = 16, .bound = op_bound_adamw },
+    [FPX_OP_QUANTIZE_RANDOM] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_quantize },
+    /* A maximum and a multiplication. */
+    [FPX_OP_QUANTIZE_BLOCK] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_none },
+    [FPX_OP_QUANTIZE_BLOCK_RANDOM] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_none },
 };
 
 const op_row *op_row_of(uint32_t kind)
