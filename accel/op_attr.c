@@ -171,6 +171,20 @@ fpx_status op_attr_quantize_block(const fpx_call *call, const op_dims *dims, fpx
     return wrong == NULL ? FPX_OK : op_pattern_refuse(call, err, wrong);
 }
 
+fpx_status op_attr_hadamard(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const uint32_t size = call->attr.hadamard.size, axis = call->attr.hadamard.axis;
+    char text[96];
+
+    if (axis > 1 || (size != 16 && size != 32 && size != 64 && size != 128))
+        return op_pattern_refuse(call, err, "size is not 16, 32, 64 or 128, or axis not 0 or 1");
+    (void)snprintf(text, sizeof text,
+                   "size %" PRIu32 " does not divide the axis, which has %" PRIu64, size,
+                   call->in[0].shape[axis]);
+    (void)dims;
+    return require(call, call->in[0].shape[axis] % size == 0, text, err);
+}
+
 fpx_status op_attr_clip(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {
     const double max_norm = call->attr.clip.max_norm;

@@ -149,6 +149,12 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .in = { "r[R,C]", "i[2]", "r[2]" }, .out = { "q[R,C]", "q[P,Q]" },
         .attr = op_attr_quantize_block,
     },
+    [FPX_OP_HADAMARD] = {
+        .shape = { .name = "hadamard", .min_in = 1, .max_in = 2, .nout = 1,
+                   .in_names = { "x", "draw" }, .out_names = { "y" } },
+        .in = { "r[R,C]", "i[2]" }, .out = { "r[R,C]" },
+        .attr = op_attr_hadamard,
+    },
 };
 
 const op_pattern *op_pattern_of(uint32_t kind)

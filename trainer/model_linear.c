@@ -4,6 +4,29 @@
 
 #include "model_build.h"
 
+/* The transform that made an operand, or its source; NULL: none. */
+static const fpx_program_op *transform_of(const build *b, uint32_t operand)
+{
+    const fpx_program_tensor *t = fpx_program_tensor_at(b->program, operand);
+
+    if (t->unquantized != FPX_NO_TENSOR)
+        t = fpx_program_tensor_at(b->program, t->unquantized);
+    if (t->producer == FPX_NO_TENSOR)
+        return NULL;
+    const fpx_program_op *op = fpx_program_op_at(b->program, t->producer);
+    return op->kind == FPX_OP_HADAMARD ? op : NULL;
+}
+
+/* Same size and signs. */
+static int same_transform(const build *b, uint32_t one, uint32_t other)
+{
+    const fpx_program_op *x = transform_of(b, one), *y = transform_of(b, other);
+
+    if (x == NULL || y == NULL)
+        return x == y;
+    return x->attr.hadamard.size == y->attr.hadamard.size && x->nin == y->nin;
+}
+
 static void multiply(build *b, const linear *l, fpx_role role, uint32_t a, uint32_t x, uint32_t d,
                      uint32_t trans_a, uint32_t trans_b, uint64_t leaf)
 {
@@ -12,6 +35,13 @@ static void multiply(build *b, const linear *l, fpx_role role, uint32_t a, uint3
     char site[FPX_NAME_MAX];
 
     build_site(l->layer, l->op, site);
+    if (b->status == FPX_OK && !same_transform(b, a, x)) {
+        b->status = fpx_error_set(b->err, FPX_EINVAL,
+                                  "recipe %s: one operand of %s/%s is transformed otherwise than "
+                                  "the other: their transforms would not cancel",
+                                  b->recipe->name, site, suffix[role]);
+        return;
+    }
     build_op(b, l->layer, FPX_OP_GEMM, role, site, suffix[role],
              (uint32_t[]){ a, x, FPX_NO_TENSOR }, (uint32_t[]){ d, FPX_NO_TENSOR }, &attr);
 }

@@ -13,6 +13,7 @@ typedef struct copy {
     const linear *l;
     fpx_role role;
     const char *tensor; /* "x", "w", "dy" */
+    char stem[16];      /* the same, or "x.h16" */
     uint32_t source;
     fpx_operand_rule rule;
     int k_axis; /* of the stored matrix: what the product sums over */
@@ -44,24 +45,56 @@ static void name_copy(copy *c)
     else
         (void)snprintf(scaling, sizeof scaling, "%s",
                        r->scaled == narrow ? "" : (r->scaled ? ".scaled" : ".cast"));
-    (void)snprintf(c->name, sizeof c->name, "%s/%s.%s%s%s%s", site, c->tensor,
+    (void)snprintf(c->name, sizeof c->name, "%s/%s.%s%s%s%s", site, c->stem,
                    r->conversion.format.name, scaling,
                    open == !narrow ? "" : (open ? ".open" : ".saturated"),
                    round_suffix(r->conversion.round));
 }
 
-/* The random bits of a copy: the same whatever format or scaling the rule asks for. FNV-1a (Fowler, Noll, Vo) of the
- * tensor's name and the axis, above all sites of sites.h. */
-static uint64_t random_site(const copy *c)
+/* Where randomness is used: FNV-1a (Fowler, Noll, Vo) of a name, above all sites of sites.h. */
+static uint64_t hashed_site(const copy *c, const char *what, const char *where)
 {
     char text[FPX_NAME_MAX + 16], site[FPX_NAME_MAX];
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
     build_site(c->l->layer, c->l->op, site);
-    (void)snprintf(text, sizeof text, "%s/%s.%s", site, c->tensor, c->k_axis == 1 ? "row" : "col");
+    (void)snprintf(text, sizeof text, "%s/%s.%s", site, what, where);
     for (const char *at = text; *at != '\0'; at++)
         hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
     return hash | SITE_QUANTIZER;
+}
+
+/* The random bits of a copy: the same whatever format or scaling the rule asks for. */
+static uint64_t random_site(const copy *c)
+{
+    return hashed_site(c, c->tensor, c->k_axis == 1 ? "row" : "col");
+}
+
+/* The operand rotated in blocks along k: with the same signs for both operands of a product, which cancel there. */
+static uint32_t rotated(build *b, const copy *c, uint32_t source)
+{
+    static const char *const roles[FPX_ROLES] = { "fprop", "dgrad", "wgrad", "", "" };
+    const fpx_operand_rule *r = &c->rule;
+    const fpx_program_tensor from = *fpx_program_tensor_at(b->program, source);
+    const fpx_attr attr = { .hadamard = { .size = r->hadamard,
+                                          .axis = (uint32_t)c->k_axis,
+                                          .seed = b->seed,
+                                          .site = hashed_site(c, "signs", roles[c->role]) } };
+    char site[FPX_NAME_MAX], name[FPX_NAME_MAX + 24];
+    uint32_t y;
+
+    build_site(c->l->layer, c->l->op, site);
+    (void)snprintf(name, sizeof name, "%s/%s.%s", site, c->stem, c->k_axis == 1 ? "row" : "col");
+    if ((y = fpx_program_find_tensor(b->program, name)) != FPX_NO_TENSOR)
+        return y;
+    const uint32_t draw = r->fresh ? build_draw(b) : FPX_NO_TENSOR;
+    y = build_tensor(b, c->l->layer,
+                     from.cls == FPX_TENSOR_GRADIENT ? FPX_TENSOR_GRADIENT : FPX_TENSOR_ACTIVATION,
+                     &fpx_fp32, (uint64_t[4]){ from.desc.shape[0], from.desc.shape[1], 0, 0 }, "%s",
+                     name);
+    build_op(b, c->l->layer, FPX_OP_HADAMARD, c->role, name, "transform",
+             (uint32_t[]){ source, draw, FPX_NO_TENSOR }, (uint32_t[]){ y, FPX_NO_TENSOR }, &attr);
+    return y;
 }
 
 static uint32_t add_scale(build *b, const copy *c)
@@ -161,6 +194,14 @@ uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *t
         return FPX_NO_TENSOR;
     b->status = fpx_recipe_operand(b->recipe, l->layer, b->layers, l->op, role, tensor, b->used,
                                    &c.rule, b->err);
+    if (b->status != FPX_OK)
+        return FPX_NO_TENSOR;
+    (void)snprintf(c.stem, sizeof c.stem, "%s", tensor);
+    if (c.rule.hadamard != 0) {
+        (void)snprintf(c.stem, sizeof c.stem, "%s.h%u%s", tensor, c.rule.hadamard,
+                       c.rule.fresh ? "f" : "");
+        c.source = source = rotated(b, &c, source);
+    }
     if (b->status != FPX_OK || !c.rule.quantized)
         return source;
     name_copy(&c);

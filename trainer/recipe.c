@@ -41,6 +41,18 @@ enum { SCALINGS = sizeof scaling_rows / sizeof scaling_rows[0] };
 static const word rounds[] = { { "rne", FPX_RNE }, { "rna", FPX_RNA }, { "rz", FPX_RZ },
                                { "ru", FPX_RU },   { "rd", FPX_RD },   { "ro", FPX_RO },
                                { "sr", FPX_SR },   { NULL, 0 } };
+/* Size, and FRESH where signs are drawn anew at each step. */
+enum { FRESH = 1024 };
+static const word transforms[] = { { "none", 0 },
+                                   { "hadamard-16", 16 },
+                                   { "hadamard-32", 32 },
+                                   { "hadamard-64", 64 },
+                                   { "hadamard-128", 128 },
+                                   { "hadamard-16-fresh", 16 | FRESH },
+                                   { "hadamard-32-fresh", 32 | FRESH },
+                                   { "hadamard-64-fresh", 64 | FRESH },
+                                   { "hadamard-128-fresh", 128 | FRESH },
+                                   { NULL, 0 } };
 static const word overflows[] = { { "satfinite", FPX_SATFINITE },
                                   { "satpropagate", FPX_SATPROPAGATE },
                                   { "none", FPX_OVERFLOW_NONE },
@@ -108,7 +120,8 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
 {
     const fpx_rule *rule = &recipe->rules[index];
     fpx_format format;
-    int scaling = 0, round = 0, overflow = 0;
+    const char *transformed = rule->transform == NULL ? "none" : rule->transform;
+    int scaling = 0, round = 0, overflow = 0, transform = 0;
     fpx_status status;
 
     if (fpx_format_parse(rule->format, &format, NULL) != FPX_OK || format.cls != FPX_CLASS_FLOAT ||
@@ -123,6 +136,8 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
         scalings[i] = (word){ scaling_rows[i].name, i };
     if ((status = look_up(recipe, index, "scaling", rule->scaling, scalings, &scaling, err)) !=
             FPX_OK ||
+        (status = look_up(recipe, index, "transform", transformed, transforms, &transform, err)) !=
+            FPX_OK ||
         (status = look_up(recipe, index, "round", rule->round, rounds, &round, err)) != FPX_OK ||
         (status = look_up(recipe, index, "overflow", rule->overflow, overflows, &overflow, err)) !=
             FPX_OK)
@@ -135,6 +150,8 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
         .conversion = { .format = format, .round = (uint8_t)round, .overflow = (uint8_t)overflow },
         .scaling = row->profile == NULL ? NULL : row->name,
         .profile = row->profile,
+        .hadamard = (uint32_t)transform & ~(uint32_t)FRESH,
+        .fresh = (transform & FRESH) != 0,
         .along = row->along,
         .across = row->across
     };

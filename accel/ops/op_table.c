@@ -36,4 +36,5 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
     [FPX_OP_QUANTIZE_BLOCK_RANDOM] = { .run = OP(op_quantize_block),
                                        .work = OP(op_quantize_block_work),
                                        .accept = OP(op_quantize_block_accept) },
+    [FPX_OP_HADAMARD] = { .run = OP(op_hadamard) },
 };

@@ -61,6 +61,7 @@ typedef enum fpx_op_kind {
     FPX_OP_QUANTIZE_RANDOM,       /* x, draw, scale[2] (absent: unscaled) -> codes */
     FPX_OP_QUANTIZE_BLOCK,        /* x[R,C], scale[2]             -> codes[R,C], scales[P,Q] */
     FPX_OP_QUANTIZE_BLOCK_RANDOM, /* x[R,C], draw, scale[2]       -> codes[R,C], scales[P,Q] */
+    FPX_OP_HADAMARD,              /* x[R,C], draw (absent: the same signs at each step) -> y[R,C] */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -124,6 +125,10 @@ typedef union fpx_attr {
         uint64_t block[2];             /* rows, columns that share a scale; 0: all */
         uint64_t seed, site;           /* as above */
     } block;                           /* QUANTIZE_BLOCK, QUANTIZE_BLOCK_RANDOM */
+    struct {
+        uint32_t size, axis; /* 16, 32, 64 or 128 elements along rows' (0) or columns' (1) axis */
+        uint64_t seed, site; /* of the signs */
+    } hadamard;
     struct {
         double max_norm; /* factor = min(1, max_norm / sqrt(total)); 0: no clipping, factor 1 */
     } clip;

@@ -28,6 +28,8 @@ typedef struct fpx_operand_rule {
     fpx_conversion conversion;
     /* Scales of blocks: the recipe's word and fpx/block.h's profile, static; NULL: none. */
     const char *scaling, *profile;
+    uint32_t hadamard;      /* size of the random Hadamard transform along k before all; 0: none */
+    int fresh;              /* 1: its signs are drawn anew at each step */
     uint64_t along, across; /* elements of a block along k and of neighbouring vectors; 0: all */
 } fpx_operand_rule;
 

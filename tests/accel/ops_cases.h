@@ -490,6 +490,30 @@ static inline fpx_call case_gemm_tiles(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_hadamard(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_HADAMARD);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, 96)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, 96)));
+    c.attr.hadamard.size = 32;
+    c.attr.hadamard.axis = 1;
+    c.attr.hadamard.site = 4;
+    return c;
+}
+
+static inline fpx_call case_hadamard_fresh(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_HADAMARD);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(128, CM)));
+    add_in(&c, case_draw(f));
+    add_out(&c, new_tensor(f, real, SHAPE(128, CM)));
+    c.attr.hadamard.size = 128;
+    c.attr.hadamard.site = 4;
+    return c;
+}
+
 static const op_case op_cases[] = {
     { "embed", FPX_OP_EMBED, case_embed, 1, 0 },
     { "embed_grad", FPX_OP_EMBED_GRAD, case_embed_grad, 0, 0 },
@@ -522,6 +546,8 @@ static const op_case op_cases[] = {
     { "quantize_random", FPX_OP_QUANTIZE_RANDOM, case_quantize_random, 0, 0 },
     { "quantize_block", FPX_OP_QUANTIZE_BLOCK, case_quantize_block, 0, 0 },
     { "quantize_block_random", FPX_OP_QUANTIZE_BLOCK_RANDOM, case_quantize_block_random, 0, 0 },
+    { "hadamard", FPX_OP_HADAMARD, case_hadamard, 0, 0 },
+    { "hadamard of new signs", FPX_OP_HADAMARD, case_hadamard_fresh, 0, 0 },
     { "gemm of blocks", FPX_OP_GEMM, case_gemm_blocks, 0, 0 },
     { "gemm of tiles", FPX_OP_GEMM, case_gemm_tiles, 0, 0 },
 };

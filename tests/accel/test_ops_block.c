@@ -4,6 +4,7 @@
 #include <float.h>
 
 #include <fpx/block.h>
+#include <fpx/hadamard.h>
 #include <fpx/mma.h>
 #include <fpx/reduce.h>
 #include <fpx/stream.h>
@@ -416,6 +417,66 @@ START_TEST(amax_of_profiles)
 }
 END_TEST
 
+/* ---- Hadamard ---- */
+/* H[i][j] = (-1)^(ones of i & j) / sqrt(size), in float64; and the given order of float32 for size 16, fpx/hadamard.h's. */
+START_TEST(transforms_are_hadamards)
+{
+    static const uint32_t sizes[] = { 16, 32, 64, 128 };
+    const uint32_t size = sizes[_i / 2], axis = (uint32_t)_i % 2;
+    const uint64_t rows = axis == 0 ? 2 * size : 37, cols = axis == 0 ? 37 : 2 * size;
+
+    for (int fresh = 0; fresh < 2; fresh++) {
+        fixture f;
+        fpx_call c = new_call(FPX_OP_HADAMARD);
+        const fpx_stream stream = {
+            .seed = 8, .site = 21, .step = fresh ? 17 : 0, .micro_batch = fresh ? 3 : 0
+        };
+        uint16_t signs = 0;
+
+        fixture_open(&f, "threads=2", seed);
+        add_in(&c, uniform(&f, &fpx_fp32, 2, SHAPE(rows, cols)));
+        if (fresh)
+            add_in(&c, case_draw(&f));
+        add_out(&c, new_tensor(&f, &fpx_fp32, SHAPE(rows, cols)));
+        c.attr.hadamard.size = size;
+        c.attr.hadamard.axis = axis;
+        c.attr.hadamard.seed = 8;
+        c.attr.hadamard.site = 21;
+        run_call(&f, &c);
+        for (uint32_t i = 0; i < size; i++)
+            if (fpx_stream_u32(&stream, i) >= 0x80000000u)
+                signs = (uint16_t)(signs | (i < 16 ? 1u << i : 0u));
+        for (uint64_t v = 0; v < 37; v++)
+            for (uint64_t b = 0; b < 2; b++) {
+                float x[128], y[128], want[16];
+
+                for (uint32_t i = 0; i < size; i++) {
+                    const uint64_t k = b * size + i, at = axis == 0 ? k * 37 + v : v * cols + k;
+
+                    x[i] = (float)get(&f, &c.in[0], at);
+                    y[i] = (float)get(&f, &c.out[0], at);
+                }
+                for (uint32_t i = 0; i < size; i++) {
+                    double sum = 0.0;
+
+                    for (uint32_t k = 0; k < size; k++)
+                        sum += ((__builtin_popcount(i & k) & 1) != 0 ? -1.0 : 1.0) * (double)x[k] *
+                               (fpx_stream_u32(&stream, k) >= 0x80000000u ? -1.0 : 1.0);
+                    if (fabs((double)y[i] - sum / sqrt((double)size)) > 2e-5)
+                        ck_abort_msg("size %u axis %u: y[%u] is %g, not %g", size, axis, i,
+                                     (double)y[i], sum / sqrt((double)size));
+                }
+                if (size != 16)
+                    continue;
+                ck_assert_int_eq(fpx_hadamard_forward(signs, x, 16, want), FPX_OK);
+                if (memcmp(want, y, sizeof want) != 0)
+                    ck_abort_msg("size 16: other bits than fpx/hadamard.h");
+            }
+        fixture_close(&f);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ops_block");
@@ -430,6 +491,7 @@ int main(void)
     tcase_add_test(tc, blocks_are_those_of_the_library);
     tcase_add_test(tc, random_rounding_follows_its_stream);
     tcase_add_test(tc, amax_of_profiles);
+    tcase_add_loop_test(tc, transforms_are_hadamards, 0, 8);
     suite_add_tcase(s, tc);
 
     SRunner *sr = srunner_create(s);

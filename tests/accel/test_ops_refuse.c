@@ -81,6 +81,9 @@ BREAK(draws_to_nearest, call->attr.quantize.round = FPX_RNE)
 BREAK(amax_of_nobody, (call->attr.scale.rule = FPX_SCALE_AMAX))
 BREAK(amax_of_mx,
       (call->attr.scale.rule = FPX_SCALE_AMAX, memcpy(call->attr.scale.profile, "mx-ocp", 7)))
+BREAK(odd_transform, call->attr.hadamard.size = 48)
+BREAK(long_transform, call->attr.hadamard.size = 64)
+BREAK(third_axis, call->attr.hadamard.axis = 2)
 BREAK(bad_leaf, call->attr.gemm.leaf = 7)
 BREAK(bad_token_leaf, call->attr.tokens.leaf = 7)
 BREAK(bad_norm_leaf, call->attr.rmsnorm.leaf = 7)
@@ -172,6 +175,9 @@ static const breakage breakages[] = {
     { "random bits for nothing", case_quantize_block_random, rounds_to_nearest, FPX_EINVAL },
     { "draw that is no integer", case_quantize_random, draw_in_float, FPX_EINVAL },
     { "draws, but rounds to nearest", case_quantize_random, draws_to_nearest, FPX_EINVAL },
+    { "odd size of a transform", case_hadamard, odd_transform, FPX_EINVAL },
+    { "size that does not divide", case_hadamard, long_transform, FPX_EINVAL },
+    { "third axis", case_hadamard, third_axis, FPX_EINVAL },
     { "amax without profile", case_scale, amax_of_nobody, FPX_EINVAL },
     { "amax of a profile without one", case_scale, amax_of_mx, FPX_EINVAL },
     { "scale of another format", case_gemm_codes, scale_in_e8, FPX_EUNSUPPORTED },

@@ -209,6 +209,12 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
         c.attr.gemm.leaf = D;
         c.out[0] = REAL(2, M, F);
         break;
+    case FPX_OP_HADAMARD:
+        c.in[0] = c.out[0] = REAL(2, 32, 48);
+        c.in[1] = INT(1, 2);
+        c.attr.hadamard.size = 16;
+        c.attr.hadamard.axis = 1;
+        break;
     case FPX_OP_QUANTIZE_RANDOM:
     case FPX_OP_QUANTIZE_BLOCK:
     case FPX_OP_QUANTIZE_BLOCK_RANDOM:
