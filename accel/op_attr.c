@@ -185,6 +185,17 @@ fpx_status op_attr_hadamard(const fpx_call *call, const op_dims *dims, fpx_error
     return require(call, call->in[0].shape[axis] % size == 0, text, err);
 }
 
+fpx_status op_attr_delayed(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    return require(call,
+                   call->attr.delayed.rule <= FPX_DELAYED_MS_AMP_EXACT &&
+                       fpx_format_is_valid(&call->attr.delayed.target) &&
+                       call->attr.delayed.target.cls == FPX_CLASS_FLOAT && dims->of['W' - 'A'] >= 3,
+                   "the rule is unknown, the target is not a floating-point format, or history has "
+                   "no room for one amax",
+                   err);
+}
+
 fpx_status op_attr_clip(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {
     const double max_norm = call->attr.clip.max_norm;

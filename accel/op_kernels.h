@@ -26,6 +26,7 @@ fpx_status OP(op_scale)(const op_run *run);
 fpx_status OP(op_quantize)(const op_run *run);
 fpx_status OP(op_quantize_block)(const op_run *run);
 fpx_status OP(op_hadamard)(const op_run *run);
+fpx_status OP(op_scale_delayed)(const op_run *run);
 fpx_status OP(op_sumsq)(const op_run *run);
 fpx_status OP(op_clip)(const op_run *run);
 fpx_status OP(op_adamw)(const op_run *run);

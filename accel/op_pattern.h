@@ -45,6 +45,7 @@ fpx_status op_attr_quantize(const fpx_call *call, const op_dims *dims, fpx_error
 fpx_status op_attr_quantize_random(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_quantize_block(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_hadamard(const fpx_call *call, const op_dims *dims, fpx_error *err);
+fpx_status op_attr_delayed(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_clip(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_adamw(const fpx_call *call, const op_dims *dims, fpx_error *err);
 

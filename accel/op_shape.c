@@ -155,6 +155,12 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .in = { "r[R,C]", "i[2]" }, .out = { "r[R,C]" },
         .attr = op_attr_hadamard,
     },
+    [FPX_OP_SCALE_DELAYED] = {
+        .shape = { .name = "scale_delayed", .min_in = 2, .max_in = 2, .nout = 2, .in_place = 1,
+                   .in_names = { "history", "x" }, .out_names = { "history", "scale" } },
+        .in = { "r[W]", "r[*]" }, .out = { "r[W]", "r[2]" },
+        .attr = op_attr_delayed,
+    },
 };
 
 const op_pattern *op_pattern_of(uint32_t kind)

@@ -73,6 +73,8 @@ static const op_row rows[FPX_OP_KINDS] = {
     /* A maximum and a multiplication. */
     [FPX_OP_QUANTIZE_BLOCK] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_none },
     [FPX_OP_QUANTIZE_BLOCK_RANDOM] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_none },
+    [FPX_OP_SCALE_DELAYED] = { OP(flops_rowwise), .flops = 1, .flops_in = 1,
+                               .bound = op_bound_none },
     [FPX_OP_HADAMARD] = { OP(flops_hadamard), .bound = op_bound_hadamard },
 };
 

@@ -271,6 +271,8 @@ static fpx_status widen_all(const fpx_program *program, const fpx_format *format
 
         if (op.kind == FPX_OP_SCALE)
             op.attr.scale.target = *format;
+        if (op.kind == FPX_OP_SCALE_DELAYED)
+            op.attr.delayed.target = *format;
         if (op.kind == FPX_OP_GEMM) /* a unit has its inputs' formats, which are gone */
             memset(op.attr.gemm.unit, 0, sizeof op.attr.gemm.unit);
         status = fpx_program_add_op(wide, &op, &index, err);

@@ -39,9 +39,9 @@ static void name_copy(copy *c)
     char site[FPX_NAME_MAX], scaling[FPX_NAME_MAX / 2];
 
     build_site(c->l->layer, c->l->op, site);
-    if (r->profile != NULL)
+    if (r->profile != NULL || r->delayed)
         (void)snprintf(scaling, sizeof scaling, ".%s%s", r->scaling,
-                       square ? "" : (c->k_axis == 1 ? ".row" : ".col"));
+                       square || r->delayed ? "" : (c->k_axis == 1 ? ".row" : ".col"));
     else
         (void)snprintf(scaling, sizeof scaling, "%s",
                        r->scaled == narrow ? "" : (r->scaled ? ".scaled" : ".cast"));
@@ -95,6 +95,23 @@ static uint32_t rotated(build *b, const copy *c, uint32_t source)
     build_op(b, c->l->layer, FPX_OP_HADAMARD, c->role, name, "transform",
              (uint32_t[]){ source, draw, FPX_NO_TENSOR }, (uint32_t[]){ y, FPX_NO_TENSOR }, &attr);
     return y;
+}
+
+/* The state starts at 0: no scale and no amax yet. */
+static uint32_t add_delayed_scale(build *b, const copy *c)
+{
+    const fpx_attr attr = { .delayed = { .target = c->rule.conversion.format,
+                                         .rule = (uint32_t)c->rule.delayed_rule } };
+    const uint32_t history =
+        build_tensor(b, c->l->layer, FPX_TENSOR_STATE, &fpx_fp32,
+                     (uint64_t[4]){ 2 + (uint64_t)c->rule.window, 0, 0, 0 }, "%s.history", c->name);
+    const uint32_t scale = build_tensor(b, c->l->layer, FPX_TENSOR_SCALE, &fpx_fp32,
+                                        (uint64_t[4]){ 2, 0, 0, 0 }, "%s.scale", c->name);
+
+    build_op(b, c->l->layer, FPX_OP_SCALE_DELAYED, c->role, c->name, "scale",
+             (uint32_t[]){ history, c->source, FPX_NO_TENSOR },
+             (uint32_t[]){ history, scale, FPX_NO_TENSOR }, &attr);
+    return scale;
 }
 
 static uint32_t add_scale(build *b, const copy *c)
@@ -209,7 +226,7 @@ uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *t
         (codes = fpx_program_find_tensor(b->program, c.name)) != FPX_NO_TENSOR)
         return codes;
     if (c.rule.scaled)
-        scale = add_scale(b, &c);
+        scale = c.rule.delayed ? add_delayed_scale(b, &c) : add_scale(b, &c);
     if (b->status == FPX_OK)
         add_quantizer(b, &c, scale, &codes);
     return codes;

@@ -17,13 +17,13 @@ typedef struct word {
 } word;
 
 /* Scalings by name. Of blocks: whose scales (fpx/block.h), and elements of a block along k and across it. */
-enum scaling { SCALING_NONE, SCALING_TENSOR, SCALING_BLOCK };
+enum scaling { SCALING_NONE, SCALING_TENSOR, SCALING_DELAYED, SCALING_BLOCK };
 
 static const struct scaling_row {
     const char *name, *profile;
-    uint16_t along, across; /* 0: all */
+    uint16_t along, across; /* 0: all; DELAYED: along is the window */
     uint8_t kind;           /* enum scaling */
-    uint8_t rule;           /* fpx_scale_rule of the whole tensor's scale, where there is one */
+    uint8_t rule; /* fpx_scale_rule of the whole tensor's scale, fpx_delayed_rule of DELAYED */
 } scaling_rows[] = {
     { "none", NULL, 0, 0, SCALING_NONE, 0 },
     { "tensor-current", NULL, 0, 0, SCALING_TENSOR, FPX_SCALE_CURRENT },
@@ -35,6 +35,11 @@ static const struct scaling_row {
     { "tile-128-pow2", "tile-te-pow2", 128, 1, SCALING_BLOCK, 0 },
     { "block-128", "tile-te-128x128", 128, 128, SCALING_BLOCK, 0 },
     { "vector", "row-te", 0, 1, SCALING_BLOCK, 0 },
+    { "tensor-delayed", NULL, 1024, 0, SCALING_DELAYED, FPX_DELAYED_TE },
+    { "ms-amp", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
+    { "ms-amp-1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
+    { "ms-amp-exact", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+    { "ms-amp-exact-1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
 };
 enum { SCALINGS = sizeof scaling_rows / sizeof scaling_rows[0] };
 
@@ -61,7 +66,7 @@ static const word overflows[] = { { "satfinite", FPX_SATFINITE },
 static fpx_status look_up(const fpx_recipe *recipe, unsigned rule, const char *what,
                           const char *name, const word *words, int *ret_value, fpx_error *err)
 {
-    char known[256] = "";
+    char known[512] = "";
 
     for (const word *w = words; w->name != NULL; w++) {
         if (strcmp(w->name, name) == 0) {
@@ -145,10 +150,14 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
     const struct scaling_row *row = &scaling_rows[scaling];
     *ret_rule = (fpx_operand_rule){
         .quantized = !fpx_format_equal(&format, &fpx_fp32),
-        .scaled = row->kind == SCALING_TENSOR || row->rule == FPX_SCALE_AMAX,
-        .scale_rule = (fpx_scale_rule)row->rule,
+        .scaled = row->kind == SCALING_TENSOR || row->kind == SCALING_DELAYED ||
+                  (row->kind == SCALING_BLOCK && row->rule == FPX_SCALE_AMAX),
+        .scale_rule = row->kind == SCALING_DELAYED ? FPX_SCALE_CURRENT : (fpx_scale_rule)row->rule,
+        .delayed = row->kind == SCALING_DELAYED,
+        .delayed_rule = row->kind == SCALING_DELAYED ? (fpx_delayed_rule)row->rule : FPX_DELAYED_TE,
+        .window = row->along,
         .conversion = { .format = format, .round = (uint8_t)round, .overflow = (uint8_t)overflow },
-        .scaling = row->profile == NULL ? NULL : row->name,
+        .scaling = row->name,
         .profile = row->profile,
         .hadamard = (uint32_t)transform & ~(uint32_t)FRESH,
         .fresh = (transform & FRESH) != 0,

@@ -37,4 +37,5 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
                                        .work = OP(op_quantize_block_work),
                                        .accept = OP(op_quantize_block_accept) },
     [FPX_OP_HADAMARD] = { .run = OP(op_hadamard) },
+    [FPX_OP_SCALE_DELAYED] = { .run = OP(op_scale_delayed), .work = OP(op_scale_work) },
 };

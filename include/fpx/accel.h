@@ -62,6 +62,7 @@ typedef enum fpx_op_kind {
     FPX_OP_QUANTIZE_BLOCK,        /* x[R,C], scale[2]             -> codes[R,C], scales[P,Q] */
     FPX_OP_QUANTIZE_BLOCK_RANDOM, /* x[R,C], draw, scale[2]       -> codes[R,C], scales[P,Q] */
     FPX_OP_HADAMARD,              /* x[R,C], draw (absent: the same signs at each step) -> y[R,C] */
+    FPX_OP_SCALE_DELAYED, /* history[2 + W] (in place), x -> history, scale[2] = encode, decode factor */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -82,6 +83,14 @@ typedef enum fpx_scale_rule {
     FPX_SCALE_AMAX /* encode = amax as the profile takes it, decode = what it multiplies the block scales by:
                         * the second level of NVFP4. 1 as above. */
 } fpx_scale_rule;
+
+/* How FPX_OP_SCALE_DELAYED turns the largest of the W amax before this one into a scale; an amax that is not positive
+ * and finite keeps the scale there was, 1 at first. docs/operations.md has every case. */
+typedef enum fpx_delayed_rule {
+    FPX_DELAYED_TE, /* max / amax, Inf: FLT_MAX (Transformer Engine) */
+    FPX_DELAYED_MS_AMP, /* the power of two below it, at most 2^126; at hand until W are known (FP8-LM) */
+    FPX_DELAYED_MS_AMP_EXACT /* as MS-AMP's code computes that: in float32, unclamped */
+} fpx_delayed_rule;
 
 /* Attributes; the member named like the kind is meaningful. Sums over tokens use leaves of `leaf`
  * tokens (a sequence each), see fpx/gemm.h and fpx/reduce.h. */
@@ -115,6 +124,11 @@ typedef union fpx_attr {
         uint32_t reserved;
         char profile[FPX_PROFILE_MAX]; /* AMAX: of fpx/block.h, terminated */
     } scale;
+    struct {
+        fpx_format target; /* as above */
+        uint32_t rule;     /* fpx_delayed_rule */
+        uint32_t reserved;
+    } delayed;
     struct {
         uint32_t round, overflow; /* fpx_round, fpx_overflow; the format is the output's */
         uint64_t seed, site; /* QUANTIZE_RANDOM: key of its stream, fpx/stream.h; round is FPX_SR */

@@ -26,8 +26,12 @@ typedef struct fpx_operand_rule {
     int scaled;    /* 1: by a scale of the whole tensor, fpx_scale_rule below */
     fpx_scale_rule scale_rule;
     fpx_conversion conversion;
-    /* Scales of blocks: the recipe's word and fpx/block.h's profile, static; NULL: none. */
-    const char *scaling, *profile;
+    int delayed; /* 1: from a window of earlier amax, as delayed_rule has it */
+    fpx_delayed_rule delayed_rule;
+    uint32_t window;
+    /* Scales of blocks: fpx/block.h's profile, static; NULL: none. */
+    const char *profile;
+    const char *scaling;    /* the recipe's word, static */
     uint32_t hadamard;      /* size of the random Hadamard transform along k before all; 0: none */
     int fresh;              /* 1: its signs are drawn anew at each step */
     uint64_t along, across; /* elements of a block along k and of neighbouring vectors; 0: all */

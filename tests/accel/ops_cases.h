@@ -514,6 +514,18 @@ static inline fpx_call case_hadamard_fresh(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_scale_delayed(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SCALE_DELAYED);
+
+    add_in(&c, random_tensor(f, real, 3, 1, SHAPE(2 + 16)));
+    add_in(&c, uniform(f, real, 1e-3, SHAPE(CM, CF)));
+    add_out(&c, c.in[0]);
+    add_out(&c, new_tensor(f, real, SHAPE(2)));
+    c.attr.delayed.target = fpx_e4m3;
+    return c;
+}
+
 static const op_case op_cases[] = {
     { "embed", FPX_OP_EMBED, case_embed, 1, 0 },
     { "embed_grad", FPX_OP_EMBED_GRAD, case_embed_grad, 0, 0 },
@@ -546,6 +558,7 @@ static const op_case op_cases[] = {
     { "quantize_random", FPX_OP_QUANTIZE_RANDOM, case_quantize_random, 0, 0 },
     { "quantize_block", FPX_OP_QUANTIZE_BLOCK, case_quantize_block, 0, 0 },
     { "quantize_block_random", FPX_OP_QUANTIZE_BLOCK_RANDOM, case_quantize_block_random, 0, 0 },
+    { "scale_delayed", FPX_OP_SCALE_DELAYED, case_scale_delayed, 0, 0 },
     { "hadamard", FPX_OP_HADAMARD, case_hadamard, 0, 0 },
     { "hadamard of new signs", FPX_OP_HADAMARD, case_hadamard_fresh, 0, 0 },
     { "gemm of blocks", FPX_OP_GEMM, case_gemm_blocks, 0, 0 },

@@ -84,6 +84,9 @@ BREAK(amax_of_mx,
 BREAK(odd_transform, call->attr.hadamard.size = 48)
 BREAK(long_transform, call->attr.hadamard.size = 64)
 BREAK(third_axis, call->attr.hadamard.axis = 2)
+BREAK(odd_delay, call->attr.delayed.rule = 3)
+BREAK(delay_in_integers, call->attr.delayed.target = fpx_int32)
+BREAK(no_window, (call->in[0].shape[0] = call->out[0].shape[0] = 2))
 BREAK(bad_leaf, call->attr.gemm.leaf = 7)
 BREAK(bad_token_leaf, call->attr.tokens.leaf = 7)
 BREAK(bad_norm_leaf, call->attr.rmsnorm.leaf = 7)
@@ -178,6 +181,9 @@ static const breakage breakages[] = {
     { "odd size of a transform", case_hadamard, odd_transform, FPX_EINVAL },
     { "size that does not divide", case_hadamard, long_transform, FPX_EINVAL },
     { "third axis", case_hadamard, third_axis, FPX_EINVAL },
+    { "odd rule of delayed scaling", case_scale_delayed, odd_delay, FPX_EINVAL },
+    { "delayed scaling for integers", case_scale_delayed, delay_in_integers, FPX_EINVAL },
+    { "no window", case_scale_delayed, no_window, FPX_EINVAL },
     { "amax without profile", case_scale, amax_of_nobody, FPX_EINVAL },
     { "amax of a profile without one", case_scale, amax_of_mx, FPX_EINVAL },
     { "scale of another format", case_gemm_codes, scale_in_e8, FPX_EUNSUPPORTED },

@@ -209,6 +209,12 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
         c.attr.gemm.leaf = D;
         c.out[0] = REAL(2, M, F);
         break;
+    case FPX_OP_SCALE_DELAYED:
+        c.in[0] = c.out[0] = REAL(1, 2 + 16);
+        c.in[1] = REAL(2, F, C);
+        c.out[1] = REAL(1, 2);
+        c.attr.delayed.target = fpx_e4m3;
+        break;
     case FPX_OP_HADAMARD:
         c.in[0] = c.out[0] = REAL(2, 32, 48);
         c.in[1] = INT(1, 2);
@@ -278,7 +284,7 @@ START_TEST(rows_are_whole)
     for (int i = 0; i < FPX_MAX_OUT; i++)
         ck_assert_int_eq(shape->out_names[i] != NULL, i < shape->nout);
     ck_assert_int_eq(shape->in_place >> shape->nout, 0);
-    ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW ? 7 : 0);
+    ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW ? 7 : _i == FPX_OP_SCALE_DELAYED ? 1 : 0);
     for (int i = 0; i < _i; i++)
         ck_assert_str_ne(shape->name, fpx_op_shape_of((fpx_op_kind)i)->name);
 }
@@ -319,6 +325,8 @@ static int stands_alone(int kind, uint32_t t, int axis)
     case FPX_OP_SCALE:
     case FPX_OP_SUMSQ:
         return t == 0;
+    case FPX_OP_SCALE_DELAYED:
+        return t == 1;
     default:
         return 0;
     }
@@ -358,7 +366,8 @@ START_TEST(wrong_extents_are_refused)
             const uint8_t right_ndim = x->ndim;
 
             x->ndim = ndim;
-            if (ndim != right_ndim && _i != FPX_OP_SCALE && _i != FPX_OP_SUMSQ)
+            if (ndim != right_ndim && _i != FPX_OP_SCALE && _i != FPX_OP_SUMSQ &&
+                !stands_alone(_i, t, 0))
                 refuses(&wrong, name, "[", "should be");
             x->ndim = right_ndim;
         }
