@@ -98,7 +98,7 @@ fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *e
         return op_pattern_refuse(call, err,
                                  "the profile is unknown, or has no scale for the whole tensor");
     return require(call,
-                   call->attr.scale.rule <= FPX_SCALE_AMAX &&
+                   call->attr.scale.rule <= FPX_SCALE_THREE_QUARTERS &&
                        fpx_format_is_valid(&call->attr.scale.target) &&
                        call->attr.scale.target.cls == FPX_CLASS_FLOAT,
                    "the rule is unknown, or the target is not a floating-point format", err);
@@ -160,7 +160,7 @@ fpx_status op_attr_quantize_block(const fpx_call *call, const op_dims *dims, fpx
                       &cols);
     if (dims->of['P' - 'A'] != rows || dims->of['Q' - 'A'] != cols)
         return op_pattern_refuse(call, err, "scales does not have one scale a block");
-    if (scaled != op_block_has_whole(&blocking))
+    if (scaled != op_block_has_whole(&blocking) && !(scaled && blocking.rule == FPX_RULE_MX))
         return op_pattern_refuse(
             call, err,
             "scale is there without a level for the whole tensor, or the other way round");

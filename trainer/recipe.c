@@ -29,6 +29,7 @@ static const struct scaling_row {
     { "tensor-current", NULL, 0, 0, SCALING_TENSOR, FPX_SCALE_CURRENT },
     { "mx-floor", "mx-ocp", 32, 1, SCALING_BLOCK, 0 },
     { "mx-rceil", "mx-te", 32, 1, SCALING_BLOCK, 0 },
+    { "mx-floor-0.75", "mx-ocp", 32, 1, SCALING_BLOCK, FPX_SCALE_THREE_QUARTERS },
     { "nvfp4", "nvfp4-te", 16, 1, SCALING_BLOCK, FPX_SCALE_AMAX },
     { "nvfp4-16x16", "nvfp4-te-16x16", 16, 16, SCALING_BLOCK, FPX_SCALE_AMAX },
     { "tile-128", "tile-te", 128, 1, SCALING_BLOCK, 0 },
@@ -151,7 +152,7 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
     *ret_rule = (fpx_operand_rule){
         .quantized = !fpx_format_equal(&format, &fpx_fp32),
         .scaled = row->kind == SCALING_TENSOR || row->kind == SCALING_DELAYED ||
-                  (row->kind == SCALING_BLOCK && row->rule == FPX_SCALE_AMAX),
+                  (row->kind == SCALING_BLOCK && row->rule != 0),
         .scale_rule = row->kind == SCALING_DELAYED ? FPX_SCALE_CURRENT : (fpx_scale_rule)row->rule,
         .delayed = row->kind == SCALING_DELAYED,
         .delayed_rule = row->kind == SCALING_DELAYED ? (fpx_delayed_rule)row->rule : FPX_DELAYED_TE,

@@ -77,13 +77,37 @@ fpx_status OP(op_quantize_block)(const op_run *run)
 typedef struct block_job {
     fpx_blocking blocking;
     fpx_stream stream;
-    float amax;
+    float amax, gain; /* gain: 1 but for MX under a scale of the whole */
     const float *x;
     uint8_t *codes;
     char *scales;
     uint32_t *bits; /* NULL: not random */
     size_t rows, cols, height, line;
 } block_job;
+
+/* The elements of rows anew, each times gain / (its block's scale), which is a float32: MX under a scale of the whole. */
+static void encode_rows(const block_job *j, size_t row, size_t last)
+{
+    const size_t width = j->blocking.block[1] == 0 ? j->cols : (size_t)j->blocking.block[1];
+    float q[OP_CHUNK];
+
+    for (size_t r = row; r < last; r++)
+        for (size_t c = 0; c < j->cols; c += OP_CHUNK) {
+            const size_t n = j->cols - c < OP_CHUNK ? j->cols - c : OP_CHUNK, at = r * j->cols + c;
+            const uint8_t *scale = (const uint8_t *)j->scales + r / j->height * j->line;
+
+            for (size_t i = 0; i < n; i++) {
+                const uint8_t e = scale[(c + i) / width];
+
+                q[i] = e == 0xff ? REAL_NAN : j->x[at + i] * ldexpf(j->gain, 127 - e);
+            }
+            if (j->bits == NULL)
+                (void)fpx_encode_f32(&j->blocking.element, 1.0f, q, j->codes + at, n);
+            else
+                (void)fpx_encode_f32_random(&j->blocking.element, 1.0f, q, j->bits + at,
+                                            j->codes + at, n);
+        }
+}
 
 /* Rows of blocks. */
 static void block_range(void *context, size_t begin, size_t end, size_t worker)
@@ -105,6 +129,8 @@ static void block_range(void *context, size_t begin, size_t end, size_t worker)
                                            last - row, j->cols, j->codes + at, scales);
     }
     (void)status; /* op_quantize_block_accept has asked for this blocking */
+    if (j->gain != 1.0f)
+        encode_rows(j, row, last);
 }
 
 fpx_status OP(op_quantize_block)(const op_run *run)
@@ -131,6 +157,7 @@ fpx_status OP(op_quantize_block)(const op_run *run)
                                  .site = call->attr.block.site,
                                  .step = (uint32_t)draw[0],
                                  .micro_batch = (uint32_t)draw[1] };
+    j.gain = scale != NULL && j.blocking.rule == FPX_RULE_MX ? scale[0] : 1.0f;
     j.height = j.blocking.block[0] == 0 || j.blocking.block[0] > j.rows
                    ? j.rows
                    : (size_t)j.blocking.block[0];

@@ -72,7 +72,9 @@ fpx_status OP(op_scale)(const op_run *run)
         scale[1] = canonical(op_block_decode(&blocking, scale[0]));
         return FPX_OK;
     }
-    if (target->bits < 32) {
+    if (run->call->attr.scale.rule == FPX_SCALE_THREE_QUARTERS && target->bits < 32) {
+        encode = 0.75f;
+    } else if (target->bits < 32) {
         const float amax = amax_of(run, 0, NULL);
         if (amax > 0.0f && amax <= FLT_MAX)
             encode = (float)fpx_format_max(target) / amax;

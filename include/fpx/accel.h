@@ -80,8 +80,10 @@ typedef enum fpx_scale_rule {
     FPX_SCALE_CURRENT, /* encode = max / amax (amax 0, Inf or NaN: 1; Inf: FLT_MAX), decode = 1 / encode,
                         * in float32: Transformer Engine's current scaling. Always 1 in float64, and
                         * where the target format is fp32 or fp64. */
-    FPX_SCALE_AMAX /* encode = amax as the profile takes it, decode = what it multiplies the block scales by:
+    FPX_SCALE_AMAX, /* encode = amax as the profile takes it, decode = what it multiplies the block scales by:
                         * the second level of NVFP4. 1 as above. */
+    FPX_SCALE_THREE_QUARTERS /* encode 3/4, decode 4/3: room for the largest element of an MX block whose exponent was
+                              * rounded down (arXiv 2502.20586). 1 as above. */
 } fpx_scale_rule;
 
 /* How FPX_OP_SCALE_DELAYED turns the largest of the W amax before this one into a scale; an amax that is not positive

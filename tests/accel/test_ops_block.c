@@ -336,6 +336,68 @@ START_TEST(blocks_are_those_of_the_library)
 }
 END_TEST
 
+/* MX under 3/4: scales as without it, elements x 3/4 2^-e, exactly scaled, then rounded; nothing saturates. */
+START_TEST(three_quarters_leave_room)
+{
+    for (int across = 0; across < 2; across++)
+        for (int random = 0; random < 2; random++) {
+            const uint64_t b0 = across ? 32 : 1, b1 = across ? 1 : 32;
+            const fpx_stream stream = { .seed = 1, .site = 2, .step = 17, .micro_batch = 3 };
+            const uint64_t grid[2] = { (CM + b0 - 1) / b0, (CF + b1 - 1) / b1 };
+            fpx_conversion element = { .format = fpx_e2m1, .sr_bits = 32 };
+            fixture f;
+            fpx_call c = new_call(random ? FPX_OP_QUANTIZE_BLOCK_RANDOM : FPX_OP_QUANTIZE_BLOCK);
+
+            fixture_open(&f, "threads=2", seed);
+            fpx_call s = case_scale(&f, &fpx_fp32);
+            s.attr.scale.rule = FPX_SCALE_THREE_QUARTERS;
+            s.attr.scale.target = fpx_e2m1;
+            run_call(&f, &s);
+            ck_assert(get(&f, &s.out[0], 0) == 0.75 &&
+                      get(&f, &s.out[0], 1) == (double)(4.0f / 3.0f));
+            add_in(&c, uniform(&f, &fpx_fp32, 3, SHAPE(CM, CF)));
+            if (random)
+                add_in(&c, case_draw(&f));
+            add_in(&c, s.out[0]);
+            add_out(&c, new_tensor(&f, &fpx_e2m1, SHAPE(CM, CF)));
+            add_out(&c, new_tensor(&f, &fpx_e8m0, SHAPE(grid[0], grid[1])));
+            c.out[0].nscales = 2;
+            c.out[0].scale[0].format = fpx_e8m0;
+            c.out[0].scale[0].block[0] = c.attr.block.block[0] = b0;
+            c.out[0].scale[0].block[1] = c.attr.block.block[1] = b1;
+            c.out[0].scale[0].place = c.out[1].place;
+            c.out[0].scale[1].format = fpx_fp32;
+            (void)snprintf(c.attr.block.profile, FPX_PROFILE_MAX, "mx-ocp");
+            c.attr.block.round = element.round = random ? FPX_SR : FPX_RNE;
+            c.attr.block.seed = 1;
+            c.attr.block.site = 2;
+            run_call(&f, &c);
+            const float *x = data_of(&f, &c.in[0]);
+            for (size_t i = 0; i < CM * CF; i++) {
+                const size_t row = i / CF, col = i % CF;
+                const uint32_t bits = fpx_stream_u32(&stream, i);
+                float amax = 0.0f;
+                uint8_t want;
+
+                for (size_t r = row / b0 * b0; r < CM && r < row / b0 * b0 + b0; r++)
+                    for (size_t k = col / b1 * b1; k < CF && k < col / b1 * b1 + b1; k++)
+                        amax = fmaxf(amax, fabsf(x[r * CF + k]));
+                const int e = ilogbf(amax) - 2;
+                const float q = (float)(0.75 * ldexp((double)x[i], -e));
+                ck_assert_int_eq(
+                    ((const uint8_t *)data_of(&f, &c.out[1]))[row / b0 * grid[1] + col / b1],
+                    127 + e);
+                ck_assert_int_eq(random ? fpx_encode_f32_random(&element, 1.0f, &q, &bits, &want, 1)
+                                        : fpx_encode_f32(&element, 1.0f, &q, &want, 1),
+                                 FPX_OK);
+                if (((const uint8_t *)data_of(&f, &c.out[0]))[i] != want || fabsf(q) > 6.0f)
+                    ck_abort_msg("codes[%zu]: not %#x of %g", i, want, (double)q);
+            }
+            fixture_close(&f);
+        }
+}
+END_TEST
+
 /* Unscaled and scaled; another step, micro-batch, site or seed draws other bits, the same draws the same. */
 START_TEST(random_rounding_follows_its_stream)
 {
@@ -489,6 +551,7 @@ int main(void)
     tcase_add_loop_test(tc, units_take_scales, 0, 2);
     tcase_add_test(tc, units_without_scales_sum_runs);
     tcase_add_test(tc, blocks_are_those_of_the_library);
+    tcase_add_test(tc, three_quarters_leave_room);
     tcase_add_test(tc, random_rounding_follows_its_stream);
     tcase_add_test(tc, amax_of_profiles);
     tcase_add_loop_test(tc, transforms_are_hadamards, 0, 8);

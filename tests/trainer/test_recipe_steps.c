@@ -85,6 +85,14 @@ static const row rows[] = {
     BLOCK("nvfp4", "x", "wgrad", "e2m1", "ue4m3", 16, 1, 2, FPX_RNE, 16),
     BLOCK("nvfp4", "dy", "wgrad", "e2m1", "ue4m3", 16, 1, 2, FPX_SR, 16),
 
+    /* MXFP4: backward products only, stochastic, rotated by 64; a second level for 4/3. */
+    CAST("mxfp4", 'h', "bf16"),
+    { "mxfp4", '*', "*", "fprop", "bf16", NULL, { 0, 0 }, 0, FPX_RNE, FPX_OVERFLOW_NONE, 0 },
+    BLOCK("mxfp4", "dy", "dgrad", "e2m1", "e8m0", 1, 32, 2, FPX_SR, 64),
+    BLOCK("mxfp4", "w", "dgrad", "e2m1", "e8m0", 32, 1, 2, FPX_SR, 64),
+    BLOCK("mxfp4", "dy", "wgrad", "e2m1", "e8m0", 32, 1, 2, FPX_SR, 64),
+    BLOCK("mxfp4", "x", "wgrad", "e2m1", "e8m0", 32, 1, 2, FPX_SR, 64),
+
     /* FP4, direct cast: token-wise activations, output-channel-wise weights, a real scale. */
     CAST("fp4-direct", 'h', "bf16"),
     BLOCK("fp4-direct", "x", "fprop", "e2m1", "fp32", 1, 0, 1, FPX_RNE, 0),
@@ -99,8 +107,8 @@ static fpx_experiment small_experiment(void)
 {
     fpx_experiment e = tiny_experiment(FPX_SWIGLU);
 
-    e.model.width = 32;
-    e.model.hidden = 48;
+    e.model.width = 64;
+    e.model.hidden = 64;
     e.data.sequence = 32;
     return e;
 }
