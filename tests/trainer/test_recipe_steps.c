@@ -103,6 +103,26 @@ static const row rows[] = {
 };
 enum { ROWS = sizeof rows / sizeof rows[0], RECIPES = 16 };
 
+/* Where the scale of a whole tensor comes from, and whose the scales of blocks are. window 0: the tensor at hand. */
+static const struct source {
+    const char *recipe, *tensor;
+    uint32_t window, rule;
+    const char *profile;
+} sources[] = {
+    { "fp8", "*", 0, FPX_SCALE_CURRENT, NULL },
+    { "fp8-hopper", "*", 0, FPX_SCALE_CURRENT, NULL },
+    { "te-delayed", "*", 1024, FPX_DELAYED_TE, NULL },
+    { "fp8-lm-gemm", "w", 1, FPX_DELAYED_MS_AMP, NULL },
+    { "fp8-lm-gemm", "*", 16, FPX_DELAYED_MS_AMP, NULL },
+    { "mxfp8", "*", 0, 0, "mx-te" }, /* rounded up */
+    { "deepseek-v3", "w", 0, 0, "tile-te-128x128" },
+    { "deepseek-v3", "*", 0, 0, "tile-te" },
+    { "nvfp4", "w", 0, FPX_SCALE_AMAX, "nvfp4-te-16x16" },
+    { "nvfp4", "*", 0, FPX_SCALE_AMAX, "nvfp4-te" },
+    { "fp4-direct", "*", 0, FPX_SCALE_CURRENT, "row-te" },
+    { "mxfp4", "*", 0, FPX_SCALE_THREE_QUARTERS, "mx-ocp" }, /* rounded down */
+};
+
 static fpx_experiment small_experiment(void)
 {
     fpx_experiment e = tiny_experiment(FPX_SWIGLU);
@@ -274,6 +294,39 @@ static void check_record(const fpx_program *p, const row *r, const fpx_trace_rec
                   hadamard_of(p, codes));
 }
 
+/* The scale of the whole, through the blocks' scales where there are such. */
+static void check_source(const fpx_program *p, const char *recipe, const fpx_program_tensor *codes)
+{
+    const fpx_program_op *op = fpx_program_op_at(p, codes->producer);
+    const fpx_program_tensor *scale;
+    char operand[8];
+    size_t at = 0;
+
+    if (codes->scale == FPX_NO_TENSOR)
+        return;
+    operand_name(codes->name, operand);
+    while (strcmp(sources[at].recipe, recipe) != 0 ||
+           (sources[at].tensor[0] != '*' && strcmp(sources[at].tensor, operand) != 0))
+        ck_assert_msg(++at < sizeof sources / sizeof sources[0], "%s: no source", codes->name);
+    scale = fpx_program_tensor_at(p, codes->scale);
+    if (op->kind == FPX_OP_QUANTIZE_BLOCK || op->kind == FPX_OP_QUANTIZE_BLOCK_RANDOM) {
+        ck_assert_str_eq(op->attr.block.profile, sources[at].profile);
+        if (scale->scale == FPX_NO_TENSOR)
+            return;
+        scale = fpx_program_tensor_at(p, scale->scale);
+    }
+    const fpx_program_op *made = fpx_program_op_at(p, scale->producer);
+    if (sources[at].window == 0) {
+        ck_assert_uint_eq(made->kind, FPX_OP_SCALE);
+        ck_assert_msg(made->attr.scale.rule == sources[at].rule, "%s: rule %u", codes->name,
+                      made->attr.scale.rule);
+        return;
+    }
+    ck_assert_uint_eq(made->kind, FPX_OP_SCALE_DELAYED);
+    ck_assert_uint_eq(made->attr.delayed.rule, sources[at].rule);
+    ck_assert_uint_eq(fpx_program_tensor_at(p, made->in[0])->desc.shape[0], 2 + sources[at].window);
+}
+
 START_TEST(traced_quantizers_are_those_of_the_table)
 {
     const char *recipe = fpx_recipe_shipped((size_t)_i);
@@ -305,6 +358,7 @@ START_TEST(traced_quantizers_are_those_of_the_table)
                       record->role);
         used[at] = 1;
         check_record(model->program, &rows[at], record);
+        check_source(model->program, recipe, t);
     }
     for (size_t i = 0; i < ROWS; i++)
         ck_assert_msg(strcmp(rows[i].recipe, recipe) != 0 || used[i], "%s: row %zu is not there",
