@@ -173,14 +173,16 @@ static void make_records(const fpx_program *p, fpx_trace_record *records, size_t
     *ret_count = n;
 }
 
+static const char one[] = "cpu,threads=1";
+
 /* Runs a step of the recipe into the trace; returns the digest of the weights after it. draw: the step that random bits
  * belong to. */
-static fpx_digest run_step(const char *recipe_name, const char *trace, int32_t draw,
+static fpx_digest run_step(const char *recipe_name, const char *on, const char *trace, int32_t draw,
                            fpx_model **ret_model)
 {
     const fpx_experiment experiment = small_experiment();
     fpx_recipe *recipe = tiny_recipe(recipe_name);
-    fpx_device *device = tiny_device("cpu,threads=1");
+    fpx_device *device = tiny_device(on);
     fpx_trace_layout layout = { .recipe = recipe->text };
     fpx_digest weights = { { 0 } };
     fpx_model *model = NULL;
@@ -340,7 +342,7 @@ START_TEST(traced_quantizers_are_those_of_the_table)
         return;
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/step.h5", folder);
-    (void)run_step(recipe, path, 0, &model);
+    (void)run_step(recipe, one, path, 0, &model);
     MUST(fpx_trace_open(path, &trace, err));
     const fpx_trace_layout *layout = fpx_trace_layout_of(trace);
     for (size_t i = 0; i < layout->nrecords; i++) {
@@ -379,7 +381,7 @@ START_TEST(recipes_differ)
 
     for (const char *name; (name = fpx_recipe_shipped(n)) != NULL; n++) {
         ck_assert_uint_lt(n, RECIPES);
-        weights[n] = run_step(name, NULL, 0, NULL);
+        weights[n] = run_step(name, one, NULL, 0, NULL);
         for (size_t i = 0; i < n; i++)
             ck_assert_msg(!fpx_digest_equal(weights[i], weights[n]), "%s gives the weights of %s",
                           name, fpx_recipe_shipped(i));
@@ -387,13 +389,27 @@ START_TEST(recipes_differ)
 }
 END_TEST
 
+/* Threads and instruction sets never enter a number. */
+START_TEST(recipes_have_one_result)
+{
+    const char *name = fpx_recipe_shipped((size_t)_i);
+
+    if (name == NULL)
+        return;
+    const fpx_digest weights = run_step(name, one, NULL, 3, NULL);
+    ck_assert(fpx_digest_equal(weights, run_step(name, "cpu,threads=3", NULL, 3, NULL)));
+    ck_assert(
+        fpx_digest_equal(weights, run_step(name, "cpu,threads=2,level=scalar", NULL, 3, NULL)));
+}
+END_TEST
+
 /* The same draw gives the same step, another draw another. */
 START_TEST(random_bits_are_the_steps)
 {
-    const fpx_digest first = run_step("nvfp4", NULL, 5, NULL);
+    const fpx_digest first = run_step("nvfp4", one, NULL, 5, NULL);
 
-    ck_assert(fpx_digest_equal(first, run_step("nvfp4", NULL, 5, NULL)));
-    ck_assert(!fpx_digest_equal(first, run_step("nvfp4", NULL, 6, NULL)));
+    ck_assert(fpx_digest_equal(first, run_step("nvfp4", one, NULL, 5, NULL)));
+    ck_assert(!fpx_digest_equal(first, run_step("nvfp4", one, NULL, 6, NULL)));
 }
 END_TEST
 
@@ -456,6 +472,7 @@ static void add(TCase *tc)
 {
     tcase_add_loop_test(tc, traced_quantizers_are_those_of_the_table, 0, RECIPES);
     tcase_add_test(tc, recipes_differ);
+    tcase_add_loop_test(tc, recipes_have_one_result, 0, RECIPES);
     tcase_add_test(tc, random_bits_are_the_steps);
     tcase_add_loop_test(tc, transforms_that_do_not_fit, 0, 3);
     tcase_add_test(tc, layers_from_the_end);
