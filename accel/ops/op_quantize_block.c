@@ -85,6 +85,16 @@ typedef struct block_job {
     size_t rows, cols, height, line;
 } block_job;
 
+/* 2^(127 - e) of an e8m0 code e; NaN of its NaN. */
+static float inverse(uint8_t e)
+{
+    const uint32_t bits = e == 0xff ? 0x7fc00000u : e == 0xfe ? 0x00400000u : (254u - e) << 23;
+    float x;
+
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 /* The elements of rows anew, each times gain / (its block's scale), which is a float32: MX under a scale of the whole. */
 static void encode_rows(const block_job *j, size_t row, size_t last)
 {
@@ -96,10 +106,12 @@ static void encode_rows(const block_job *j, size_t row, size_t last)
             const size_t n = j->cols - c < OP_CHUNK ? j->cols - c : OP_CHUNK, at = r * j->cols + c;
             const uint8_t *scale = (const uint8_t *)j->scales + r / j->height * j->line;
 
-            for (size_t i = 0; i < n; i++) {
-                const uint8_t e = scale[(c + i) / width];
+            for (size_t i = 0, stop; i < n; i = stop) {
+                const float factor = j->gain * inverse(scale[(c + i) / width]);
 
-                q[i] = e == 0xff ? REAL_NAN : j->x[at + i] * ldexpf(j->gain, 127 - e);
+                stop = width - (c + i) % width < n - i ? i + width - (c + i) % width : n;
+                for (size_t k = i; k < stop; k++)
+                    q[k] = j->x[at + k] * factor;
             }
             if (j->bits == NULL)
                 (void)fpx_encode_f32(&j->blocking.element, 1.0f, q, j->codes + at, n);
