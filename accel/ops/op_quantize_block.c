@@ -75,7 +75,8 @@ fpx_status OP(op_quantize_block)(const op_run *run)
 }
 #else
 typedef struct block_job {
-    fpx_blocking blocking;
+    fpx_blocking blocking,
+        scaling; /* scaling: the same, rounding to nearest: scales do not depend on it */
     fpx_stream stream;
     float amax, gain; /* gain: 1 but for MX under a scale of the whole */
     const float *x;
@@ -132,11 +133,12 @@ static void block_range(void *context, size_t begin, size_t end, size_t worker)
     fpx_status status;
 
     (void)worker;
-    if (j->bits == NULL) {
-        status = fpx_block_quantize(&j->blocking, j->amax, j->x + at, last - row, j->cols,
+    if (j->bits != NULL)
+        fpx_stream_u32_array(&j->stream, at, j->bits + at, n);
+    if (j->bits == NULL || j->gain != 1.0f) {
+        status = fpx_block_quantize(&j->scaling, j->amax, j->x + at, last - row, j->cols,
                                     j->codes + at, scales);
     } else {
-        fpx_stream_u32_array(&j->stream, at, j->bits + at, n);
         status = fpx_block_quantize_random(&j->blocking, j->amax, j->x + at, j->bits + at,
                                            last - row, j->cols, j->codes + at, scales);
     }
@@ -169,6 +171,9 @@ fpx_status OP(op_quantize_block)(const op_run *run)
                                  .site = call->attr.block.site,
                                  .step = (uint32_t)draw[0],
                                  .micro_batch = (uint32_t)draw[1] };
+    j.scaling = j.blocking;
+    if (random)
+        j.scaling.element.round = FPX_RNE;
     j.gain = scale != NULL && j.blocking.rule == FPX_RULE_MX ? scale[0] : 1.0f;
     j.height = j.blocking.block[0] == 0 || j.blocking.block[0] > j.rows
                    ? j.rows
