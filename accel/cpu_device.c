@@ -13,6 +13,7 @@
 
 #include "cpu_memory.h"
 #include "cpu_options.h"
+#include "op_levels.h"
 #include "op_run.h"
 
 extern const op_impl op_table_f32[FPX_OP_KINDS], op_table_f64[FPX_OP_KINDS];
@@ -262,6 +263,31 @@ static void *resolve(const cpu_device *d, const op_run *run, const fpx_place *pl
     return address;
 }
 
+/* op_gemm_accept has seen that these are the levels that there are. */
+static fpx_status resolve_scales(const cpu_device *d, op_run *run, uint32_t i)
+{
+    const fpx_tensor *t = &run->call->in[i];
+    op_levels levels;
+
+    (void)op_levels_of(t, &levels);
+    for (size_t level = 0; level < t->nscales; level++) {
+        const fpx_scaling *s = &t->scale[level];
+        const size_t size = fpx_format_size(&s->format);
+        uint64_t grid[FPX_MAX_DIMS];
+        const void *at =
+            resolve(d, run, &s->place, op_times(fpx_tensor_scales(t, level, grid), size), size,
+                    "scale of in", i);
+
+        if (at == NULL)
+            return FPX_EINVAL;
+        if (s == levels.block)
+            run->blocks[i] = at;
+        else
+            run->decode[i] = at;
+    }
+    return FPX_OK;
+}
+
 static fpx_status resolve_all(const cpu_device *d, op_run *run)
 {
     const fpx_call *call = run->call;
@@ -273,11 +299,7 @@ static fpx_status resolve_all(const cpu_device *d, op_run *run)
             resolve(d, run, &t->place, fpx_tensor_bytes(t), fpx_format_size(&t->format), "in", i);
         if (run->in[i] == NULL)
             return FPX_EINVAL;
-        if (call->kind != FPX_OP_GEMM || t->nscales == 0)
-            continue;
-        run->decode[i] =
-            resolve(d, run, &t->scale[0].place, sizeof(float), sizeof(float), "scale of in", i);
-        if (run->decode[i] == NULL)
+        if (call->kind == FPX_OP_GEMM && resolve_scales(d, run, i) != FPX_OK)
             return FPX_EINVAL;
     }
     for (uint32_t i = 0; i < call->nout; i++) {

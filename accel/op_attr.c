@@ -6,6 +6,7 @@
 
 #include <fpx/convert.h>
 
+#include "op_block.h"
 #include "op_pattern.h"
 
 static fpx_status require(const fpx_call *call, int holds, const char *why, fpx_error *err)
@@ -87,9 +88,17 @@ fpx_status op_attr_tokens(const fpx_call *call, const op_dims *dims, fpx_error *
 
 fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {
+    const char *profile = call->attr.scale.profile;
+    fpx_blocking blocking;
+
     (void)dims;
+    if (call->attr.scale.rule == FPX_SCALE_AMAX &&
+        (memchr(profile, '\0', FPX_PROFILE_MAX) == NULL ||
+         fpx_blocking_find(profile, &blocking) != FPX_OK || !op_block_has_whole(&blocking)))
+        return op_pattern_refuse(call, err,
+                                 "the profile is unknown, or has no scale for the whole tensor");
     return require(call,
-                   call->attr.scale.rule == FPX_SCALE_CURRENT &&
+                   call->attr.scale.rule <= FPX_SCALE_THREE_QUARTERS &&
                        fpx_format_is_valid(&call->attr.scale.target) &&
                        call->attr.scale.target.cls == FPX_CLASS_FLOAT,
                    "the rule is unknown, or the target is not a floating-point format", err);
@@ -105,6 +114,86 @@ fpx_status op_attr_quantize(const fpx_call *call, const op_dims *dims, fpx_error
     /* A widened program keeps the scale as an input, but its real outputs need none. */
     return require(call, op_is_real(&call->out[0].format) || (call->out[0].nscales > 0) == scaled,
                    "codes has scales without the input scale, or the other way round", err);
+}
+
+fpx_status op_attr_quantize_random(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const int scaled = call->nin > 2;
+
+    (void)dims;
+    if (call->attr.quantize.round != FPX_SR || call->attr.quantize.overflow > FPX_OVERFLOW_NONE)
+        return op_pattern_refuse(call, err, "round is not stochastic, or overflow is unknown");
+    return require(call, op_is_real(&call->out[0].format) || (call->out[0].nscales > 0) == scaled,
+                   "codes has scales without the input scale, or the other way round", err);
+}
+
+/* One scale a block: of the profile's format, as the codes say, and in the second output. */
+static const char *wrong_blocks(const fpx_call *call, const fpx_blocking *blocking, int whole)
+{
+    const fpx_tensor *codes = &call->out[0], *scales = &call->out[1];
+    const fpx_scaling *s = &codes->scale[0];
+
+    if (codes->nscales != (whole ? 2 : 1) || s->layout != FPX_SCALE_ROWMAJOR ||
+        !fpx_format_equal(&s->format, fpx_blocking_scale_format(blocking)) ||
+        !fpx_format_equal(&scales->format, &s->format))
+        return "codes or scales has other scales than the profile";
+    if (memcmp(s->block, blocking->block, sizeof blocking->block) != 0)
+        return "codes has other blocks than the attribute";
+    return NULL;
+}
+
+fpx_status op_attr_quantize_block(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const int random = call->kind == FPX_OP_QUANTIZE_BLOCK_RANDOM;
+    const int scaled = call->nin > (random ? 2u : 1u), real = op_is_real(&call->out[0].format);
+    fpx_call narrow = *call;
+    fpx_blocking blocking;
+    size_t rows, cols;
+
+    if (real) /* a widened program: what the profile says of codes is not asked */
+        narrow.out[0].format = fpx_e2m1;
+    if (op_block_of(&narrow, &blocking) != FPX_OK)
+        return op_pattern_refuse(call, err,
+                                 "the profile is unknown, or does not go with the codes' format, "
+                                 "the block, round or overflow");
+    fpx_blocking_grid(&blocking, (size_t)dims->of['R' - 'A'], (size_t)dims->of['C' - 'A'], &rows,
+                      &cols);
+    if (dims->of['P' - 'A'] != rows || dims->of['Q' - 'A'] != cols)
+        return op_pattern_refuse(call, err, "scales does not have one scale a block");
+    if (scaled != op_block_has_whole(&blocking) && !(scaled && blocking.rule == FPX_RULE_MX))
+        return op_pattern_refuse(
+            call, err,
+            "scale is there without a level for the whole tensor, or the other way round");
+    if (real)
+        return require(call, call->out[0].nscales == 0 && op_is_real(&call->out[1].format),
+                       "real codes have scales", err);
+    const char *wrong = wrong_blocks(call, &blocking, scaled);
+    return wrong == NULL ? FPX_OK : op_pattern_refuse(call, err, wrong);
+}
+
+fpx_status op_attr_hadamard(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const uint32_t size = call->attr.hadamard.size, axis = call->attr.hadamard.axis;
+    char text[96];
+
+    if (axis > 1 || (size != 16 && size != 32 && size != 64 && size != 128))
+        return op_pattern_refuse(call, err, "size is not 16, 32, 64 or 128, or axis not 0 or 1");
+    (void)snprintf(text, sizeof text,
+                   "size %" PRIu32 " does not divide the axis, which has %" PRIu64, size,
+                   call->in[0].shape[axis]);
+    (void)dims;
+    return require(call, call->in[0].shape[axis] % size == 0, text, err);
+}
+
+fpx_status op_attr_delayed(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    return require(call,
+                   call->attr.delayed.rule <= FPX_DELAYED_MS_AMP_EXACT &&
+                       fpx_format_is_valid(&call->attr.delayed.target) &&
+                       call->attr.delayed.target.cls == FPX_CLASS_FLOAT && dims->of['W' - 'A'] >= 3,
+                   "the rule is unknown, the target is not a floating-point format, or history has "
+                   "no room for one amax",
+                   err);
 }
 
 fpx_status op_attr_clip(const fpx_call *call, const op_dims *dims, fpx_error *err)

@@ -24,6 +24,9 @@ fpx_status OP(op_xent)(const op_run *run);
 fpx_status OP(op_xent_grad)(const op_run *run);
 fpx_status OP(op_scale)(const op_run *run);
 fpx_status OP(op_quantize)(const op_run *run);
+fpx_status OP(op_quantize_block)(const op_run *run);
+fpx_status OP(op_hadamard)(const op_run *run);
+fpx_status OP(op_scale_delayed)(const op_run *run);
 fpx_status OP(op_sumsq)(const op_run *run);
 fpx_status OP(op_clip)(const op_run *run);
 fpx_status OP(op_adamw)(const op_run *run);
@@ -33,9 +36,11 @@ size_t OP(op_rmsnorm_grad_work)(const op_run *run);
 size_t OP(op_gemm_work)(const op_run *run);
 size_t OP(op_xent_work)(const op_run *run);
 size_t OP(op_scale_work)(const op_run *run);
+size_t OP(op_quantize_block_work)(const op_run *run);
 
 fpx_status OP(op_gemm_accept)(const op_run *run);
 fpx_status OP(op_quantize_accept)(const op_run *run);
+fpx_status OP(op_quantize_block_accept)(const op_run *run);
 
 size_t OP(op_rope_table_bytes)(const fpx_call *call, uint64_t key[4]);
 void OP(op_rope_table_fill)(const fpx_call *call, void *table);

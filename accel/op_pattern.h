@@ -42,6 +42,10 @@ fpx_status op_attr_softmax(const fpx_call *call, const op_dims *dims, fpx_error 
 fpx_status op_attr_tokens(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_quantize(const fpx_call *call, const op_dims *dims, fpx_error *err);
+fpx_status op_attr_quantize_random(const fpx_call *call, const op_dims *dims, fpx_error *err);
+fpx_status op_attr_quantize_block(const fpx_call *call, const op_dims *dims, fpx_error *err);
+fpx_status op_attr_hadamard(const fpx_call *call, const op_dims *dims, fpx_error *err);
+fpx_status op_attr_delayed(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_clip(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_adamw(const fpx_call *call, const op_dims *dims, fpx_error *err);
 

@@ -33,6 +33,7 @@ typedef double fpx_real;
 #define real_gemm fpx_gemm_f64
 #define real_gemm_scratch fpx_gemm_f64_scratch
 #define real_encode fpx_encode_f64
+#define real_encode_random fpx_encode_f64_random
 #define real_decode fpx_decode_f64
 #else
 typedef float fpx_real;
@@ -50,6 +51,7 @@ typedef float fpx_real;
 #define real_gemm fpx_gemm_f32
 #define real_gemm_scratch fpx_gemm_f32_scratch
 #define real_encode fpx_encode_f32
+#define real_encode_random fpx_encode_f32_random
 #define real_decode fpx_decode_f32
 #endif
 

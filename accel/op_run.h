@@ -14,7 +14,8 @@
 typedef struct op_run {
     const fpx_call *call;
     const void *in[FPX_MAX_IN];
-    const float *decode[FPX_MAX_IN]; /* decode factor of a scaled input, else NULL */
+    const float *decode[FPX_MAX_IN]; /* decode factor of a scaled operand, else NULL */
+    const void *blocks[FPX_MAX_IN];  /* scales of its blocks, else NULL */
     void *out[FPX_MAX_OUT];
     void *work;        /* at least work(...) bytes, 64-byte aligned */
     const void *table; /* made by table_fill */

@@ -131,6 +131,36 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .in = { "r[*]", "r[*]", "r[*]", "r[*]", "r[1]", "r[3]" }, .out = { "r[*]", "r[*]", "r[*]" },
         .attr = op_attr_adamw,
     },
+    [FPX_OP_QUANTIZE_RANDOM] = {
+        .shape = { .name = "quantize_random", .min_in = 2, .max_in = 3, .nout = 1,
+                   .in_names = { "x", "draw", "scale" }, .out_names = { "codes" } },
+        .in = { "r[*]", "i[2]", "r[2]" }, .out = { "q[*]" },
+        .attr = op_attr_quantize_random,
+    },
+    [FPX_OP_QUANTIZE_BLOCK] = {
+        .shape = { .name = "quantize_block", .min_in = 1, .max_in = 2, .nout = 2,
+                   .in_names = { "x", "scale" }, .out_names = { "codes", "scales" } },
+        .in = { "r[R,C]", "r[2]" }, .out = { "q[R,C]", "q[P,Q]" },
+        .attr = op_attr_quantize_block,
+    },
+    [FPX_OP_QUANTIZE_BLOCK_RANDOM] = {
+        .shape = { .name = "quantize_block_random", .min_in = 2, .max_in = 3, .nout = 2,
+                   .in_names = { "x", "draw", "scale" }, .out_names = { "codes", "scales" } },
+        .in = { "r[R,C]", "i[2]", "r[2]" }, .out = { "q[R,C]", "q[P,Q]" },
+        .attr = op_attr_quantize_block,
+    },
+    [FPX_OP_HADAMARD] = {
+        .shape = { .name = "hadamard", .min_in = 1, .max_in = 2, .nout = 1,
+                   .in_names = { "x", "draw" }, .out_names = { "y" } },
+        .in = { "r[R,C]", "i[2]" }, .out = { "r[R,C]" },
+        .attr = op_attr_hadamard,
+    },
+    [FPX_OP_SCALE_DELAYED] = {
+        .shape = { .name = "scale_delayed", .min_in = 2, .max_in = 2, .nout = 2, .in_place = 1,
+                   .in_names = { "history", "x" }, .out_names = { "history", "scale" } },
+        .in = { "r[W]", "r[*]" }, .out = { "r[W]", "r[2]" },
+        .attr = op_attr_delayed,
+    },
 };
 
 const op_pattern *op_pattern_of(uint32_t kind)

@@ -63,7 +63,8 @@ const cyaml_schema_value_t io_experiment_schema = { CYAML_VALUE_MAPPING(
 static const cyaml_schema_field_t rule_fields[] = {
     TEXT(fpx_rule, layer),  TEXT(fpx_rule, op),       TEXT(fpx_rule, role),
     TEXT(fpx_rule, tensor), TEXT(fpx_rule, format),   TEXT(fpx_rule, scaling),
-    TEXT(fpx_rule, round),  TEXT(fpx_rule, overflow), CYAML_FIELD_END,
+    TEXT(fpx_rule, round),  TEXT(fpx_rule, overflow), OPTIONAL_TEXT(fpx_rule, transform),
+    CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t rule_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, fpx_rule,

@@ -57,6 +57,21 @@ size_t fpx_tensor_count(const fpx_tensor *tensor)
     return (size_t)count;
 }
 
+size_t fpx_tensor_scales(const fpx_tensor *tensor, size_t level, uint64_t ret_grid[FPX_MAX_DIMS])
+{
+    const uint64_t *block = tensor->scale[level].block;
+    uint64_t count = 1;
+
+    for (size_t axis = 0; axis < FPX_MAX_DIMS; axis++) {
+        const uint64_t n = axis < tensor->ndim ? tensor->shape[axis] : 1;
+
+        ret_grid[axis] = block[axis] == 0 || block[axis] >= n ? 1 : (n - 1) / block[axis] + 1;
+        if (!multiply(count, ret_grid[axis], &count) || count > SIZE_MAX)
+            return SIZE_MAX;
+    }
+    return (size_t)count;
+}
+
 size_t fpx_tensor_bytes(const fpx_tensor *tensor)
 {
     const int dense = tensor->packing == FPX_PACK_DENSE;

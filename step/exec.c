@@ -33,8 +33,13 @@ struct fpx_exec {
     unsigned keep;
 };
 
-/* Places of a call's tensors and their scales: offsets of the plan in the device's buffer. The
- * decode factor is the second element of a scale tensor. */
+/* Bytes from a scale tensor's start to what decodes: of scale[2] the second element, of blocks' scales the first. */
+static uint64_t decode_offset(const fpx_tensor *scale)
+{
+    return scale->ndim == 1 ? fpx_format_size(&scale->format) : 0;
+}
+
+/* Places of a call's tensors and their scales, level by level: offsets of the plan in the device's buffer. */
 static void set_places(const fpx_exec *exec, size_t index)
 {
     const fpx_program_op *op = fpx_program_op_at(exec->program, index);
@@ -43,13 +48,16 @@ static void set_places(const fpx_exec *exec, size_t index)
     for (uint32_t i = 0; i < op->nin + op->nout; i++) {
         const uint32_t id = i < op->nin ? op->in[i] : op->out[i - op->nin];
         fpx_tensor *t = i < op->nin ? &e->call.in[i] : &e->call.out[i - op->nin];
-        const uint32_t scale = fpx_program_tensor_at(exec->program, id)->scale;
+        uint32_t scale = fpx_program_tensor_at(exec->program, id)->scale;
 
         t->place.buffer = e->on->buffer;
         t->place.offset = exec->offsets[id];
-        if (scale != FPX_NO_TENSOR) {
-            t->scale[0].place.buffer = e->on->buffer;
-            t->scale[0].place.offset = exec->offsets[scale] + fpx_format_size(&t->scale[0].format);
+        for (size_t level = 0; level < t->nscales; level++) {
+            const fpx_program_tensor *s = fpx_program_tensor_at(exec->program, scale);
+
+            t->scale[level].place.buffer = e->on->buffer;
+            t->scale[level].place.offset = exec->offsets[scale] + decode_offset(&s->desc);
+            scale = s->scale;
         }
     }
 }
@@ -204,7 +212,9 @@ double fpx_exec_scale(const fpx_exec *exec, uint32_t tensor)
     if (scale == FPX_NO_TENSOR)
         return 1.0;
     desc = &fpx_program_tensor_at(exec->program, scale)->desc;
-    at = (const char *)fpx_exec_data(exec, scale) + fpx_format_size(&desc->format);
+    if (desc->ndim != 1)
+        return 1.0;
+    at = (const char *)fpx_exec_data(exec, scale) + decode_offset(desc);
     if (desc->format.bits == 64) {
         double value;
         memcpy(&value, at, sizeof value);
@@ -230,7 +240,7 @@ uint64_t fpx_exec_arena_bytes(const fpx_exec *exec)
     return fpx_arena_bytes(exec->arena);
 }
 
-/* Moves one tensor, and its scale, between the arena and a device that cannot see it. */
+/* Moves one tensor, and its scales, between the arena and a device that cannot see it. */
 static fpx_status stage(const fpx_exec *exec, const exec_op *e, const fpx_tensor *t, int to_device,
                         fpx_error *err)
 {
@@ -242,11 +252,13 @@ static fpx_status stage(const fpx_exec *exec, const exec_op *e, const fpx_tensor
                                err);
     status =
         fpx_device_write(e->on->device, e->on->buffer, offset, exec->base + offset, bytes, err);
-    if (status == FPX_OK && t->nscales > 0) {
-        const uint64_t at = t->scale[0].place.offset;
+    for (size_t level = 0; level < t->nscales && status == FPX_OK; level++) {
+        const uint64_t at = t->scale[level].place.offset;
+        uint64_t grid[FPX_MAX_DIMS];
 
-        status = fpx_device_write(e->on->device, e->on->buffer, at, exec->base + at,
-                                  fpx_format_size(&t->scale[0].format), err);
+        status = fpx_device_write(
+            e->on->device, e->on->buffer, at, exec->base + at,
+            fpx_tensor_scales(t, level, grid) * fpx_format_size(&t->scale[level].format), err);
     }
     return status;
 }

@@ -27,6 +27,9 @@ void op_bound_add(const fpx_bound_args *args);
 void op_bound_xent(const fpx_bound_args *args);
 void op_bound_xent_grad(const fpx_bound_args *args);
 void op_bound_scale(const fpx_bound_args *args);
+void op_bound_hadamard(const fpx_bound_args *args);
+void op_bound_none(
+    const fpx_bound_args *args); /* QUANTIZE_BLOCK, SCALE_DELAYED: nothing is claimed */
 void op_bound_quantize(const fpx_bound_args *args);
 void op_bound_sumsq(const fpx_bound_args *args);
 void op_bound_clip(const fpx_bound_args *args);

@@ -60,6 +60,15 @@ static double least(const fpx_format *format)
     return ldexp(1.0, 1 - format->bias - format->mbits);
 }
 
+/* Whether there is a scale for each block; one for the whole may follow. */
+static int is_blocked(const fpx_tensor *t)
+{
+    uint64_t grid[FPX_MAX_DIMS];
+
+    return t->nscales > 0 && (t->nscales > 1 || fpx_tensor_scales(t, 0, grid) > 1 ||
+                              !fpx_format_equal(&t->scale[0].format, &fpx_fp32));
+}
+
 /* Largest scale that the values x can have been decoded with. */
 static double largest_scale(const fpx_tensor *tensor, const double *x)
 {
@@ -71,6 +80,13 @@ static double largest_scale(const fpx_tensor *tensor, const double *x)
     for (size_t i = 0; i < n; i++)
         amax = fabs(x[i]) > amax ? fabs(x[i]) : amax;
     return amax / least(&tensor->format);
+}
+
+/* What alpha multiplies: a code, or a code times the scale of its block. */
+static double largest_code(const fpx_tensor *t)
+{
+    return fpx_format_max(&t->format) *
+           (t->nscales > 1 ? fpx_format_max(&t->scale[0].format) : 1.0);
 }
 
 /* What scaling adds: the product of codes is summed and multiplied by alpha = RN(scale_a * scale_b)
@@ -88,7 +104,16 @@ static double scaling_loss(const fpx_bound_args *args, size_t k)
               largest_scale(b, (const double *)args->in[1]) <
           unit.max))
         return HUGE_VAL;
-    return unit.tiny * (double)k * fpx_format_max(&a->format) * fpx_format_max(&b->format);
+    return unit.tiny * (double)k * largest_code(a) * largest_code(b);
+}
+
+/* Blocks of float32 scales: each run of k ends in the rounding of both scales' product and of a fused
+ * multiply-add. There are fewer than k runs. */
+static size_t run_roundings(const fpx_tensor *t, size_t k)
+{
+    return t->nscales > 0 && fpx_format_equal(&t->scale[0].format, &fpx_fp32) && is_blocked(t)
+               ? 2 * k
+               : 0;
 }
 
 /* fpx_gemm_bound is affine in the product of the norms: bound = slope * norms + floor. */
@@ -102,7 +127,8 @@ static line line_of(const fpx_bound_args *args, size_t k)
     const size_t depth = args->any_order ? k : fpx_gemm_depth(k, (size_t)call->attr.gemm.leaf);
     /* The roundings of sums; two more decode the operands, where a device does that first, and two are
      * in fpx_gemm_bound for alpha. */
-    const size_t terms = depth + (call->in[0].nscales + call->in[1].nscales > 0 ? 2 : 0);
+    const size_t terms = depth + (call->in[0].nscales + call->in[1].nscales > 0 ? 2 : 0) +
+                         run_roundings(&call->in[0], k) + run_roundings(&call->in[1], k);
     line l = { fpx_gemm_bound(terms, k, args->unit, 1.0),
                fpx_gemm_bound(terms, k + 2, args->unit, 0.0) };
 
@@ -156,6 +182,11 @@ static void bound_unit(const fpx_bound_args *args, const product *p)
     const int ta = args->call->attr.gemm.trans_a != 0, tb = args->call->attr.gemm.trans_b != 0;
     double *rows = args->scratch, *columns = args->scratch + p->m;
 
+    if (is_blocked(&args->call->in[0]) || is_blocked(&args->call->in[1])) {
+        for (size_t i = 0; i < p->batch * p->m * p->n; i++)
+            args->bound[0][i] = HUGE_VAL; /* sums of runs, or scales in the unit: not worked out */
+        return;
+    }
     op_bound_unit(args, args->scratch + p->m + p->n);
     for (size_t z = 0; z < p->batch; z++) {
         const double *a = (const double *)args->in[0] + z * p->m * p->k;

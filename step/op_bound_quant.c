@@ -45,11 +45,12 @@ typedef struct quantizer {
 static quantizer quantizer_of(const fpx_bound_args *args)
 {
     const fpx_call *call = args->call;
-    const double *scale = (const double *)args->in[1];
+    const uint32_t at = call->kind == FPX_OP_QUANTIZE_RANDOM ? 2 : 1; /* of the scale */
+    const double *scale = (const double *)args->in[at];
     const uint32_t round = call->attr.quantize.round;
     quantizer q = { .format = &call->out[0].format,
-                    .encode = call->nin > 1 ? scale[0] : 1.0,
-                    .decode = call->nin > 1 ? scale[1] : 1.0,
+                    .encode = call->nin > at ? scale[0] : 1.0,
+                    .decode = call->nin > at ? scale[1] : 1.0,
                     .steps = round == FPX_RNE || round == FPX_RNA ? 0.5 : 1.0,
                     .open = call->attr.quantize.overflow == FPX_OVERFLOW_NONE };
 

@@ -29,6 +29,16 @@ static double flops_softmax(const fpx_call *call)
     return (call->attr.softmax.causal != 0 ? 0.5 : 1.0) * flops_rowwise(call);
 }
 
+/* A sign, an addition in each butterfly, the factor. */
+static double flops_hadamard(const fpx_call *call)
+{
+    double each = 2.0;
+
+    for (uint32_t n = call->attr.hadamard.size; n > 1; n /= 2)
+        each += 1.0;
+    return each * (double)fpx_tensor_count(&call->in[0]);
+}
+
 #define OP(count) .info = { .flops = (count), .bound = op_bound, .bound_scratch = op_scratch }
 
 static const op_row rows[FPX_OP_KINDS] = {
@@ -59,6 +69,13 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_SUMSQ] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_sumsq },
     [FPX_OP_CLIP] = { OP(flops_rowwise), .flops = 3, .bound = op_bound_clip },
     [FPX_OP_ADAMW] = { OP(flops_rowwise), .flops = 16, .bound = op_bound_adamw },
+    [FPX_OP_QUANTIZE_RANDOM] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_quantize },
+    /* A maximum and a multiplication. */
+    [FPX_OP_QUANTIZE_BLOCK] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_none },
+    [FPX_OP_QUANTIZE_BLOCK_RANDOM] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_none },
+    [FPX_OP_SCALE_DELAYED] = { OP(flops_rowwise), .flops = 1, .flops_in = 1,
+                               .bound = op_bound_none },
+    [FPX_OP_HADAMARD] = { OP(flops_hadamard), .bound = op_bound_hadamard },
 };
 
 const op_row *op_row_of(uint32_t kind)

@@ -70,10 +70,36 @@ uint32_t fpx_program_find_op(const fpx_program *program, const char *name)
     return FPX_NO_TENSOR;
 }
 
+/* The levels of scaling that the scale tensor makes: its own format, then those it has itself. 0: its shape is not that
+ * of the blocks. */
+static int set_levels(const fpx_program *program, const fpx_program_tensor *tensor,
+                      fpx_tensor *desc)
+{
+    const fpx_tensor *scale = &program->tensors[tensor->scale].desc;
+    const fpx_scaling block = desc->scale[0];
+    const int blocked = desc->nscales > 0;
+    uint64_t grid[FPX_MAX_DIMS];
+
+    desc->nscales = 1;
+    memset(desc->scale, 0, sizeof desc->scale);
+    desc->scale[0].format = scale->format;
+    if (!blocked)
+        return 1;
+    memcpy(desc->scale[0].block, block.block, sizeof block.block);
+    if (scale->nscales >= FPX_MAX_SCALES || scale->ndim != desc->ndim ||
+        fpx_tensor_scales(desc, 0, grid) == SIZE_MAX ||
+        memcmp(grid, scale->shape, sizeof grid) != 0)
+        return 0;
+    for (size_t level = 0; level < scale->nscales; level++)
+        desc->scale[desc->nscales++] = scale->scale[level];
+    return 1;
+}
+
 fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor *tensor,
                                   uint32_t *ret_index, fpx_error *err)
 {
     fpx_program_tensor *tensors, *added;
+    fpx_tensor desc = tensor->desc;
 
     if (!name_is_good(tensor->name))
         return fpx_error_set(err, FPX_EINVAL, "a tensor needs a name of 1 to %d characters",
@@ -87,6 +113,9 @@ fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor
                              tensor->name);
     if (fpx_tensor_bytes(&tensor->desc) > SIZE_MAX / 2)
         return fpx_error_set(err, FPX_EINVAL, "tensor %s: its size overflows", tensor->name);
+    if (tensor->scale != FPX_NO_TENSOR && !set_levels(program, tensor, &desc))
+        return fpx_error_set(err, FPX_EINVAL, "tensor %s: its scales are not those of its blocks",
+                             tensor->name);
     tensors = reserve(program->tensors, program->ntensors, &program->tensor_room, sizeof *tensors);
     if (tensors == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "tensor %s: out of memory", tensor->name);
@@ -94,11 +123,7 @@ fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor
     added = &tensors[program->ntensors];
     *added = *tensor;
     added->producer = FPX_NO_TENSOR;
-    if (tensor->scale != FPX_NO_TENSOR) {
-        added->desc.nscales = 1;
-        memset(&added->desc.scale[0], 0, sizeof added->desc.scale[0]);
-        added->desc.scale[0].format = program->tensors[tensor->scale].desc.format;
-    }
+    added->desc = desc;
     *ret_index = (uint32_t)program->ntensors++;
     return FPX_OK;
 }
@@ -246,6 +271,8 @@ static fpx_status widen_all(const fpx_program *program, const fpx_format *format
 
         if (op.kind == FPX_OP_SCALE)
             op.attr.scale.target = *format;
+        if (op.kind == FPX_OP_SCALE_DELAYED)
+            op.attr.delayed.target = *format;
         if (op.kind == FPX_OP_GEMM) /* a unit has its inputs' formats, which are gone */
             memset(op.attr.gemm.unit, 0, sizeof op.attr.gemm.unit);
         status = fpx_program_add_op(wide, &op, &index, err);

@@ -76,26 +76,22 @@ unsigned fpx_shadow_keep(const fpx_shadow_spec *spec)
     return FPX_KEEP_INPUTS | (spec->mode == FPX_SHADOW_OPERAND ? FPX_KEEP_UNQUANTIZED : 0u);
 }
 
-static void to_double(const fpx_tensor *desc, double scale, const void *codes, double *out)
-{
-    shadow_decode(&desc->format, scale, codes, out, fpx_tensor_count(desc));
-}
-
-/* Writes a tensor of the watched program into the shadow's tensor of the same index. */
-static void copy_in(const fpx_shadow *sh, uint32_t id, const fpx_tensor *from, double scale,
-                    const void *codes)
+/* Writes the values of tensor `from` of the watched program into the shadow's tensor `id`. */
+static void copy_in(const fpx_shadow *sh, uint32_t id, uint32_t from, const void *codes)
 {
     const fpx_tensor *to = &fpx_program_tensor_at(fpx_exec_program(sh->exec), id)->desc;
+    const fpx_tensor *desc = &fpx_program_tensor_at(fpx_exec_program(sh->watched), from)->desc;
     const size_t n = fpx_tensor_count(to);
     void *dst = fpx_exec_data(sh->exec, id);
 
-    if (fpx_format_equal(&to->format, &from->format) && from->nscales == 0) {
+    if (fpx_format_equal(&to->format, &desc->format) && desc->nscales == 0) {
         memcpy(dst, codes, fpx_tensor_bytes(to));
     } else if (fpx_format_equal(&to->format, &fpx_fp64)) {
-        to_double(from, scale, codes, dst);
-    } else {
-        const fpx_status status = fpx_decode_f32(&from->format, (float)scale, codes, dst, n);
-        (void)status; /* a widened fp32 tensor comes from a narrower float */
+        fpx_exec_decode(sh->watched, from, codes, dst);
+    } else { /* a widened fp32 tensor: one rounding of what is exact in float64 */
+        fpx_exec_decode(sh->watched, from, codes, sh->value);
+        for (size_t i = 0; i < n; i++)
+            ((float *)dst)[i] = (float)sh->value[i];
     }
 }
 
@@ -138,13 +134,12 @@ static void take_inputs(const fpx_shadow *sh, const fpx_op_view *view, const fpx
             set_ones(sh, id);
             continue;
         }
-        double scale = fpx_exec_scale(view->exec, id);
+        uint32_t from = id;
         if (sh->spec.mode == FPX_SHADOW_OPERAND && t->unquantized != FPX_NO_TENSOR) {
-            codes = fpx_exec_data(view->exec, t->unquantized);
-            scale = fpx_exec_scale(view->exec, t->unquantized);
-            t = fpx_program_tensor_at(view->program, t->unquantized);
+            from = t->unquantized;
+            codes = fpx_exec_data(view->exec, from);
         }
-        copy_in(sh, id, &t->desc, scale, codes);
+        copy_in(sh, id, from, codes);
     }
 }
 
@@ -190,7 +185,7 @@ static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fp
         if (holds_input(sh, op, i)) {
             args.in[i] = fpx_exec_data(sh->exec, op->in[i]);
         } else if (t->desc.format.cls == FPX_CLASS_FLOAT) {
-            to_double(&t->desc, fpx_exec_scale(view->exec, op->in[i]), view->in[i], sh->input[i]);
+            fpx_exec_decode(view->exec, op->in[i], view->in[i], sh->input[i]);
             args.in[i] = sh->input[i];
         }
     }
@@ -215,8 +210,7 @@ const fpx_figure fpx_figure_none = { .max_abs = (double)NAN,
 static void decode_output(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
                           uint32_t o)
 {
-    to_double(&fpx_program_tensor_at(view->program, op->out[o])->desc,
-              fpx_exec_scale(view->exec, op->out[o]), view->out[o], sh->value);
+    fpx_exec_decode(view->exec, op->out[o], view->out[o], sh->value);
 }
 
 /* Returns the elements that disagree. */
@@ -250,7 +244,7 @@ static double compare_outputs(fpx_shadow *sh, const fpx_op_view *view, const fpx
         if (o > 0)
             decode_output(sh, view, op, o);
         if (shadow->format.bits != 64) {
-            to_double(shadow, 1.0, reference, sh->reference);
+            fpx_exec_decode(sh->exec, id, reference, sh->reference);
             reference = sh->reference;
         }
         shadow_compare_values(sh->value, reference, bounded ? sh->bound[o] : NULL,
@@ -295,8 +289,7 @@ static fpx_status begin_step(void *context, const fpx_exec *exec, uint64_t step,
         const int state = t->cls == FPX_TENSOR_PARAM || t->cls == FPX_TENSOR_STATE;
 
         if (t->cls == FPX_TENSOR_INPUT || (state && !sh->restored))
-            copy_in(sh, (uint32_t)i, &t->desc, fpx_exec_scale(exec, (uint32_t)i),
-                    fpx_exec_data(exec, (uint32_t)i));
+            copy_in(sh, (uint32_t)i, (uint32_t)i, fpx_exec_data(exec, (uint32_t)i));
     }
     sh->restored = 1;
     return FPX_OK;
@@ -409,10 +402,12 @@ const fpx_shadow_spec *fpx_shadow_spec_of(const fpx_shadow *shadow)
  * output is narrower. */
 static int differs(const fpx_program *program, const fpx_program_op *op)
 {
-    int scaled = op->kind == FPX_OP_QUANTIZE;
+    int scaled = 0;
 
     for (uint32_t i = 0; i < op->nin; i++)
         scaled |= fpx_program_tensor_at(program, op->in[i])->scale != FPX_NO_TENSOR;
+    for (uint32_t o = 0; o < op->nout; o++)
+        scaled |= fpx_program_tensor_at(program, op->out[o])->unquantized != FPX_NO_TENSOR;
     return scaled;
 }
 
@@ -424,7 +419,8 @@ int fpx_shadow_informs(const fpx_shadow *shadow, uint32_t op)
 
     if (shadow->spec.mode == FPX_SHADOW_EQUAL)
         return !same_device;
-    if (fpx_program_op_at(program, op)->kind == FPX_OP_SCALE)
+    if (fpx_program_op_at(program, op)->kind == FPX_OP_SCALE ||
+        fpx_program_op_at(program, op)->kind == FPX_OP_SCALE_DELAYED)
         return 0; /* a widened program has no scales to compare with */
     if (!same_device || shadow->spec.mode == FPX_SHADOW_FREE ||
         shadow->spec.mode == FPX_SHADOW_OPERAND)

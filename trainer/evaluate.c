@@ -7,7 +7,7 @@
 #include "generate.h"
 #include "trainer_state.h"
 
-/* The forward program with today's parameters: names are the same in both programs. */
+/* The forward program with today's parameters and histories of scales: names are the same in both programs. */
 static fpx_status prepare(fpx_trainer *t, fpx_error *err)
 {
     fpx_status status = FPX_OK;
@@ -22,7 +22,7 @@ static fpx_status prepare(fpx_trainer *t, fpx_error *err)
     for (size_t i = 0; i < fpx_program_tensors(t->eval_model->program); i++) {
         const fpx_program_tensor *p = fpx_program_tensor_at(t->eval_model->program, i);
 
-        if (p->cls == FPX_TENSOR_PARAM)
+        if (p->cls == FPX_TENSOR_PARAM || p->cls == FPX_TENSOR_STATE)
             memcpy(fpx_exec_data(t->eval_exec, (uint32_t)i),
                    fpx_exec_data(t->exec, fpx_program_find_tensor(t->model->program, p->name)),
                    fpx_tensor_bytes(&p->desc));
@@ -61,9 +61,9 @@ static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error 
         return fpx_error_set(err, FPX_EINVAL,
                              "%s: data.validation is 0, there is nothing to evaluate",
                              t->experiment->name);
-    if ((status = prepare(t, err)) != FPX_OK)
-        return status;
     for (size_t i = 0; i < batches; i++) {
+        if ((status = prepare(t, err)) != FPX_OK) /* a batch leaves no trace in a history */
+            return status;
         fpx_corpus_valid(t->corpus, i, fpx_exec_data(t->eval_exec, t->eval_model->tokens),
                          fpx_exec_data(t->eval_exec, t->eval_model->targets));
         if ((status = fpx_exec_step(t->eval_exec, 0, err)) != FPX_OK)

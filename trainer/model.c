@@ -81,8 +81,8 @@ static fpx_status set_unit(build *b, fpx_program_op *op)
     fpx_status status;
 
     (void)snprintf(name, sizeof name, "%.*s", (int)(slash - site), site);
-    status =
-        fpx_recipe_unit(b->recipe, op->layer, name, (fpx_role)op->role, b->used, &unit, b->err);
+    status = fpx_recipe_unit(b->recipe, op->layer, b->layers, name, (fpx_role)op->role, b->used,
+                             &unit, b->err);
     if (status == FPX_OK && unit != NULL) {
         memcpy(op->attr.gemm.unit, unit, strlen(unit) + 1);
         op->attr.gemm.leaf = 0;
@@ -137,6 +137,13 @@ static uint32_t apply(build *b, int layer, const char *op, fpx_op_kind kind, fpx
                                : (strcmp(out, "dv") == 0 || strcmp(out, "dk") == 0 ? out : "dgrad"),
              in, LIST(y), attr);
     return y;
+}
+
+uint32_t build_draw(build *b)
+{
+    if (b->draw == FPX_NO_TENSOR)
+        b->draw = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_int32, DIMS(2), "draw");
+    return b->draw;
 }
 
 static uint32_t norm_forward(build *b, const shape *s, norm *n, int layer, const char *op,
@@ -405,9 +412,13 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
                       .used = used,
                       .batch = s.b,
                       .sequence = s.t,
+                      .seed = experiment->seed,
+                      .layers = (int)c->layers,
+                      .draw = FPX_NO_TENSOR,
                       .err = err };
         m->hyper = m->norm = FPX_NO_TENSOR;
         status = build_all(b, experiment, &s, training, blocks, m);
+        m->draw = b->draw;
         if (status == FPX_OK && training)
             status = check_rules_used(b, err);
         for (size_t i = 0; status == FPX_OK && i < b->nparams; i++)

@@ -15,6 +15,10 @@ typedef struct build {
     const fpx_recipe *recipe;
     unsigned char *used; /* rules of the recipe that matched something */
     uint64_t batch, sequence;
+    uint64_t seed;
+    int layers;
+    uint32_t
+        draw; /* where random bits are in their streams; FPX_NO_TENSOR until something needs it */
     fpx_status status; /* the first failure: later calls do nothing */
     fpx_error *err;
     uint32_t params[BUILD_MAX_PARAMS], grads[BUILD_MAX_PARAMS]; /* in program order */
@@ -29,6 +33,9 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
 /* An operation; in and out end at the first FPX_NO_TENSOR. attr may be NULL. */
 void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *site,
               const char *suffix, const uint32_t *in, const uint32_t *out, const fpx_attr *attr);
+
+/* The input that says where in their streams random bits are, made when first asked for. */
+uint32_t build_draw(build *b);
 
 /* "layer.3/attn.qkv", or "head" outside the layers. */
 void build_site(int layer, const char *op, char ret_site[FPX_NAME_MAX]);
@@ -46,5 +53,10 @@ uint32_t linear_forward(build *b, linear *l, int layer, const char *op, uint32_t
                         uint64_t outputs);
 /* Backward: dw is added to the build's gradients. Returns dx. */
 uint32_t linear_backward(build *b, const linear *l, uint32_t dy);
+
+/* The operand of a role as its product takes it: `source` itself, or its quantized copy. tensor: "x", "w", "dy"; k_axis: 0
+ * or 1, the axis of the stored matrix that the product sums over. */
+uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *tensor, int k_axis,
+                         uint32_t source);
 
 #endif /* TRAINER_MODEL_BUILD_H */

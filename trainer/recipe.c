@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/block.h>
 #include <fpx/mma.h>
 #include <fpx/optable.h>
 #include <fpx/recipe.h>
@@ -15,15 +16,49 @@ typedef struct word {
     int value;
 } word;
 
-enum scaling { SCALING_NONE, SCALING_TENSOR_CURRENT };
+/* Scalings by name. Of blocks: whose scales (fpx/block.h), and elements of a block along k and across it. */
+enum scaling { SCALING_NONE, SCALING_TENSOR, SCALING_DELAYED, SCALING_BLOCK };
 
-static const word scalings[] = { { "none", SCALING_NONE },
-                                 { "tensor-current", SCALING_TENSOR_CURRENT },
-                                 { NULL, 0 } };
-/* Stochastic rounding is not among them: a quantizing operation has no random bits yet. */
+static const struct scaling_row {
+    const char *name, *profile;
+    uint16_t along, across; /* 0: all; DELAYED: along is the window */
+    uint8_t kind;           /* enum scaling */
+    uint8_t rule; /* fpx_scale_rule of the whole tensor's scale, fpx_delayed_rule of DELAYED */
+} scaling_rows[] = {
+    { "none", NULL, 0, 0, SCALING_NONE, 0 },
+    { "tensor-current", NULL, 0, 0, SCALING_TENSOR, FPX_SCALE_CURRENT },
+    { "mx-floor", "mx-ocp", 32, 1, SCALING_BLOCK, 0 },
+    { "mx-rceil", "mx-te", 32, 1, SCALING_BLOCK, 0 },
+    { "mx-floor-0.75", "mx-ocp", 32, 1, SCALING_BLOCK, FPX_SCALE_THREE_QUARTERS },
+    { "nvfp4", "nvfp4-te", 16, 1, SCALING_BLOCK, FPX_SCALE_AMAX },
+    { "nvfp4-16x16", "nvfp4-te-16x16", 16, 16, SCALING_BLOCK, FPX_SCALE_AMAX },
+    { "tile-128", "tile-te", 128, 1, SCALING_BLOCK, 0 },
+    { "tile-128-pow2", "tile-te-pow2", 128, 1, SCALING_BLOCK, 0 },
+    { "block-128", "tile-te-128x128", 128, 128, SCALING_BLOCK, 0 },
+    { "vector", "row-te", 0, 1, SCALING_BLOCK, 0 },
+    { "tensor-delayed", NULL, 1024, 0, SCALING_DELAYED, FPX_DELAYED_TE },
+    { "ms-amp", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
+    { "ms-amp-1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
+    { "ms-amp-exact", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+    { "ms-amp-exact-1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+};
+enum { SCALINGS = sizeof scaling_rows / sizeof scaling_rows[0] };
+
 static const word rounds[] = { { "rne", FPX_RNE }, { "rna", FPX_RNA }, { "rz", FPX_RZ },
                                { "ru", FPX_RU },   { "rd", FPX_RD },   { "ro", FPX_RO },
-                               { NULL, 0 } };
+                               { "sr", FPX_SR },   { NULL, 0 } };
+/* Size, and FRESH where signs are drawn anew at each step. */
+enum { FRESH = 1024 };
+static const word transforms[] = { { "none", 0 },
+                                   { "hadamard-16", 16 },
+                                   { "hadamard-32", 32 },
+                                   { "hadamard-64", 64 },
+                                   { "hadamard-128", 128 },
+                                   { "hadamard-16-fresh", 16 | FRESH },
+                                   { "hadamard-32-fresh", 32 | FRESH },
+                                   { "hadamard-64-fresh", 64 | FRESH },
+                                   { "hadamard-128-fresh", 128 | FRESH },
+                                   { NULL, 0 } };
 static const word overflows[] = { { "satfinite", FPX_SATFINITE },
                                   { "satpropagate", FPX_SATPROPAGATE },
                                   { "none", FPX_OVERFLOW_NONE },
@@ -32,7 +67,7 @@ static const word overflows[] = { { "satfinite", FPX_SATFINITE },
 static fpx_status look_up(const fpx_recipe *recipe, unsigned rule, const char *what,
                           const char *name, const word *words, int *ret_value, fpx_error *err)
 {
-    char known[256] = "";
+    char known[512] = "";
 
     for (const word *w = words; w->name != NULL; w++) {
         if (strcmp(w->name, name) == 0) {
@@ -48,21 +83,42 @@ static fpx_status look_up(const fpx_recipe *recipe, unsigned rule, const char *w
 
 /* The patterns that both kinds of rules have. */
 static int is_place(const char *of_layer, const char *of_op, const char *of_role, int layer,
-                    const char *op, fpx_role role)
+                    int layers, const char *op, fpx_role role)
 {
+    const int from_end = of_layer[0] == '-' && of_layer[1] != '\0';
     char number[16] = "-";
 
     if (layer >= 0)
-        (void)snprintf(number, sizeof number, "%d", layer);
+        (void)snprintf(number, sizeof number, "%d", from_end ? layer - layers : layer);
     return fnmatch(of_layer, number, 0) == 0 && fnmatch(of_op, op, 0) == 0 &&
            fnmatch(of_role, fpx_role_name(role), 0) == 0;
 }
 
-static int matches(const fpx_rule *rule, int layer, const char *op, fpx_role role,
+static int matches(const fpx_rule *rule, int layer, int layers, const char *op, fpx_role role,
                    const char *tensor)
 {
-    return is_place(rule->layer, rule->op, rule->role, layer, op, role) &&
+    return is_place(rule->layer, rule->op, rule->role, layer, layers, op, role) &&
            fnmatch(rule->tensor, tensor, 0) == 0;
+}
+
+/* Whether the profile's blocks go with the element format: NVFP4 has e2m1, every one at most 8 bits. */
+static fpx_status check_blocks(const fpx_recipe *recipe, unsigned index,
+                               const fpx_operand_rule *rule, fpx_error *err)
+{
+    fpx_blocking blocking;
+    fpx_status status = fpx_blocking_find(rule->profile, &blocking);
+
+    if (status == FPX_OK) {
+        blocking.element.format = rule->conversion.format;
+        status = fpx_blocking_check(&blocking);
+    }
+    return status == FPX_OK
+               ? FPX_OK
+               : fpx_error_set(err, FPX_EINVAL,
+                               "recipe %s, rule %u: scaling '%s' does not go with format '%s': "
+                               "nvfp4 has e2m1, blocks have at most 8 bits",
+                               recipe->name, index + 1, rule->scaling,
+                               rule->conversion.format.name);
 }
 
 static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operand_rule *ret_rule,
@@ -70,7 +126,8 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
 {
     const fpx_rule *rule = &recipe->rules[index];
     fpx_format format;
-    int scaling = 0, round = 0, overflow = 0;
+    const char *transformed = rule->transform == NULL ? "none" : rule->transform;
+    int scaling = 0, round = 0, overflow = 0, transform = 0;
     fpx_status status;
 
     if (fpx_format_parse(rule->format, &format, NULL) != FPX_OK || format.cls != FPX_CLASS_FLOAT ||
@@ -79,27 +136,45 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
                              "recipe %s, rule %u: '%s' is no format an operand can have; see: fpx "
                              "formats",
                              recipe->name, index + 1, rule->format);
+    word scalings[SCALINGS + 1] = { { NULL, 0 } };
+
+    for (int i = 0; i < SCALINGS; i++)
+        scalings[i] = (word){ scaling_rows[i].name, i };
     if ((status = look_up(recipe, index, "scaling", rule->scaling, scalings, &scaling, err)) !=
+            FPX_OK ||
+        (status = look_up(recipe, index, "transform", transformed, transforms, &transform, err)) !=
             FPX_OK ||
         (status = look_up(recipe, index, "round", rule->round, rounds, &round, err)) != FPX_OK ||
         (status = look_up(recipe, index, "overflow", rule->overflow, overflows, &overflow, err)) !=
             FPX_OK)
         return status;
+    const struct scaling_row *row = &scaling_rows[scaling];
     *ret_rule = (fpx_operand_rule){
         .quantized = !fpx_format_equal(&format, &fpx_fp32),
-        .scaled = scaling == SCALING_TENSOR_CURRENT,
-        .scale_rule = FPX_SCALE_CURRENT,
-        .conversion = { .format = format, .round = (uint8_t)round, .overflow = (uint8_t)overflow }
+        .scaled = row->kind == SCALING_TENSOR || row->kind == SCALING_DELAYED ||
+                  (row->kind == SCALING_BLOCK && row->rule != 0),
+        .scale_rule = row->kind == SCALING_DELAYED ? FPX_SCALE_CURRENT : (fpx_scale_rule)row->rule,
+        .delayed = row->kind == SCALING_DELAYED,
+        .delayed_rule = row->kind == SCALING_DELAYED ? (fpx_delayed_rule)row->rule : FPX_DELAYED_TE,
+        .window = row->along,
+        .conversion = { .format = format, .round = (uint8_t)round, .overflow = (uint8_t)overflow },
+        .scaling = row->name,
+        .profile = row->profile,
+        .hadamard = (uint32_t)transform & ~(uint32_t)FRESH,
+        .fresh = (transform & FRESH) != 0,
+        .along = row->along,
+        .across = row->across
     };
-    return FPX_OK;
+    return ret_rule->quantized && row->profile != NULL ? check_blocks(recipe, index, ret_rule, err)
+                                                       : FPX_OK;
 }
 
-fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, const char *op, fpx_role role,
-                              const char *tensor, unsigned char *used, fpx_operand_rule *ret_rule,
-                              fpx_error *err)
+fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, const char *op,
+                              fpx_role role, const char *tensor, unsigned char *used,
+                              fpx_operand_rule *ret_rule, fpx_error *err)
 {
     for (unsigned i = 0; i < recipe->nrules; i++) {
-        if (!matches(&recipe->rules[i], layer, op, role, tensor))
+        if (!matches(&recipe->rules[i], layer, layers, op, role, tensor))
             continue;
         if (used != NULL)
             used[i] = 1;
@@ -109,8 +184,9 @@ fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, const char *o
     return FPX_OK;
 }
 
-fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, const char *op, fpx_role role,
-                           unsigned char *used, const char **ret_unit, fpx_error *err)
+fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, int layers, const char *op,
+                           fpx_role role, unsigned char *used, const char **ret_unit,
+                           fpx_error *err)
 {
     fpx_mma_preset preset;
     fpx_error why = { 0 };
@@ -118,7 +194,7 @@ fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, const char *op, 
     for (unsigned i = 0; i < recipe->nunits; i++) {
         const fpx_unit_rule *const rule = &recipe->units[i];
 
-        if (!is_place(rule->layer, rule->op, rule->role, layer, op, role))
+        if (!is_place(rule->layer, rule->op, rule->role, layer, layers, op, role))
             continue;
         if (strlen(rule->unit) >= FPX_UNIT_MAX)
             return fpx_error_set(err, FPX_EINVAL,

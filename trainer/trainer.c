@@ -137,6 +137,16 @@ static void write_hyper(fpx_trainer *t, double rate)
     hyper[2] = (float)(1.0 / (1.0 - power(o->beta2, n)));
 }
 
+/* Where the random bits of this step are in their streams; a step has one micro-batch. */
+static void write_draw(fpx_trainer *t)
+{
+    if (t->model->draw == FPX_NO_TENSOR)
+        return;
+    int32_t *draw = fpx_exec_data(t->exec, t->model->draw);
+    draw[0] = (int32_t)(uint32_t)t->next_step;
+    draw[1] = 0;
+}
+
 /* The loss and the norm are read when their operations have run: their memory may be used again. */
 static fpx_status read_results(void *context, const fpx_op_view *view, fpx_error *err)
 {
@@ -178,6 +188,7 @@ fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, f
     fpx_corpus_train(t->corpus, step, fpx_exec_data(t->exec, t->model->tokens),
                      fpx_exec_data(t->exec, t->model->targets));
     write_hyper(t, rate);
+    write_draw(t);
     status = fpx_exec_step(t->exec, step, err);
     fpx_fpenv_leave(env);
     if (status != FPX_OK)

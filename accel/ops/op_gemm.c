@@ -1,6 +1,9 @@
-/* op_gemm.c - matrix products of any formats: codes become exact reals in work space, the product runs in
- * the order of fpx/gemm.h, and the two decode factors multiply the finished sum once. */
+/* op_gemm.c - matrix products of any formats: codes, times the scales of their blocks where that is exact, become reals in
+ * work space, the product runs in the order of fpx/gemm.h, and the two decode factors of whole operands multiply the
+ * finished sum once. */
+#include "op_gemm_runs.h"
 #include "op_kernels.h"
+#include "op_levels.h"
 #include "op_unit.h"
 
 /* A unit has its own order, which float64, a reference for all, does not take. */
@@ -14,27 +17,17 @@ static int is_real(const fpx_tensor *t)
     return fpx_format_equal(&t->format, &REAL_FORMAT);
 }
 
-/* One float32 factor for the whole tensor. */
-static int whole_scale(const fpx_tensor *t)
-{
-    const fpx_scaling *s = &t->scale[0];
-
-    if (t->nscales > 1 || !fpx_format_equal(&s->format, &fpx_fp32))
-        return 0;
-    for (size_t axis = 0; axis < t->ndim; axis++)
-        if (s->block[axis] != 0 && s->block[axis] < t->shape[axis])
-            return 0;
-    return 1;
-}
-
 fpx_status OP(op_gemm_accept)(const op_run *run)
 {
     for (uint32_t i = 0; i < 2; i++) {
         const fpx_tensor *t = &run->call->in[i];
+        op_levels levels;
 
-        if (t->nscales > 0 && !whole_scale(t))
+        if (!op_levels_of(t, &levels) || (levels.block != NULL && is_real(t)))
             return op_refuse(run, FPX_EUNSUPPORTED,
-                             "in[%u]: this device takes one fp32 scale for a whole operand", i);
+                             "in[%u]: this device takes one fp32 scale for a whole operand, and "
+                             "scales in e8m0, ue4m3 or fp32 for blocks of a matrix of codes",
+                             i);
         if (!is_real(t) && real_decode(&t->format, 1, "", run->work, 0) != FPX_OK)
             return op_refuse(run, FPX_EUNSUPPORTED, "in[%u]: %.*s cannot be decoded", i,
                              (int)sizeof t->format.name, t->format.name);
@@ -72,14 +65,26 @@ size_t OP(op_gemm_work)(const op_run *run)
 {
     const fpx_gemm_call g = make_call(run);
 
+#if !FPX_REAL_IS_DOUBLE
+    if (op_by_runs(run))
+        return OP(op_gemm_runs_work)(run);
+#endif
     if (has_unit(run))
         return op_unit_work(run);
     size_t bytes = op_line(real_gemm_scratch(&g, fpx_pool_threads(run->pool)));
 
-    for (uint32_t i = 0; i < 2; i++)
-        if (!is_real(&run->call->in[i]))
-            bytes = op_plus(
-                bytes, op_line(op_times(fpx_tensor_count(&run->call->in[i]), sizeof(fpx_real))));
+    for (uint32_t i = 0; i < 2; i++) {
+        const fpx_tensor *t = &run->call->in[i];
+        uint64_t grid[FPX_MAX_DIMS];
+        op_levels levels;
+
+        if (is_real(t))
+            continue;
+        bytes = op_plus(bytes, op_line(op_times(fpx_tensor_count(t), sizeof(fpx_real))));
+        if (op_levels_of(t, &levels) && levels.block != NULL)
+            bytes =
+                op_plus(bytes, op_line(op_times(fpx_tensor_scales(t, 0, grid), sizeof(fpx_real))));
+    }
     return bytes;
 }
 
@@ -99,16 +104,61 @@ static void decode_range(void *context, size_t begin, size_t end, size_t worker)
     (void)status; /* op_gemm_accept has asked for this format */
 }
 
+typedef struct block_job {
+    fpx_real *x;
+    const fpx_real *scales;
+    op_grid grid; /* v: rows, k: columns */
+    size_t cols;
+} block_job;
+
+/* Rows times the scales of their blocks. */
+static void block_range(void *context, size_t begin, size_t end, size_t worker)
+{
+    const block_job *j = context;
+    const size_t width = j->grid.block_k;
+
+    (void)worker;
+    for (size_t r = begin; r < end; r++) {
+        const fpx_real *scale = j->scales + r / j->grid.block_v * j->grid.stride_v;
+        fpx_real *x = j->x + r * j->cols;
+
+        if (width == 1) {
+            for (size_t c = 0; c < j->cols; c++)
+                x[c] *= scale[c];
+            continue;
+        }
+        for (size_t c = 0; c < j->cols; c += width) {
+            const size_t stop = j->cols - c < width ? j->cols : c + width;
+            const fpx_real s = scale[c / width];
+
+            for (size_t i = c; i < stop; i++)
+                x[i] *= s;
+        }
+    }
+}
+
 static const fpx_real *operand(const op_run *run, uint32_t i, char **work)
 {
     const fpx_tensor *t = &run->call->in[i];
     const size_t n = fpx_tensor_count(t);
     decode_job j = { &t->format, run->in[i], (fpx_real *)(void *)*work };
+    uint64_t grid[FPX_MAX_DIMS];
+    op_levels levels;
 
     if (is_real(t))
         return run->in[i];
     fpx_parallel_for(run->pool, n, OP_GRAIN, decode_range, &j);
     *work += op_line(n * sizeof(fpx_real));
+    (void)op_levels_of(t, &levels); /* op_gemm_accept has seen them */
+    if (levels.block != NULL) {
+        const size_t count = fpx_tensor_scales(t, 0, grid);
+        fpx_real *scales = (fpx_real *)(void *)*work;
+        block_job b = { j.to, scales, op_grid_of(t, levels.block, 1), (size_t)t->shape[1] };
+
+        (void)real_decode(&levels.block->format, 1, run->blocks[i], scales, count);
+        fpx_parallel_for(run->pool, (size_t)t->shape[0], grain_rows(b.cols), block_range, &b);
+        *work += op_line(count * sizeof(fpx_real));
+    }
     return j.to;
 }
 
@@ -138,6 +188,8 @@ fpx_status OP(op_gemm)(const op_run *run)
         if (run->decode[i] != NULL)
             alpha *= (fpx_real)*run->decode[i];
 #if !FPX_REAL_IS_DOUBLE
+    if (op_by_runs(run))
+        return OP(op_gemm_runs)(run, alpha);
     if (has_unit(run))
         return op_unit_run(run, alpha);
 #endif

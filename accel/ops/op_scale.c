@@ -1,7 +1,11 @@
 /* op_scale.c - the factors that map a tensor's largest magnitude to a format's largest value: one maximum,
- * two float32 divisions. */
+ * two float32 divisions; or the maximum itself, for block scales under a scale of the whole; or factors of the maxima of
+ * earlier steps. */
 #include <float.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "op_block.h"
 #include "op_kernels.h"
 
 /* The largest magnitudes of ranges, one a cache line for each worker. */
@@ -18,9 +22,18 @@ fpx_status OP(op_scale)(const op_run *run)
     scale[0] = scale[1] = 1; /* in float64 quantizers are the identity */
     return FPX_OK;
 }
+
+fpx_status OP(op_scale_delayed)(const op_run *run)
+{
+    fpx_real *scale = run->out[1];
+
+    scale[0] = scale[1] = 1;
+    return FPX_OK;
+}
 #else
 typedef struct amax_job {
     fpx_cpu_level level;
+    const fpx_blocking *blocking; /* NULL: NaN counts */
     const float *x;
     float *amax;
 } amax_job;
@@ -29,21 +42,40 @@ static void amax_range(void *context, size_t begin, size_t end, size_t worker)
 {
     const amax_job *j = context;
 
-    j->amax[worker] = fpx_amax_f32(j->level, j->x + begin, end - begin);
+    if (j->blocking == NULL)
+        j->amax[worker] = fpx_amax_f32(j->level, j->x + begin, end - begin);
+    else
+        (void)fpx_blocking_amax(j->blocking, j->x + begin, end - begin, &j->amax[worker]);
+}
+
+/* The largest of the ranges' largest. */
+static float amax_of(const op_run *run, uint32_t in, const fpx_blocking *blocking)
+{
+    const size_t threads = fpx_pool_threads(run->pool);
+    amax_job j = { run->level, blocking, run->in[in], run->work };
+
+    for (size_t i = 0; i < threads; i++)
+        j.amax[i] = 0.0f;
+    fpx_parallel_for(run->pool, fpx_tensor_count(&run->call->in[in]), OP_GRAIN, amax_range, &j);
+    return fpx_amax_f32(run->level, j.amax, threads);
 }
 
 fpx_status OP(op_scale)(const op_run *run)
 {
     const fpx_format *target = &run->call->attr.scale.target;
-    const size_t threads = fpx_pool_threads(run->pool);
-    amax_job j = { run->level, run->in[0], run->work };
     float *scale = run->out[0], encode = 1.0f;
+    fpx_blocking blocking;
 
-    if (target->bits < 32) {
-        for (size_t i = 0; i < threads; i++)
-            j.amax[i] = 0.0f;
-        fpx_parallel_for(run->pool, fpx_tensor_count(&run->call->in[0]), OP_GRAIN, amax_range, &j);
-        const float amax = fpx_amax_f32(run->level, j.amax, threads);
+    if (run->call->attr.scale.rule == FPX_SCALE_AMAX && target->bits < 32) {
+        (void)fpx_blocking_find(run->call->attr.scale.profile, &blocking); /* checked */
+        scale[0] = amax_of(run, 0, &blocking);
+        scale[1] = canonical(op_block_decode(&blocking, scale[0]));
+        return FPX_OK;
+    }
+    if (run->call->attr.scale.rule == FPX_SCALE_THREE_QUARTERS && target->bits < 32) {
+        encode = 0.75f;
+    } else if (target->bits < 32) {
+        const float amax = amax_of(run, 0, NULL);
         if (amax > 0.0f && amax <= FLT_MAX)
             encode = (float)fpx_format_max(target) / amax;
         if (encode > FLT_MAX)
@@ -51,6 +83,72 @@ fpx_status OP(op_scale)(const op_run *run)
     }
     scale[0] = encode;
     scale[1] = 1.0f / encode;
+    return FPX_OK;
+}
+
+/* ---- delayed scaling ---- */
+/* floor(log2(max / amax)) of positive normal numbers, exactly: by exponents, and by which fraction is larger. */
+static int quotient_exponent(float max, float amax)
+{
+    int above, below;
+
+    return frexpf(max, &above) < frexpf(amax, &below) ? above - below - 1 : above - below;
+}
+
+/* The code of MS-AMP, common/tensor/meta.py: a logarithm in float32, 2^|exp|, its reciprocal where exp < 0. */
+static float ms_amp_exact(float max, float amax, float old)
+{
+    const float exponent = floorf(fpx_elemfn_f32(FPX_ELEMFN_LOG2, max / amax));
+    float power = old; /* also where the logarithm is NaN or infinite */
+
+    if (amax > 0.0f && amax <= FLT_MAX)
+        power = fabsf(exponent) > 127.0f ? (float)INFINITY : ldexpf(1.0f, abs((int)exponent));
+    return exponent < 0.0f ? 1.0f / power : power;
+}
+
+/* The scale that maps amax to max; old where amax says nothing. */
+static float delayed_scale(uint32_t rule, float max, float amax, float old)
+{
+    if (rule == FPX_DELAYED_MS_AMP_EXACT)
+        return ms_amp_exact(max, amax, old);
+    if (!(amax > 0.0f && amax <= FLT_MAX))
+        return old;
+    if (rule == FPX_DELAYED_TE)
+        return max / amax > FLT_MAX ? FLT_MAX : max / amax;
+    const int exponent = quotient_exponent(max, amax);
+    return ldexpf(1.0f, exponent > 126 ? 126 : exponent < -126 ? -126 : exponent);
+}
+
+/* history: the last scale (0: none yet), how many amax are known (at most W), then these, the latest first, 0 where
+ * there is none. */
+fpx_status OP(op_scale_delayed)(const op_run *run)
+{
+    const fpx_format *target = &run->call->attr.delayed.target;
+    const uint32_t rule = run->call->attr.delayed.rule;
+    const size_t window = (size_t)run->call->in[0].shape[0] - 2;
+    float *history = run->out[0], *scale = run->out[1], *slots = history + 2;
+    const float max = (float)fpx_format_max(target), amax = amax_of(run, 1, NULL);
+    const float old = history[0] != 0.0f ? history[0] : 1.0f;
+    const int te = rule == FPX_DELAYED_TE;
+    /* FP8-LM's just-in-time scale: of the tensor at hand, until the window is full; a window of one never delays. */
+    const int at_hand = !te && (window == 1 || history[1] < (float)window);
+
+    if (target->bits >= 32) {
+        scale[0] = scale[1] = 1.0f;
+        return FPX_OK;
+    }
+    scale[0] =
+        delayed_scale(rule, max, at_hand ? amax : fpx_amax_f32(run->level, slots, window), old);
+    scale[1] = 1.0f / scale[0];
+    history[0] = scale[0];
+    memmove(slots + 1, slots, (window - 1) * sizeof *slots);
+    if (te || amax <= FLT_MAX) {
+        slots[0] = amax;
+        history[1] = history[1] < (float)window ? history[1] + 1.0f : history[1];
+    } else { /* NaN or Inf: the window starts again */
+        slots[0] = 0.0f;
+        history[1] = 0.0f;
+    }
     return FPX_OK;
 }
 #endif

@@ -29,4 +29,13 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
     [FPX_OP_SUMSQ] = { .run = OP(op_sumsq) },
     [FPX_OP_CLIP] = { .run = OP(op_clip) },
     [FPX_OP_ADAMW] = { .run = OP(op_adamw) },
+    [FPX_OP_QUANTIZE_RANDOM] = { .run = OP(op_quantize), .accept = OP(op_quantize_accept) },
+    [FPX_OP_QUANTIZE_BLOCK] = { .run = OP(op_quantize_block),
+                                .work = OP(op_quantize_block_work),
+                                .accept = OP(op_quantize_block_accept) },
+    [FPX_OP_QUANTIZE_BLOCK_RANDOM] = { .run = OP(op_quantize_block),
+                                       .work = OP(op_quantize_block_work),
+                                       .accept = OP(op_quantize_block_accept) },
+    [FPX_OP_HADAMARD] = { .run = OP(op_hadamard) },
+    [FPX_OP_SCALE_DELAYED] = { .run = OP(op_scale_delayed), .work = OP(op_scale_work) },
 };

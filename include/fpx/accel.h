@@ -24,7 +24,8 @@ enum {
     FPX_MAX_IN = 6,
     FPX_MAX_OUT = 3,
     FPX_NAME_MAX = 64,
-    FPX_UNIT_MAX = 112
+    FPX_UNIT_MAX = 112,
+    FPX_PROFILE_MAX = 24
 };
 
 /* What is computed. M = sequences * T tokens, C = width, F = hidden width, V = vocabulary, H = heads,
@@ -54,6 +55,14 @@ typedef enum fpx_op_kind {
     FPX_OP_SUMSQ,    /* x, total fp64[1] (absent: 0)          -> total + sum x^2, fp64[1] */
     FPX_OP_CLIP,     /* total fp64[1]                         -> factor[1], norm[1] */
     FPX_OP_ADAMW,    /* param, m, v, grad, factor[1], hyper[3] -> param, m, v (in place) */
+    /* draw int32[2] = step, micro-batch: where in its stream the random bits of stochastic rounding are. The block
+     * kinds have a scale for each of P x Q blocks; `scale` is that of SCALE for the same profile, absent where the
+     * profile has no level for the whole tensor. */
+    FPX_OP_QUANTIZE_RANDOM,       /* x, draw, scale[2] (absent: unscaled) -> codes */
+    FPX_OP_QUANTIZE_BLOCK,        /* x[R,C], scale[2]             -> codes[R,C], scales[P,Q] */
+    FPX_OP_QUANTIZE_BLOCK_RANDOM, /* x[R,C], draw, scale[2]       -> codes[R,C], scales[P,Q] */
+    FPX_OP_HADAMARD,              /* x[R,C], draw (absent: the same signs at each step) -> y[R,C] */
+    FPX_OP_SCALE_DELAYED, /* history[2 + W] (in place), x -> history, scale[2] = encode, decode factor */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -68,10 +77,22 @@ typedef enum fpx_role {
 
 /* How FPX_OP_SCALE turns amax into a scale. */
 typedef enum fpx_scale_rule {
-    FPX_SCALE_CURRENT /* encode = max / amax (amax 0, Inf or NaN: 1; Inf: FLT_MAX), decode = 1 / encode,
-                       * in float32: Transformer Engine's current scaling. Always 1 in float64, and
-                       * where the target format is fp32 or fp64. */
+    FPX_SCALE_CURRENT, /* encode = max / amax (amax 0, Inf or NaN: 1; Inf: FLT_MAX), decode = 1 / encode,
+                        * in float32: Transformer Engine's current scaling. Always 1 in float64, and
+                        * where the target format is fp32 or fp64. */
+    FPX_SCALE_AMAX, /* encode = amax as the profile takes it, decode = what it multiplies the block scales by:
+                        * the second level of NVFP4. 1 as above. */
+    FPX_SCALE_THREE_QUARTERS /* encode 3/4, decode 4/3: room for the largest element of an MX block whose exponent was
+                              * rounded down (arXiv 2502.20586). 1 as above. */
 } fpx_scale_rule;
+
+/* How FPX_OP_SCALE_DELAYED turns the largest of the W amax before this one into a scale; an amax that is not positive
+ * and finite keeps the scale there was, 1 at first. docs/operations.md has every case. */
+typedef enum fpx_delayed_rule {
+    FPX_DELAYED_TE, /* max / amax, Inf: FLT_MAX (Transformer Engine) */
+    FPX_DELAYED_MS_AMP, /* the power of two below it, at most 2^126; at hand until W are known (FP8-LM) */
+    FPX_DELAYED_MS_AMP_EXACT /* as MS-AMP's code computes that: in float32, unclamped */
+} fpx_delayed_rule;
 
 /* Attributes; the member named like the kind is meaningful. Sums over tokens use leaves of `leaf`
  * tokens (a sequence each), see fpx/gemm.h and fpx/reduce.h. */
@@ -103,10 +124,27 @@ typedef union fpx_attr {
         fpx_format target; /* whose largest value amax is mapped to */
         uint32_t rule;     /* fpx_scale_rule */
         uint32_t reserved;
+        char profile[FPX_PROFILE_MAX]; /* AMAX: of fpx/block.h, terminated */
     } scale;
     struct {
+        fpx_format target; /* as above */
+        uint32_t rule;     /* fpx_delayed_rule */
+        uint32_t reserved;
+    } delayed;
+    struct {
         uint32_t round, overflow; /* fpx_round, fpx_overflow; the format is the output's */
+        uint64_t seed, site; /* QUANTIZE_RANDOM: key of its stream, fpx/stream.h; round is FPX_SR */
     } quantize;
+    struct {
+        char profile[FPX_PROFILE_MAX]; /* whose scales: of fpx/block.h, terminated */
+        uint32_t round, overflow;      /* of the elements */
+        uint64_t block[2];             /* rows, columns that share a scale; 0: all */
+        uint64_t seed, site;           /* as above */
+    } block;                           /* QUANTIZE_BLOCK, QUANTIZE_BLOCK_RANDOM */
+    struct {
+        uint32_t size, axis; /* 16, 32, 64 or 128 elements along rows' (0) or columns' (1) axis */
+        uint64_t seed, site; /* of the signs */
+    } hadamard;
     struct {
         double max_norm; /* factor = min(1, max_norm / sqrt(total)); 0: no clipping, factor 1 */
     } clip;

@@ -66,14 +66,15 @@ typedef struct fpx_experiment {
 
 /* One rule: where all four patterns match (shell wildcards), the operand is quantized as it says. */
 typedef struct fpx_rule {
-    char *layer;    /* "*", "0", "1*"; "-" is outside the layers (head) */
-    char *op;       /* "attn.qkv", "mlp.*" */
-    char *role;     /* "fprop", "dgrad", "wgrad" */
-    char *tensor;   /* "x", "w", "dy" */
-    char *format;   /* "e4m3", any of fpx_format_parse; "fp32" leaves the operand as it is */
-    char *scaling;  /* "none", "tensor-current" */
-    char *round;    /* "rne", "rna", "rz", "ru", "rd", "ro" */
-    char *overflow; /* "satfinite", "satpropagate", "none" */
+    char *layer;     /* "*", "0", "1*"; "-" is outside the layers (head), "-1" the last one */
+    char *op;        /* "attn.qkv", "mlp.*" */
+    char *role;      /* "fprop", "dgrad", "wgrad" */
+    char *tensor;    /* "x", "w", "dy" */
+    char *format;    /* "e4m3", any of fpx_format_parse; "fp32" leaves the operand as it is */
+    char *scaling;   /* "none", "tensor-current", "mx-rceil", ...: docs/experiment-format.md */
+    char *round;     /* "rne", "rna", "rz", "ru", "rd", "ro", "sr" */
+    char *overflow;  /* "satfinite", "satpropagate", "none" */
+    char *transform; /* "hadamard-16", "hadamard-64-fresh"; NULL: none */
 } fpx_rule;
 
 /* Where all three patterns match, the product's sums are a matrix unit's. */

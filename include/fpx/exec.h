@@ -56,8 +56,12 @@ fpx_status fpx_exec_attach(fpx_exec *exec, const fpx_observer *observer);
  * tensors while an observer looks at an operation that uses them (always with FPX_KEEP_ALL). */
 void *fpx_exec_data(const fpx_exec *exec, uint32_t tensor);
 
-/* The scale that decodes this tensor now: 1 where it has none. */
+/* The scale of the whole tensor that decodes it now: 1 where it has none, or one for each block. */
 double fpx_exec_scale(const fpx_exec *exec, uint32_t tensor);
+
+/* The values of a tensor of which `codes` are the codes, its scales of all levels multiplied in, as float64: exact, but
+ * for what leaves float64's range. */
+void fpx_exec_decode(const fpx_exec *exec, uint32_t tensor, const void *codes, double *ret_values);
 
 const fpx_program *fpx_exec_program(const fpx_exec *exec);
 const char *fpx_exec_op_device(const fpx_exec *exec,

@@ -6,7 +6,8 @@
  *
  * All weights are [outputs, inputs], y = x W^T, no biases. Names: "layer.0/attn.qkv/fprop" is an
  * operation, "layer.0/attn.qkv/y" its output, ".../w" the weight, ".../dw" its gradient, ".../w.m" and
- * ".../w.v" its moments, ".../x.e4m3" a quantized operand, ".../x.e4m3.scale" its scale. */
+ * ".../w.v" its moments, ".../x.e4m3" a quantized operand, ".../x.e4m3.scale" its scale. With blocks: ".../x.e2m1.nvfp4.row"
+ * where they lie along rows (".col": columns), ".../x.e2m1.nvfp4.row.scales" their scales. */
 #ifndef FPX_MODEL_H
 #define FPX_MODEL_H
 
@@ -25,6 +26,7 @@ typedef struct fpx_model {
     fpx_program *program;
     uint32_t tokens, targets; /* int32[B*T] inputs */
     uint32_t hyper;      /* fp32[3]: learning rate, 1/(1-beta1^t), 1/(1-beta2^t); training only */
+    uint32_t draw;       /* int32[2]: step, micro-batch; FPX_NO_TENSOR where nothing is random */
     uint32_t logits;     /* fp32[B*T, V] */
     uint32_t loss;       /* fp32[1]: mean over tokens, in nats */
     uint32_t norm;       /* fp32[1]: gradient norm before clipping; training only */

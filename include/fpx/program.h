@@ -31,8 +31,10 @@ typedef struct fpx_program_tensor {
     uint32_t cls;            /* fpx_tensor_class */
     int32_t layer;           /* -1 outside the layers */
     uint32_t producer;       /* the operation that writes it; FPX_NO_TENSOR for inputs */
-    uint32_t scale;          /* the scale[2] tensor of a scaled tensor, else FPX_NO_TENSOR */
-    uint32_t unquantized;    /* of the output of QUANTIZE: its source, else FPX_NO_TENSOR */
+    /* Of a scaled tensor: scale[2], whose second element decodes; or, where desc says what a block is, the matrix of
+     * its blocks' scales, which may be scaled itself: the second level. Else FPX_NO_TENSOR. */
+    uint32_t scale;
+    uint32_t unquantized; /* of the output of QUANTIZE: its source, else FPX_NO_TENSOR */
 } fpx_program_tensor;
 
 typedef struct fpx_program_op {
@@ -48,8 +50,9 @@ fpx_status fpx_program_new(fpx_program **ret_program);
 void fpx_program_free(fpx_program *program); /* NULL is fine */
 
 /* Adds a tensor (producer is ignored and set by the operation that writes it). A tensor with `scale`
- * gets one scaling level in its desc. FPX_EINVAL: the name is taken, empty or not terminated; `scale` or
- * `unquantized` was not added before; the size overflows. */
+ * gets the levels of scaling in its desc; of what the caller's desc says, desc.scale[0].block counts where
+ * desc.nscales is not 0. FPX_EINVAL: the name is taken, empty or not terminated; `scale` or
+ * `unquantized` was not added before; `scale` has another shape than the blocks; the size overflows. */
 fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor *tensor,
                                   uint32_t *ret_index, fpx_error *err);
 

@@ -26,19 +26,30 @@ typedef struct fpx_operand_rule {
     int scaled;    /* 1: by a scale of the whole tensor, fpx_scale_rule below */
     fpx_scale_rule scale_rule;
     fpx_conversion conversion;
+    int delayed; /* 1: from a window of earlier amax, as delayed_rule has it */
+    fpx_delayed_rule delayed_rule;
+    uint32_t window;
+    /* Scales of blocks: fpx/block.h's profile, static; NULL: none. */
+    const char *profile;
+    const char *scaling;    /* the recipe's word, static */
+    uint32_t hadamard;      /* size of the random Hadamard transform along k before all; 0: none */
+    int fresh;              /* 1: its signs are drawn anew at each step */
+    uint64_t along, across; /* elements of a block along k and of neighbouring vectors; 0: all */
 } fpx_operand_rule;
 
-/* The first rule that matches decides. layer -1 matches the pattern "-". Marks the rule as used in
+/* The first rule that matches decides. layer -1 matches the pattern "-"; a longer pattern that begins with "-" is matched
+ * with the layer's number from the end, "-1" being the last of `layers`, any other with its number from 0. Marks the rule as used in
  * used[rule] (may be NULL; recipe->nrules + recipe->nunits bytes). FPX_EINVAL: the rule names an unknown format, scaling,
  * rounding or overflow; the text names the rule by number and says what there is. */
-fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, const char *op, fpx_role role,
-                              const char *tensor, unsigned char *used, fpx_operand_rule *ret_rule,
-                              fpx_error *err);
+fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, const char *op,
+                              fpx_role role, const char *tensor, unsigned char *used,
+                              fpx_operand_rule *ret_rule, fpx_error *err);
 
 /* The matrix unit of the first rule of recipe->units that matches a product; *ret_unit is the rule's text, or NULL where
  * none matches. Marks used[recipe->nrules + rule]. FPX_EINVAL: no such unit; the text names the rule by number. */
-fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, const char *op, fpx_role role,
-                           unsigned char *used, const char **ret_unit, fpx_error *err);
+fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, int layers, const char *op,
+                           fpx_role role, unsigned char *used, const char **ret_unit,
+                           fpx_error *err);
 
 #ifdef __cplusplus
 }

@@ -37,7 +37,7 @@ typedef struct fpx_place {
 /* One level of scales: element value = code value * scale[block of the element] (* next level).
  * The scale stored here multiplies when *decoding*. */
 typedef struct fpx_scaling {
-    fpx_format format;            /* of the scale values: fp32, later e8m0, e4m3 */
+    fpx_format format;            /* of the scale values: fp32, e8m0, ue4m3 */
     uint64_t block[FPX_MAX_DIMS]; /* elements one scale covers along each axis; 0 = whole axis */
     uint32_t layout;              /* enum fpx_scale_layout */
     uint32_t reserved;            /* 0 */
@@ -67,6 +67,10 @@ size_t fpx_tensor_count(const fpx_tensor *tensor);
 /* Bytes from the first to past the last element, packing and strides counted; SIZE_MAX, which no
  * buffer has, where that overflows. */
 size_t fpx_tensor_bytes(const fpx_tensor *tensor);
+
+/* Scales of a level along each axis, ret_grid[axis] (1 at and above ndim), and their number; SIZE_MAX where that
+ * overflows. level < nscales. */
+size_t fpx_tensor_scales(const fpx_tensor *tensor, size_t level, uint64_t ret_grid[FPX_MAX_DIMS]);
 
 /* 1 where elements lie in row-major order without gaps. */
 int fpx_tensor_is_dense(const fpx_tensor *tensor);

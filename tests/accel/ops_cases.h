@@ -355,6 +355,177 @@ static inline fpx_call case_adamw(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_tensor case_draw(fixture *f)
+{
+    const fpx_tensor t = new_tensor(f, &fpx_int32, SHAPE(2));
+
+    ((int32_t *)data_of(f, &t))[0] = 17;
+    ((int32_t *)data_of(f, &t))[1] = 3;
+    return t;
+}
+
+static inline fpx_call case_quantize_random(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_QUANTIZE_RANDOM);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_in(&c, case_draw(f));
+    add_out(&c, new_tensor(f, &fpx_e4m3, SHAPE(CM, CF)));
+    c.attr.quantize.round = FPX_SR;
+    c.attr.quantize.seed = 5;
+    c.attr.quantize.site = UINT64_C(1) << 63;
+    return c;
+}
+
+/* A matrix of codes, uniformly drawn, with one scale for each rows x cols block, near 1. */
+static inline fpx_tensor blocked(fixture *f, const fpx_format *format, const fpx_format *scales,
+                                 uint64_t rows, uint64_t cols, size_t ndim, const uint64_t *shape)
+{
+    fpx_tensor t = new_tensor(f, format, ndim, shape);
+    uint8_t *code = data_of(f, &t);
+    uint64_t grid[FPX_MAX_DIMS];
+
+    for (size_t i = 0; i < fpx_tensor_count(&t); i++)
+        code[i] = (uint8_t)(next_random(f) % (UINT64_C(1) << format->bits));
+    for (size_t i = 0; i < fpx_tensor_count(&t) && format->bits == 8; i++)
+        code[i] &= 0xf7; /* no NaN of E4M3 */
+    t.nscales = 1;
+    t.scale[0].format = *scales;
+    t.scale[0].block[0] = rows;
+    t.scale[0].block[1] = cols;
+    const size_t n = fpx_tensor_scales(&t, 0, grid);
+    const fpx_tensor s = new_tensor(f, scales, 1, (uint64_t[]){ n });
+    for (size_t i = 0; i < n; i++) {
+        if (scales->bits == 32)
+            ((float *)data_of(f, &s))[i] = (float)(1.0 + 0.9 * next_uniform(f));
+        else
+            ((uint8_t *)data_of(f, &s))[i] =
+                (uint8_t)((scales->ebits == 8 ? 120 : 40) + next_random(f) % 14);
+    }
+    t.scale[0].place = s.place;
+    return t;
+}
+
+static inline fpx_call case_quantize_block(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_QUANTIZE_BLOCK);
+    const int wide = real->bits == 64;
+    fpx_tensor codes, scales;
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    codes = new_tensor(f, wide ? real : &fpx_e4m3, SHAPE(CM, CF));
+    scales = new_tensor(f, wide ? real : &fpx_e8m0, SHAPE((CM + 31) / 32, CF));
+    if (!wide) {
+        codes.nscales = 1;
+        codes.scale[0].format = fpx_e8m0;
+        codes.scale[0].block[0] = 32;
+        codes.scale[0].block[1] = 1;
+        codes.scale[0].place = scales.place;
+    }
+    add_out(&c, codes);
+    add_out(&c, scales);
+    (void)snprintf(c.attr.block.profile, FPX_PROFILE_MAX, "mx-ocp");
+    c.attr.block.block[0] = 32;
+    c.attr.block.block[1] = 1;
+    return c;
+}
+
+static inline fpx_call case_quantize_block_random(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_QUANTIZE_BLOCK_RANDOM);
+    const int wide = real->bits == 64;
+    fpx_tensor codes, scales;
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_in(&c, case_draw(f));
+    add_in(&c, new_tensor(f, real, SHAPE(2)));
+    set(f, &c.in[2], 0, 3.0);
+    set(f, &c.in[2], 1, 3.0 / 2688);
+    codes = new_tensor(f, wide ? real : &fpx_e2m1, SHAPE(CM, CF));
+    scales = new_tensor(f, wide ? real : &fpx_ue4m3, SHAPE(CM, (CF + 15) / 16));
+    if (!wide) {
+        codes.nscales = 2;
+        codes.scale[0].format = fpx_ue4m3;
+        codes.scale[0].block[0] = 1;
+        codes.scale[0].block[1] = 16;
+        codes.scale[0].place = scales.place;
+        codes.scale[1].format = fpx_fp32;
+        codes.scale[1].place = c.in[2].place;
+        codes.scale[1].place.offset += 4;
+    }
+    add_out(&c, codes);
+    add_out(&c, scales);
+    (void)snprintf(c.attr.block.profile, FPX_PROFILE_MAX, "nvfp4-te");
+    c.attr.block.round = FPX_SR;
+    c.attr.block.block[0] = 1;
+    c.attr.block.block[1] = 16;
+    c.attr.block.seed = 9;
+    c.attr.block.site = 11;
+    return c;
+}
+
+/* Scales that are multiplied into the codes exactly. */
+static inline fpx_call case_gemm_blocks(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_GEMM);
+
+    add_in(&c, blocked(f, &fpx_e4m3, &fpx_e8m0, 32, 1, SHAPE(CM, CC)));
+    add_in(&c, blocked(f, &fpx_e4m3, &fpx_e8m0, 32, 32, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CC, CF)));
+    c.attr.gemm.trans_a = 1;
+    c.attr.gemm.leaf = CT;
+    return c;
+}
+
+/* Scales that cut the sum. */
+static inline fpx_call case_gemm_tiles(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_GEMM);
+
+    add_in(&c, blocked(f, &fpx_e4m3, &fpx_fp32, 128, 1, SHAPE(CM, CC)));
+    add_in(&c, blocked(f, &fpx_e4m3, &fpx_fp32, 100, 50, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CC, CF)));
+    c.attr.gemm.trans_a = 1;
+    c.attr.gemm.leaf = CT;
+    return c;
+}
+
+static inline fpx_call case_hadamard(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_HADAMARD);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, 96)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, 96)));
+    c.attr.hadamard.size = 32;
+    c.attr.hadamard.axis = 1;
+    c.attr.hadamard.site = 4;
+    return c;
+}
+
+static inline fpx_call case_hadamard_fresh(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_HADAMARD);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(128, CM)));
+    add_in(&c, case_draw(f));
+    add_out(&c, new_tensor(f, real, SHAPE(128, CM)));
+    c.attr.hadamard.size = 128;
+    c.attr.hadamard.site = 4;
+    return c;
+}
+
+static inline fpx_call case_scale_delayed(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SCALE_DELAYED);
+
+    add_in(&c, random_tensor(f, real, 3, 1, SHAPE(2 + 16)));
+    add_in(&c, uniform(f, real, 1e-3, SHAPE(CM, CF)));
+    add_out(&c, c.in[0]);
+    add_out(&c, new_tensor(f, real, SHAPE(2)));
+    c.attr.delayed.target = fpx_e4m3;
+    return c;
+}
+
 static const op_case op_cases[] = {
     { "embed", FPX_OP_EMBED, case_embed, 1, 0 },
     { "embed_grad", FPX_OP_EMBED_GRAD, case_embed_grad, 0, 0 },
@@ -384,6 +555,14 @@ static const op_case op_cases[] = {
     { "sumsq", FPX_OP_SUMSQ, case_sumsq, 0, 1 },
     { "clip", FPX_OP_CLIP, case_clip, 0, 1 },
     { "adamw", FPX_OP_ADAMW, case_adamw, 0, 0 },
+    { "quantize_random", FPX_OP_QUANTIZE_RANDOM, case_quantize_random, 0, 0 },
+    { "quantize_block", FPX_OP_QUANTIZE_BLOCK, case_quantize_block, 0, 0 },
+    { "quantize_block_random", FPX_OP_QUANTIZE_BLOCK_RANDOM, case_quantize_block_random, 0, 0 },
+    { "scale_delayed", FPX_OP_SCALE_DELAYED, case_scale_delayed, 0, 0 },
+    { "hadamard", FPX_OP_HADAMARD, case_hadamard, 0, 0 },
+    { "hadamard of new signs", FPX_OP_HADAMARD, case_hadamard_fresh, 0, 0 },
+    { "gemm of blocks", FPX_OP_GEMM, case_gemm_blocks, 0, 0 },
+    { "gemm of tiles", FPX_OP_GEMM, case_gemm_tiles, 0, 0 },
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };

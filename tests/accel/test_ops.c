@@ -68,7 +68,9 @@ static void compare(const op_case *c, const fpx_format *real, const char *option
     unsigned char *want = outputs(c, real, "threads=1,level=scalar", NULL, &bytes, &none);
     unsigned char *got = outputs(c, real, options, disturb, &other, &runs);
 
-    const int split = !c->one_thread && !(c->kind == FPX_OP_SCALE && real->bits == 64);
+    const int split =
+        !c->one_thread &&
+        !((c->kind == FPX_OP_SCALE || c->kind == FPX_OP_SCALE_DELAYED) && real->bits == 64);
 
     ck_assert_uint_eq(none, 0);
     if (strstr(options, "threads=1") != NULL ? runs != 0 : split && runs == 0)
@@ -173,7 +175,9 @@ START_TEST(canonical_nan)
     fixture f;
     int seen = 0;
 
-    if (c->moves || c->kind == FPX_OP_QUANTIZE || c->kind == FPX_OP_SCALE)
+    if (c->moves || c->kind == FPX_OP_QUANTIZE || c->kind == FPX_OP_SCALE ||
+        c->kind == FPX_OP_SCALE_DELAYED || c->kind == FPX_OP_QUANTIZE_RANDOM ||
+        c->kind == FPX_OP_QUANTIZE_BLOCK || c->kind == FPX_OP_QUANTIZE_BLOCK_RANDOM)
         return; /* moves bits; keeps the sign by contract; gives factor 1 by contract */
     for (int level = 0; level <= (int)fpx_cpu_detect(); level++)
         for (int wide = 0; wide < 2; wide++) {

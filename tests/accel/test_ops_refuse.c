@@ -53,18 +53,44 @@ BREAK(strided, call->in[0].strides[0] += 1)
 BREAK(packed, (call->in[0].format = fpx_e2m1, call->in[0].packing = FPX_PACK_DENSE))
 BREAK(two_scales, call->in[0].nscales = 2)
 BREAK(scale_count_beyond, call->in[0].nscales = 9)
-BREAK(blocked_scale, call->in[0].scale[0].block[1] = 16)
+BREAK(blocks_of_heads, (call->in[0].format = fpx_e4m3, call->in[0].nscales = 1,
+                        call->in[0].scale[0].format = fpx_e8m0, call->in[0].scale[0].block[3] = 7))
 BREAK(scale_in_e8, call->in[0].scale[0].format = fpx_e4m3)
-BREAK(bad_leaf, call->attr.gemm.leaf = 7)
-BREAK(bad_token_leaf, call->attr.tokens.leaf = 7)
-BREAK(bad_norm_leaf, call->attr.rmsnorm.leaf = 7)
-BREAK(bad_transposition, call->attr.gemm.trans_a = 2)
 /* A matrix unit, which has no leaves. */
 static void name_unit(fpx_call *call, const char *name)
 {
     call->attr.gemm.leaf = 0;
     memcpy(call->attr.gemm.unit, name, strlen(name) + 1);
 }
+BREAK(scale_in_other_layout, call->in[0].scale[0].layout = FPX_SCALE_CUBLAS)
+BREAK(blocks_off_the_buffer, call->in[1].scale[0].place.offset = ARENA_BYTES - 3)
+BREAK(blocks_of_reals, call->in[0].format = fpx_fp32)
+BREAK(unit_of_other_scales, name_unit(call, "blackwell/tcgen05/mxf4nvf4-fp32"))
+BREAK(unknown_profile, call->attr.block.profile[0] = 'x')
+BREAK(endless_profile, memset(call->attr.block.profile, 'm', FPX_PROFILE_MAX))
+BREAK(other_blocks, call->attr.block.block[0] = 16)
+BREAK(undescribed_blocks, call->out[0].scale[0].block[0] = 16)
+BREAK(other_scale_format, (call->out[1].format = call->out[0].scale[0].format = fpx_fp32))
+BREAK(stochastic_blocks, call->attr.block.round = FPX_SR)
+BREAK(odd_block_overflow, call->attr.block.overflow = 9)
+BREAK(blocks_without_scale, (call->nin = 2, call->out[0].nscales = 1))
+BREAK(unscaled_blocks, call->out[0].nscales = 1)
+BREAK(rounds_to_nearest, call->attr.block.round = FPX_RNE)
+BREAK(draw_in_float, call->in[1].format = fpx_fp32)
+BREAK(draws_to_nearest, call->attr.quantize.round = FPX_RNE)
+BREAK(amax_of_nobody, (call->attr.scale.rule = FPX_SCALE_AMAX))
+BREAK(amax_of_mx,
+      (call->attr.scale.rule = FPX_SCALE_AMAX, memcpy(call->attr.scale.profile, "mx-ocp", 7)))
+BREAK(odd_transform, call->attr.hadamard.size = 48)
+BREAK(long_transform, call->attr.hadamard.size = 64)
+BREAK(third_axis, call->attr.hadamard.axis = 2)
+BREAK(odd_delay, call->attr.delayed.rule = 3)
+BREAK(delay_in_integers, call->attr.delayed.target = fpx_int32)
+BREAK(no_window, (call->in[0].shape[0] = call->out[0].shape[0] = 2))
+BREAK(bad_leaf, call->attr.gemm.leaf = 7)
+BREAK(bad_token_leaf, call->attr.tokens.leaf = 7)
+BREAK(bad_norm_leaf, call->attr.rmsnorm.leaf = 7)
+BREAK(bad_transposition, call->attr.gemm.trans_a = 2)
 BREAK(unknown_unit, name_unit(call, "hopper"))
 BREAK(unit_of_others, name_unit(call, "hopper/wgmma/fp16-fp32"))
 BREAK(unit_to_fp16, name_unit(call, "hopper/wgmma/fp8-fp16"))
@@ -74,7 +100,7 @@ BREAK(endless_unit, memset(call->attr.gemm.unit, 'x', FPX_UNIT_MAX))
 BREAK(nan_eps, call->attr.rmsnorm.eps = (double)NAN)
 BREAK(negative_base, call->attr.rope.base = -1.0)
 BREAK(infinite_scale, call->attr.softmax.scale = (double)INFINITY)
-BREAK(bad_rule, call->attr.scale.rule = 1)
+BREAK(bad_rule, call->attr.scale.rule = 77)
 BREAK(bad_target, call->attr.scale.target.bits = 3)
 BREAK(bad_round, call->attr.quantize.round = 77)
 BREAK(stochastic, call->attr.quantize.round = FPX_SR)
@@ -134,7 +160,32 @@ static const breakage breakages[] = {
     { "packed", case_gemm, packed, FPX_EUNSUPPORTED },
     { "two scales", case_gemm_codes, two_scales, FPX_EUNSUPPORTED },
     { "scale count beyond", case_gemm_codes, scale_count_beyond, FPX_EINVAL },
-    { "blocked scale", case_gemm_codes, blocked_scale, FPX_EUNSUPPORTED },
+    { "blocks of scales in another layout", case_gemm_blocks, scale_in_other_layout,
+      FPX_EUNSUPPORTED },
+    { "blocks off the buffer", case_gemm_tiles, blocks_off_the_buffer, FPX_EINVAL },
+    { "blocks of reals", case_gemm_blocks, blocks_of_reals, FPX_EUNSUPPORTED },
+    { "blocks of many axes", case_gemm_batched, blocks_of_heads, FPX_EUNSUPPORTED },
+    { "unit of other scales", case_gemm_blocks, unit_of_other_scales, FPX_EUNSUPPORTED },
+    { "unknown profile", case_quantize_block, unknown_profile, FPX_EINVAL },
+    { "profile without end", case_quantize_block, endless_profile, FPX_EINVAL },
+    { "other blocks", case_quantize_block, other_blocks, FPX_EINVAL },
+    { "other blocks in the codes", case_quantize_block, undescribed_blocks, FPX_EINVAL },
+    { "scales of another format", case_quantize_block, other_scale_format, FPX_EINVAL },
+    { "blocks without random bits", case_quantize_block, stochastic_blocks, FPX_EINVAL },
+    { "odd overflow of blocks", case_quantize_block, odd_block_overflow, FPX_EINVAL },
+    { "no scale of the whole", case_quantize_block_random, blocks_without_scale, FPX_EINVAL },
+    { "one level of two", case_quantize_block_random, unscaled_blocks, FPX_EINVAL },
+    { "random bits for nothing", case_quantize_block_random, rounds_to_nearest, FPX_EINVAL },
+    { "draw that is no integer", case_quantize_random, draw_in_float, FPX_EINVAL },
+    { "draws, but rounds to nearest", case_quantize_random, draws_to_nearest, FPX_EINVAL },
+    { "odd size of a transform", case_hadamard, odd_transform, FPX_EINVAL },
+    { "size that does not divide", case_hadamard, long_transform, FPX_EINVAL },
+    { "third axis", case_hadamard, third_axis, FPX_EINVAL },
+    { "odd rule of delayed scaling", case_scale_delayed, odd_delay, FPX_EINVAL },
+    { "delayed scaling for integers", case_scale_delayed, delay_in_integers, FPX_EINVAL },
+    { "no window", case_scale_delayed, no_window, FPX_EINVAL },
+    { "amax without profile", case_scale, amax_of_nobody, FPX_EINVAL },
+    { "amax of a profile without one", case_scale, amax_of_mx, FPX_EINVAL },
     { "scale of another format", case_gemm_codes, scale_in_e8, FPX_EUNSUPPORTED },
     { "bad leaf", case_gemm, bad_leaf, FPX_EINVAL },
     { "bad leaf of tokens", case_embed_grad, bad_token_leaf, FPX_EINVAL },

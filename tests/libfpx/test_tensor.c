@@ -51,6 +51,27 @@ START_TEST(unit_axes_have_free_strides)
 }
 END_TEST
 
+START_TEST(scales_of_blocks)
+{
+    const uint64_t shape[2] = { 33, 50 };
+    uint64_t grid[FPX_MAX_DIMS];
+    fpx_tensor t;
+
+    ck_assert_int_eq(fpx_tensor_make(&fpx_e4m3, 2, shape, &t), FPX_OK);
+    t.nscales = 1;
+    ck_assert_uint_eq(fpx_tensor_scales(&t, 0, grid), 1); /* block 0: the whole axis */
+    t.scale[0].block[0] = 16;
+    t.scale[0].block[1] = 7;
+    ck_assert_uint_eq(fpx_tensor_scales(&t, 0, grid), 24);
+    ck_assert(grid[0] == 3 && grid[1] == 8 && grid[2] == 1 && grid[3] == 1);
+    t.scale[0].block[0] = UINT64_MAX;
+    ck_assert_uint_eq(fpx_tensor_scales(&t, 0, grid), 8);
+    t.shape[0] = t.shape[1] = UINT64_MAX; /* a foreign descriptor */
+    t.scale[0].block[0] = t.scale[0].block[1] = 1;
+    ck_assert_uint_eq(fpx_tensor_scales(&t, 0, grid), SIZE_MAX);
+}
+END_TEST
+
 START_TEST(refusals)
 {
     const uint64_t zero[2] = { 3, 0 };
@@ -127,6 +148,7 @@ int main(void)
     tcase_add_test(tc, row_major);
     tcase_add_test(tc, scalar_and_packed);
     tcase_add_test(tc, unit_axes_have_free_strides);
+    tcase_add_test(tc, scales_of_blocks);
     tcase_add_test(tc, refusals);
     tcase_add_test(tc, same_kind);
     suite_add_tcase(s, tc);

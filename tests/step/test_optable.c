@@ -138,6 +138,50 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
     }
 }
 
+/* Blocks of 1 x 16, or all of NVFP4's two levels; widened where real is fp64. */
+static void good_quantizer(fpx_call *c, const fpx_format *real)
+{
+    const int wide = real->bits == 64, two = c->kind != FPX_OP_QUANTIZE_RANDOM;
+    const uint32_t draw = c->kind == FPX_OP_QUANTIZE_BLOCK ? 0 : 1;
+
+    c->in[0] = REAL(2, F, C);
+    c->in[1] = INT(1, 2);
+    c->in[1 + draw] = REAL(1, 2);
+    c->out[0] = tensor(wide ? real : &fpx_e2m1, 2, F, C);
+    if (!two) {
+        c->attr.quantize.round = FPX_SR;
+        if (!wide)
+            add_scale(&c->out[0]);
+        return;
+    }
+    c->out[1] = tensor(wide ? real : &fpx_ue4m3, 2, F, 2);
+    (void)snprintf(c->attr.block.profile, FPX_PROFILE_MAX, "nvfp4-te");
+    c->attr.block.round = draw != 0 ? FPX_SR : FPX_RNE;
+    c->attr.block.block[0] = 1;
+    c->attr.block.block[1] = 16;
+    if (wide)
+        return;
+    c->out[0].nscales = 2;
+    c->out[0].scale[0].format = fpx_ue4m3;
+    c->out[0].scale[0].block[0] = 1;
+    c->out[0].scale[0].block[1] = 16;
+    c->out[0].scale[1].format = fpx_fp32;
+}
+
+/* The same with as few inputs as there may be. */
+static fpx_call fewest(fpx_call c)
+{
+    c.nin = fpx_op_shape_of((fpx_op_kind)c.kind)->min_in;
+    if (c.kind == FPX_OP_QUANTIZE || c.kind == FPX_OP_QUANTIZE_RANDOM)
+        c.out[0].nscales = 0;
+    if (c.kind == FPX_OP_QUANTIZE_BLOCK || c.kind == FPX_OP_QUANTIZE_BLOCK_RANDOM) {
+        (void)snprintf(c.attr.block.profile, FPX_PROFILE_MAX, "mx-ocp");
+        c.out[0].nscales = 1;
+        c.out[0].scale[0].format = c.out[1].format = fpx_e8m0;
+    }
+    return c;
+}
+
 /* A call of this kind that every check must take. */
 static fpx_call good(uint32_t kind, const fpx_format *real)
 {
@@ -164,6 +208,23 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
         c.attr.gemm.trans_b = 1;
         c.attr.gemm.leaf = D;
         c.out[0] = REAL(2, M, F);
+        break;
+    case FPX_OP_SCALE_DELAYED:
+        c.in[0] = c.out[0] = REAL(1, 2 + 16);
+        c.in[1] = REAL(2, F, C);
+        c.out[1] = REAL(1, 2);
+        c.attr.delayed.target = fpx_e4m3;
+        break;
+    case FPX_OP_HADAMARD:
+        c.in[0] = c.out[0] = REAL(2, 32, 48);
+        c.in[1] = INT(1, 2);
+        c.attr.hadamard.size = 16;
+        c.attr.hadamard.axis = 1;
+        break;
+    case FPX_OP_QUANTIZE_RANDOM:
+    case FPX_OP_QUANTIZE_BLOCK:
+    case FPX_OP_QUANTIZE_BLOCK_RANDOM:
+        good_quantizer(&c, real);
         break;
     case FPX_OP_SWIGLU:
     case FPX_OP_SWIGLU_GRAD:
@@ -223,7 +284,7 @@ START_TEST(rows_are_whole)
     for (int i = 0; i < FPX_MAX_OUT; i++)
         ck_assert_int_eq(shape->out_names[i] != NULL, i < shape->nout);
     ck_assert_int_eq(shape->in_place >> shape->nout, 0);
-    ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW ? 7 : 0);
+    ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW ? 7 : _i == FPX_OP_SCALE_DELAYED ? 1 : 0);
     for (int i = 0; i < _i; i++)
         ck_assert_str_ne(shape->name, fpx_op_shape_of((fpx_op_kind)i)->name);
 }
@@ -242,13 +303,10 @@ END_TEST
 START_TEST(good_calls_pass)
 {
     const fpx_call single = good((uint32_t)_i, &fpx_fp32), twice = good((uint32_t)_i, &fpx_fp64);
-    fpx_call fewer = single;
+    const fpx_call fewer = fewest(single);
 
     takes(&single);
     takes(&twice);
-    fewer.nin = fpx_op_shape_of((fpx_op_kind)_i)->min_in;
-    if (_i == FPX_OP_QUANTIZE)
-        fewer.out[0].nscales = 0;
     takes(&fewer);
     ck_assert(fpx_op_info_of((fpx_op_kind)_i)->flops(&single) >= 0.0);
 }
@@ -267,9 +325,18 @@ static int stands_alone(int kind, uint32_t t, int axis)
     case FPX_OP_SCALE:
     case FPX_OP_SUMSQ:
         return t == 0;
+    case FPX_OP_SCALE_DELAYED:
+        return t == 1;
     default:
         return 0;
     }
+}
+
+/* Kinds whose outputs have formats of their own. */
+static int gives_codes(int kind)
+{
+    return kind == FPX_OP_QUANTIZE || kind == FPX_OP_QUANTIZE_RANDOM ||
+           kind == FPX_OP_QUANTIZE_BLOCK || kind == FPX_OP_QUANTIZE_BLOCK_RANDOM;
 }
 
 /* Each other extent of each tensor, changed alone, breaks some tensor's pattern. */
@@ -289,6 +356,8 @@ START_TEST(wrong_extents_are_refused)
             x->shape[axis] += 7;
             if (alone)
                 takes(&wrong);
+            else if (t > right.nin && gives_codes(_i))
+                refuses(&wrong, "scales", "one scale a block", "");
             else
                 refuses(&wrong, name, "[", "should be");
             x->shape[axis] -= 7;
@@ -297,7 +366,8 @@ START_TEST(wrong_extents_are_refused)
             const uint8_t right_ndim = x->ndim;
 
             x->ndim = ndim;
-            if (ndim != right_ndim && _i != FPX_OP_SCALE && _i != FPX_OP_SUMSQ)
+            if (ndim != right_ndim && _i != FPX_OP_SCALE && _i != FPX_OP_SUMSQ &&
+                !stands_alone(_i, t, 0))
                 refuses(&wrong, name, "[", "should be");
             x->ndim = right_ndim;
         }
@@ -321,7 +391,7 @@ START_TEST(wrong_formats_are_refused)
             fpx_format_equal(&x->format, &fpx_int32) ? fpx_fp32 : fpx_int32; /* never right */
         refuses(&wrong, name, "should be", x->format.name);
         if (fpx_format_equal(&x->format, &fpx_int32) && _i != FPX_OP_GEMM &&
-            !(_i == FPX_OP_QUANTIZE && t == 2)) {
+            !(gives_codes(_i) && t >= right.nin)) {
             x->format = fpx_bf16;
             refuses(&wrong, name, "should be", "bf16");
             *x = t < right.nin ? right.in[t] : right.out[t - right.nin];
@@ -346,7 +416,7 @@ START_TEST(arity_and_reals_are_checked)
     wrong.nout++;
     refuses(&wrong, "outputs", "", "");
     wrong = right;
-    if (right.nout == 1 && _i != FPX_OP_SUMSQ && _i != FPX_OP_QUANTIZE && _i != FPX_OP_GEMM) {
+    if (right.nout == 1 && _i != FPX_OP_SUMSQ && !gives_codes(_i) && _i != FPX_OP_GEMM) {
         wrong.out[0].format = fpx_fp64; /* beside fp32 inputs */
         refuses(&wrong, shape->out_names[0], "fp64", "should be fp32");
     }

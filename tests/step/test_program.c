@@ -156,6 +156,42 @@ START_TEST(state_is_updated_once_and_last)
 END_TEST
 
 /* A program of 300 of each grows past every reserve; the calls hold what was added. */
+/* Codes in blocks of 2 x 3 under scales under a scale; the matrix of scales has to be that of the blocks. */
+START_TEST(scales_have_levels)
+{
+    fpx_program *p = empty();
+    const uint32_t whole = add_tensor(p, "whole", FPX_TENSOR_SCALE, &fpx_fp32, 2, 0);
+    const uint64_t shape[2] = { 4, 7 }, grid[2] = { 2, 3 }, other[2] = { 3, 2 };
+    fpx_program_tensor t = {
+        .cls = FPX_TENSOR_SCALE, .layer = -1, .scale = whole, .unquantized = FPX_NO_TENSOR
+    };
+    uint32_t scales, wrong, codes;
+
+    snprintf(t.name, sizeof t.name, "scales");
+    ck_assert_int_eq(fpx_tensor_make(&fpx_ue4m3, 2, grid, &t.desc), FPX_OK);
+    MUST(fpx_program_add_tensor(p, &t, &scales, err));
+    snprintf(t.name, sizeof t.name, "wrong");
+    ck_assert_int_eq(fpx_tensor_make(&fpx_ue4m3, 2, other, &t.desc), FPX_OK);
+    MUST(fpx_program_add_tensor(p, &t, &wrong, err));
+    snprintf(t.name, sizeof t.name, "codes");
+    ck_assert_int_eq(fpx_tensor_make(&fpx_e2m1, 2, shape, &t.desc), FPX_OK);
+    t.desc.nscales = 1;
+    t.desc.scale[0].block[0] = 2;
+    t.desc.scale[0].block[1] = 3;
+    t.scale = wrong;
+    REFUSED(fpx_program_add_tensor(p, &t, &codes, err), FPX_EINVAL, "not those of its blocks");
+    t.scale = scales;
+    MUST(fpx_program_add_tensor(p, &t, &codes, err));
+    const fpx_tensor *desc = &fpx_program_tensor_at(p, codes)->desc;
+    ck_assert_uint_eq(desc->nscales, 2);
+    ck_assert(fpx_format_equal(&desc->scale[0].format, &fpx_ue4m3));
+    ck_assert(fpx_format_equal(&desc->scale[1].format, &fpx_fp32));
+    ck_assert(desc->scale[0].block[0] == 2 && desc->scale[0].block[1] == 3);
+    ck_assert(desc->scale[1].block[0] == 0 && desc->scale[1].block[1] == 0);
+    fpx_program_free(p);
+}
+END_TEST
+
 START_TEST(programs_grow)
 {
     fpx_program *p = empty();
@@ -258,6 +294,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, tensors_are_checked);
     tcase_add_test(tc, operations_are_checked);
     tcase_add_test(tc, state_is_updated_once_and_last);
+    tcase_add_test(tc, scales_have_levels);
     tcase_add_test(tc, programs_grow);
     tcase_add_loop_test(tc, widened_program_is_the_same_program, 0, 6);
     tcase_add_test(tc, flops_of_a_step);

@@ -53,7 +53,7 @@ START_TEST(first_match_decides)
         unsigned char used[5] = { 0 }, expected[5] = { 0 };
         fpx_operand_rule rule;
 
-        MUST(fpx_recipe_operand(recipe, operands[i].layer, operands[i].op, operands[i].role,
+        MUST(fpx_recipe_operand(recipe, operands[i].layer, 20, operands[i].op, operands[i].role,
                                 operands[i].tensor, used, &rule, err));
         if (operands[i].rule > 0)
             expected[operands[i].rule - 1] = 1;
@@ -62,7 +62,7 @@ START_TEST(first_match_decides)
         if (rule.quantized)
             ck_assert_str_eq(rule.conversion.format.name, operands[i].format);
         ck_assert_int_eq(rule.quantized && rule.scaled, operands[i].rule == 4);
-        MUST(fpx_recipe_operand(recipe, operands[i].layer, operands[i].op, operands[i].role,
+        MUST(fpx_recipe_operand(recipe, operands[i].layer, 20, operands[i].op, operands[i].role,
                                 operands[i].tensor, NULL, &rule, err));
     }
     fpx_recipe_free(recipe);
@@ -193,7 +193,7 @@ START_TEST(shipped_recipes_load)
         ck_assert(recipe->source[0] != '\0');
         fpx_recipe_free(recipe);
     }
-    ck_assert_uint_eq(n, 4);
+    ck_assert_uint_eq(n, 11);
     ck_assert_ptr_null(fpx_recipe_shipped(n + 1));
     recipe = NULL;
     REFUSED(fpx_recipe_load("fp9", &recipe, err), FPX_EINVAL,

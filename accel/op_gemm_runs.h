@@ -1,0 +1,13 @@
+/* op_gemm_runs.h - products whose operands have block scales that must not meet the codes before the sum: the sum is
+ * cut where a scale changes (a run of k), and each run's sum is multiplied by both scales. */
+#ifndef FPX_ACCEL_OP_GEMM_RUNS_H
+#define FPX_ACCEL_OP_GEMM_RUNS_H
+
+#include "op_real.h"
+
+#if !FPX_REAL_IS_DOUBLE
+size_t OP(op_gemm_runs_work)(const op_run *run);
+fpx_status OP(op_gemm_runs)(const op_run *run, float alpha);
+#endif
+
+#endif /* FPX_ACCEL_OP_GEMM_RUNS_H */

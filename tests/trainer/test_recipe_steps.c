@@ -1,0 +1,484 @@
+/* test_recipe_steps.c - one traced step of every shipped recipe: format, scales, rounding and transform of every quantized
+ * tensor as the trace has them, against a table written from what the recipes' sources say; and no two recipes
+ * give the same weights. */
+#include <fpx/opshape.h>
+#include <fpx/optable.h>
+#include <fpx/trace.h>
+
+#include "tiny_run.h"
+
+enum { LEVELS_NONE, LEVELS_ONE, LEVELS_TWO };
+
+/* where: 'h' head, 'o' the layer after attention, '1' layer 1 (the last), '*' any; role 0: any. block: rows, columns of the
+ * stored matrix, 0: all. scale NULL: none. The first row that fits decides. */
+typedef struct row {
+    const char *recipe;
+    char where;
+    const char *tensor, *role, *format, *scale;
+    uint64_t block[2];
+    int levels;
+    uint32_t round, overflow, hadamard;
+} row;
+
+#define CAST(recipe, where, format)                                                                \
+    {                                                                                              \
+        recipe, where, "*", NULL, format, NULL, { 0, 0 }, 0, FPX_RNE, FPX_OVERFLOW_NONE, 0         \
+    }
+#define WHOLE(recipe, tensor, format)                                                              \
+    {                                                                                              \
+        recipe, '*', tensor, NULL, format, "fp32", { 0, 0 }, 1, FPX_RNE, FPX_SATFINITE, 0          \
+    }
+#define BLOCK(recipe, tensor, role, format, scale, rows, cols, levels, round, hadamard)            \
+    {                                                                                              \
+        recipe, '*', tensor, role, format, scale, { rows, cols }, levels, round, FPX_SATFINITE,    \
+            hadamard                                                                               \
+    }
+
+static const row rows[] = {
+    CAST("bf16", '*', "bf16"),
+
+    /* Transformer Engine, HYBRID; current and delayed scaling. */
+    CAST("fp8", 'h', "bf16"),
+    WHOLE("fp8", "dy", "e5m2"),
+    WHOLE("fp8", "x", "e4m3"),
+    WHOLE("fp8", "w", "e4m3"),
+    CAST("fp8-hopper", 'h', "bf16"),
+    WHOLE("fp8-hopper", "dy", "e5m2"),
+    WHOLE("fp8-hopper", "x", "e4m3"),
+    WHOLE("fp8-hopper", "w", "e4m3"),
+    CAST("te-delayed", 'h', "bf16"),
+    WHOLE("te-delayed", "dy", "e5m2"),
+    WHOLE("te-delayed", "x", "e4m3"),
+    WHOLE("te-delayed", "w", "e4m3"),
+
+    /* FP8-LM: E4M3 forward and weights, E5M2 output gradients. */
+    CAST("fp8-lm-gemm", 'h', "bf16"),
+    WHOLE("fp8-lm-gemm", "dy", "e5m2"),
+    WHOLE("fp8-lm-gemm", "x", "e4m3"),
+    WHOLE("fp8-lm-gemm", "w", "e4m3"),
+
+    /* MXFP8: E4M3 everywhere, 32 along k; a copy for each direction. */
+    CAST("mxfp8", 'h', "bf16"),
+    BLOCK("mxfp8", "x", "fprop", "e4m3", "e8m0", 1, 32, 1, FPX_RNE, 0),
+    BLOCK("mxfp8", "w", "fprop", "e4m3", "e8m0", 1, 32, 1, FPX_RNE, 0),
+    BLOCK("mxfp8", "dy", "dgrad", "e4m3", "e8m0", 1, 32, 1, FPX_RNE, 0),
+    BLOCK("mxfp8", "w", "dgrad", "e4m3", "e8m0", 32, 1, 1, FPX_RNE, 0),
+    BLOCK("mxfp8", "dy", "wgrad", "e4m3", "e8m0", 32, 1, 1, FPX_RNE, 0),
+    BLOCK("mxfp8", "x", "wgrad", "e4m3", "e8m0", 32, 1, 1, FPX_RNE, 0),
+
+    /* DeepSeek-V3: activations and their gradients 1x128, weights 128x128, E5M6 after attention for the backward pass. */
+    CAST("deepseek-v3", 'h', "bf16"),
+    { "deepseek-v3", 'o', "x", "wgrad", "e5m6", NULL, { 0, 0 }, 0, FPX_RNE, FPX_SATFINITE, 0 },
+    BLOCK("deepseek-v3", "w", "fprop", "e4m3", "fp32", 128, 128, 1, FPX_RNE, 0),
+    BLOCK("deepseek-v3", "x", "fprop", "e4m3", "fp32", 1, 128, 1, FPX_RNE, 0),
+    BLOCK("deepseek-v3", "dy", "dgrad", "e4m3", "fp32", 1, 128, 1, FPX_RNE, 0),
+    BLOCK("deepseek-v3", "x", "wgrad", "e4m3", "fp32", 128, 1, 1, FPX_RNE, 0),
+    BLOCK("deepseek-v3", "dy", "wgrad", "e4m3", "fp32", 128, 1, 1, FPX_RNE, 0),
+
+    /* NVFP4: 16 and 16x16, two levels; Hadamard on wgrad's operands only, stochastic gradients only; the last block and the
+     * head in BF16. */
+    CAST("nvfp4", 'h', "bf16"),
+    CAST("nvfp4", '1', "bf16"),
+    BLOCK("nvfp4", "x", "fprop", "e2m1", "ue4m3", 1, 16, 2, FPX_RNE, 0),
+    BLOCK("nvfp4", "w", "fprop", "e2m1", "ue4m3", 16, 16, 2, FPX_RNE, 0),
+    BLOCK("nvfp4", "dy", "dgrad", "e2m1", "ue4m3", 1, 16, 2, FPX_SR, 0),
+    BLOCK("nvfp4", "x", "wgrad", "e2m1", "ue4m3", 16, 1, 2, FPX_RNE, 16),
+    BLOCK("nvfp4", "dy", "wgrad", "e2m1", "ue4m3", 16, 1, 2, FPX_SR, 16),
+
+    /* MXFP4: backward products only, stochastic, rotated by 64; a second level for 4/3. */
+    CAST("mxfp4", 'h', "bf16"),
+    { "mxfp4", '*', "*", "fprop", "bf16", NULL, { 0, 0 }, 0, FPX_RNE, FPX_OVERFLOW_NONE, 0 },
+    BLOCK("mxfp4", "dy", "dgrad", "e2m1", "e8m0", 1, 32, 2, FPX_SR, 64),
+    BLOCK("mxfp4", "w", "dgrad", "e2m1", "e8m0", 32, 1, 2, FPX_SR, 64),
+    BLOCK("mxfp4", "dy", "wgrad", "e2m1", "e8m0", 32, 1, 2, FPX_SR, 64),
+    BLOCK("mxfp4", "x", "wgrad", "e2m1", "e8m0", 32, 1, 2, FPX_SR, 64),
+
+    /* FP4, direct cast: token-wise activations, output-channel-wise weights, a real scale. */
+    CAST("fp4-direct", 'h', "bf16"),
+    BLOCK("fp4-direct", "x", "fprop", "e2m1", "fp32", 1, 0, 1, FPX_RNE, 0),
+    BLOCK("fp4-direct", "w", "fprop", "e2m1", "fp32", 1, 0, 1, FPX_RNE, 0),
+    WHOLE("fp4-direct", "dy", "e5m2"),
+    WHOLE("fp4-direct", "x", "e4m3"),
+    WHOLE("fp4-direct", "w", "e4m3"),
+};
+enum { ROWS = sizeof rows / sizeof rows[0], RECIPES = 16 };
+
+/* Where the scale of a whole tensor comes from, and whose the scales of blocks are. window 0: the tensor at hand. */
+static const struct source {
+    const char *recipe, *tensor;
+    uint32_t window, rule;
+    const char *profile;
+} sources[] = {
+    { "fp8", "*", 0, FPX_SCALE_CURRENT, NULL },
+    { "fp8-hopper", "*", 0, FPX_SCALE_CURRENT, NULL },
+    { "te-delayed", "*", 1024, FPX_DELAYED_TE, NULL },
+    { "fp8-lm-gemm", "w", 1, FPX_DELAYED_MS_AMP, NULL },
+    { "fp8-lm-gemm", "*", 16, FPX_DELAYED_MS_AMP, NULL },
+    { "mxfp8", "*", 0, 0, "mx-te" }, /* rounded up */
+    { "deepseek-v3", "w", 0, 0, "tile-te-128x128" },
+    { "deepseek-v3", "*", 0, 0, "tile-te" },
+    { "nvfp4", "w", 0, FPX_SCALE_AMAX, "nvfp4-te-16x16" },
+    { "nvfp4", "*", 0, FPX_SCALE_AMAX, "nvfp4-te" },
+    { "fp4-direct", "*", 0, FPX_SCALE_CURRENT, "row-te" },
+    { "mxfp4", "*", 0, FPX_SCALE_THREE_QUARTERS, "mx-ocp" }, /* rounded down */
+};
+
+static fpx_experiment small_experiment(void)
+{
+    fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+
+    e.model.width = 64;
+    e.model.hidden = 64;
+    e.data.sequence = 32;
+    return e;
+}
+
+/* ---- tracing a step ---- */
+typedef struct tracing {
+    fpx_trace_writer *writer;
+    size_t record;
+} tracing;
+
+static fpx_status put(void *context, const fpx_op_view *view, fpx_error *err)
+{
+    const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
+    tracing *t = context;
+    fpx_status status = FPX_OK;
+
+    for (uint32_t o = 0; o < op->nout && status == FPX_OK; o++)
+        status = fpx_trace_put(t->writer, t->record++, view->out[o],
+                               fpx_exec_scale(view->exec, op->out[o]), err);
+    return status;
+}
+
+static void make_records(const fpx_program *p, fpx_trace_record *records, size_t *ret_count)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < fpx_program_ops(p); i++) {
+        const fpx_program_op *op = fpx_program_op_at(p, i);
+
+        for (uint32_t o = 0; o < op->nout; o++, n++) {
+            const fpx_program_tensor *t = fpx_program_tensor_at(p, op->out[o]);
+            fpx_trace_record *r = &records[n];
+
+            *r = (fpx_trace_record){ .layer = op->layer, .op_index = (uint32_t)i, .desc = t->desc };
+            snprintf(r->tensor, sizeof r->tensor, "%s", t->name);
+            snprintf(r->op, sizeof r->op, "%s", op->name);
+            snprintf(r->kind, sizeof r->kind, "%s", fpx_op_shape_of((fpx_op_kind)op->kind)->name);
+            snprintf(r->role, sizeof r->role, "%s", fpx_role_name((fpx_role)op->role));
+            snprintf(r->device, sizeof r->device, "cpu");
+        }
+    }
+    *ret_count = n;
+}
+
+static const char one[] = "cpu,threads=1";
+
+/* Runs a step of the recipe into the trace; returns the digest of the weights after it. draw: the step that random bits
+ * belong to. */
+static fpx_digest run_step(const char *recipe_name, const char *on, const char *trace, int32_t draw,
+                           fpx_model **ret_model)
+{
+    const fpx_experiment experiment = small_experiment();
+    fpx_recipe *recipe = tiny_recipe(recipe_name);
+    fpx_device *device = tiny_device(on);
+    fpx_trace_layout layout = { .recipe = recipe->text };
+    fpx_digest weights = { { 0 } };
+    fpx_model *model = NULL;
+    fpx_exec *exec = NULL;
+    tracing t = { .record = 0 };
+
+    MUST(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err));
+    const fpx_program *p = model->program;
+    MUST(fpx_exec_new(p, &device, 1, 0, &exec, err));
+    tiny_fill(exec, 11, 256);
+    if (model->draw != FPX_NO_TENSOR) {
+        ((int32_t *)fpx_exec_data(exec, model->draw))[0] = draw;
+        ((int32_t *)fpx_exec_data(exec, model->draw))[1] = 0;
+    }
+    if (trace != NULL) {
+        fpx_trace_record *records = calloc(fpx_program_ops(p) * FPX_MAX_OUT, sizeof *records);
+        const fpx_observer observer = { .context = &t, .after_op = put };
+
+        make_records(p, records, &layout.nrecords);
+        layout.records = records;
+        MUST(fpx_trace_create(trace, &layout, 1, &t.writer, err));
+        MUST(fpx_trace_begin(t.writer, 0, err));
+        ck_assert_int_eq(fpx_exec_attach(exec, &observer), FPX_OK);
+        free(records);
+    }
+    MUST(fpx_exec_step(exec, 0, err));
+    if (trace != NULL) {
+        MUST(fpx_trace_commit(t.writer, err));
+        MUST(fpx_trace_close(t.writer, err));
+    }
+    for (size_t i = 0; i < fpx_program_tensors(p); i++) {
+        const fpx_program_tensor *w = fpx_program_tensor_at(p, i);
+
+        if (w->cls == FPX_TENSOR_PARAM)
+            weights = fpx_digest_chain(
+                weights, fpx_digest_tensor(&w->desc, fpx_exec_data(exec, (uint32_t)i)));
+    }
+    fpx_exec_free(exec);
+    fpx_device_close(device);
+    fpx_recipe_free(recipe);
+    if (ret_model != NULL)
+        *ret_model = model;
+    else
+        fpx_model_free(model);
+    return weights;
+}
+
+/* ---- the table ---- */
+/* "dy" of "layer.0/attn.qkv/dy.h16.e2m1.nvfp4.col.sr". */
+static void operand_name(const char *tensor, char ret_name[8])
+{
+    const char *at = strrchr(tensor, '/') + 1;
+
+    snprintf(ret_name, 8, "%.*s", (int)strcspn(at, "."), at);
+}
+
+static int fits(const row *r, const char *recipe, const fpx_trace_record *record)
+{
+    char operand[8];
+    const int head = strncmp(record->tensor, "head/", 5) == 0;
+    const int out = strstr(record->tensor, "/attn.out/") != NULL;
+
+    operand_name(record->tensor, operand);
+    return strcmp(r->recipe, recipe) == 0 &&
+           (r->where == '*' || (r->where == 'h' && head) || (r->where == 'o' && out) ||
+            (r->where == '1' && record->layer == 1)) &&
+           (r->tensor[0] == '*' || strcmp(r->tensor, operand) == 0) &&
+           (r->role == NULL || strcmp(r->role, record->role) == 0);
+}
+
+static uint32_t hadamard_of(const fpx_program *p, const fpx_program_tensor *codes)
+{
+    const fpx_program_tensor *from = fpx_program_tensor_at(p, codes->unquantized);
+
+    if (from->producer == FPX_NO_TENSOR)
+        return 0;
+    const fpx_program_op *op = fpx_program_op_at(p, from->producer);
+    return op->kind == FPX_OP_HADAMARD ? op->attr.hadamard.size : 0;
+}
+
+static void check_record(const fpx_program *p, const row *r, const fpx_trace_record *record)
+{
+    const fpx_program_tensor *codes =
+        fpx_program_tensor_at(p, fpx_program_find_tensor(p, record->tensor));
+    const fpx_program_op *op = fpx_program_op_at(p, codes->producer);
+    const int block = op->kind == FPX_OP_QUANTIZE_BLOCK || op->kind == FPX_OP_QUANTIZE_BLOCK_RANDOM;
+    const uint32_t round = block ? op->attr.block.round : op->attr.quantize.round;
+    const uint32_t overflow = block ? op->attr.block.overflow : op->attr.quantize.overflow;
+    const char *what = record->tensor;
+
+    ck_assert_msg(strcmp(record->desc.format.name, r->format) == 0, "%s is %s", what,
+                  record->desc.format.name);
+    ck_assert_msg(record->desc.nscales == r->levels, "%s has %u levels", what,
+                  record->desc.nscales);
+    if (r->levels > 0)
+        ck_assert_msg(strcmp(record->desc.scale[0].format.name, r->scale) == 0 &&
+                          record->desc.scale[0].block[0] == r->block[0] &&
+                          record->desc.scale[0].block[1] == r->block[1],
+                      "%s: scales %s of %u x %u", what, record->desc.scale[0].format.name,
+                      (unsigned)record->desc.scale[0].block[0],
+                      (unsigned)record->desc.scale[0].block[1]);
+    if (r->levels > 1)
+        ck_assert_msg(strcmp(record->desc.scale[1].format.name, "fp32") == 0 &&
+                          record->desc.scale[1].block[0] == 0,
+                      "%s: the second level is %s", what, record->desc.scale[1].format.name);
+    ck_assert_msg(round == r->round && overflow == r->overflow, "%s: round %u, overflow %u", what,
+                  round, overflow);
+    ck_assert_msg((strstr(record->kind, "random") != NULL) == (r->round == FPX_SR), "%s: %s", what,
+                  record->kind);
+    ck_assert_msg(hadamard_of(p, codes) == r->hadamard, "%s: transform of %u", what,
+                  hadamard_of(p, codes));
+}
+
+/* The scale of the whole, through the blocks' scales where there are such. */
+static void check_source(const fpx_program *p, const char *recipe, const fpx_program_tensor *codes)
+{
+    const fpx_program_op *op = fpx_program_op_at(p, codes->producer);
+    const fpx_program_tensor *scale;
+    char operand[8];
+    size_t at = 0;
+
+    if (codes->scale == FPX_NO_TENSOR)
+        return;
+    operand_name(codes->name, operand);
+    while (strcmp(sources[at].recipe, recipe) != 0 ||
+           (sources[at].tensor[0] != '*' && strcmp(sources[at].tensor, operand) != 0))
+        ck_assert_msg(++at < sizeof sources / sizeof sources[0], "%s: no source", codes->name);
+    scale = fpx_program_tensor_at(p, codes->scale);
+    if (op->kind == FPX_OP_QUANTIZE_BLOCK || op->kind == FPX_OP_QUANTIZE_BLOCK_RANDOM) {
+        ck_assert_str_eq(op->attr.block.profile, sources[at].profile);
+        if (scale->scale == FPX_NO_TENSOR)
+            return;
+        scale = fpx_program_tensor_at(p, scale->scale);
+    }
+    const fpx_program_op *made = fpx_program_op_at(p, scale->producer);
+    if (sources[at].window == 0) {
+        ck_assert_uint_eq(made->kind, FPX_OP_SCALE);
+        ck_assert_msg(made->attr.scale.rule == sources[at].rule, "%s: rule %u", codes->name,
+                      made->attr.scale.rule);
+        return;
+    }
+    ck_assert_uint_eq(made->kind, FPX_OP_SCALE_DELAYED);
+    ck_assert_uint_eq(made->attr.delayed.rule, sources[at].rule);
+    ck_assert_uint_eq(fpx_program_tensor_at(p, made->in[0])->desc.shape[0], 2 + sources[at].window);
+}
+
+START_TEST(traced_quantizers_are_those_of_the_table)
+{
+    const char *recipe = fpx_recipe_shipped((size_t)_i);
+    char folder[] = "/tmp/fpx-recipe-XXXXXX", path[64], command[96];
+    unsigned char used[ROWS] = { 0 };
+    fpx_trace *trace = NULL;
+    fpx_model *model = NULL;
+    size_t seen = 0;
+
+    if (recipe == NULL)
+        return;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/step.h5", folder);
+    (void)run_step(recipe, one, path, 0, &model);
+    MUST(fpx_trace_open(path, &trace, err));
+    const fpx_trace_layout *layout = fpx_trace_layout_of(trace);
+    for (size_t i = 0; i < layout->nrecords; i++) {
+        const fpx_trace_record *record = &layout->records[i];
+        const fpx_program_tensor *t = fpx_program_tensor_at(
+            model->program, fpx_program_find_tensor(model->program, record->tensor));
+        size_t at = 0;
+
+        if (t->unquantized == FPX_NO_TENSOR)
+            continue;
+        seen++;
+        while (at < ROWS && !fits(&rows[at], recipe, record))
+            at++;
+        ck_assert_msg(at < ROWS, "%s: nothing in the table is %s, %s", recipe, record->tensor,
+                      record->role);
+        used[at] = 1;
+        check_record(model->program, &rows[at], record);
+        check_source(model->program, recipe, t);
+    }
+    for (size_t i = 0; i < ROWS; i++)
+        ck_assert_msg(strcmp(rows[i].recipe, recipe) != 0 || used[i], "%s: row %zu is not there",
+                      recipe, i);
+    printf("%s: %zu quantized tensors of a traced step are as the table says\n", recipe, seen);
+    ck_assert_msg((seen == 0) == (strcmp(recipe, "fp32") == 0), "%s: %zu", recipe, seen);
+    fpx_trace_free(trace);
+    fpx_model_free(model);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+START_TEST(recipes_differ)
+{
+    fpx_digest weights[RECIPES];
+    size_t n = 0;
+
+    for (const char *name; (name = fpx_recipe_shipped(n)) != NULL; n++) {
+        ck_assert_uint_lt(n, RECIPES);
+        weights[n] = run_step(name, one, NULL, 0, NULL);
+        for (size_t i = 0; i < n; i++)
+            ck_assert_msg(!fpx_digest_equal(weights[i], weights[n]), "%s gives the weights of %s",
+                          name, fpx_recipe_shipped(i));
+    }
+}
+END_TEST
+
+/* Threads and instruction sets never enter a number. */
+START_TEST(recipes_have_one_result)
+{
+    const char *name = fpx_recipe_shipped((size_t)_i);
+
+    if (name == NULL)
+        return;
+    const fpx_digest weights = run_step(name, one, NULL, 3, NULL);
+    ck_assert(fpx_digest_equal(weights, run_step(name, "cpu,threads=3", NULL, 3, NULL)));
+    ck_assert(
+        fpx_digest_equal(weights, run_step(name, "cpu,threads=2,level=scalar", NULL, 3, NULL)));
+}
+END_TEST
+
+/* The same draw gives the same step, another draw another. */
+START_TEST(random_bits_are_the_steps)
+{
+    const fpx_digest first = run_step("nvfp4", one, NULL, 5, NULL);
+
+    ck_assert(fpx_digest_equal(first, run_step("nvfp4", one, NULL, 5, NULL)));
+    ck_assert(!fpx_digest_equal(first, run_step("nvfp4", one, NULL, 6, NULL)));
+}
+END_TEST
+
+/* Operands of a product whose transforms would not cancel; a size that does not divide k. */
+START_TEST(transforms_that_do_not_fit)
+{
+    static const struct {
+        const char *tensor, *transform, *words;
+    } cases[] = { { "x", "hadamard-16", "transformed otherwise" },
+                  { "*", "hadamard-128", "does not divide" },
+                  { "*", "hadamard-17", "unknown transform 'hadamard-17'; there is: none" } };
+    const fpx_experiment experiment = small_experiment();
+    fpx_model *model = NULL;
+    fpx_recipe *recipe = NULL;
+    char text[512];
+
+    snprintf(
+        text, sizeof text,
+        "name: r\nsource: t\nrules:\n  - {layer: \"*\", op: mlp.up, role: wgrad, tensor: \"%s\", "
+        "format: bf16, scaling: none, round: rne, overflow: none, transform: %s}\n",
+        cases[_i].tensor, cases[_i].transform);
+    MUST(fpx_recipe_parse("r.yaml", text, &recipe, err));
+    REFUSED(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err), FPX_EINVAL,
+            cases[_i].words);
+    fpx_recipe_free(recipe);
+}
+END_TEST
+
+/* "-1" is the last layer, "-" none of them. */
+START_TEST(layers_from_the_end)
+{
+    static const struct {
+        const char *pattern;
+        int layer, matches;
+    } cases[] = { { "-1", 11, 1 },    { "-1", 1, 0 },  { "-1", -1, 0 },     { "-[1-8]", 4, 1 },
+                  { "-[1-8]", 3, 0 }, { "-", 11, 0 },  { "-", -1, 1 },      { "*1", 11, 1 },
+                  { "-12", 0, 1 },    { "*1", 10, 0 }, { "-[1-8]", -1, 0 }, { "[!-]*", 3, 1 } };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fpx_operand_rule rule;
+        fpx_recipe *recipe = NULL;
+        char text[512];
+
+        snprintf(text, sizeof text,
+                 "name: r\nsource: t\nrules:\n  - {layer: \"%s\", op: \"*\", role: \"*\", tensor: "
+                 "\"*\", "
+                 "format: bf16, scaling: none, round: rne, overflow: none}\n",
+                 cases[i].pattern);
+        MUST(fpx_recipe_parse("r.yaml", text, &recipe, err));
+        MUST(fpx_recipe_operand(recipe, cases[i].layer, 12, "mlp.up", FPX_FPROP, "x", NULL, &rule,
+                                err));
+        ck_assert_msg(rule.quantized == cases[i].matches, "%s and layer %d of 12", cases[i].pattern,
+                      cases[i].layer);
+        fpx_recipe_free(recipe);
+    }
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+    tcase_add_loop_test(tc, traced_quantizers_are_those_of_the_table, 0, RECIPES);
+    tcase_add_test(tc, recipes_differ);
+    tcase_add_loop_test(tc, recipes_have_one_result, 0, RECIPES);
+    tcase_add_test(tc, random_bits_are_the_steps);
+    tcase_add_loop_test(tc, transforms_that_do_not_fit, 0, 3);
+    tcase_add_test(tc, layers_from_the_end);
+}
+
+int main(void)
+{
+    return tiny_run("recipe_steps", add);
+}

@@ -1,0 +1,233 @@
+/* model_quantize.c - the quantized copy of an operand as the recipe says: its scale, its blocks, its random bits. An operand
+ * that two roles quantize alike is quantized once. */
+#include <stdio.h>
+#include <string.h>
+
+#include <fpx/block.h>
+
+#include "model_build.h"
+#include "sites.h"
+
+/* One quantized copy of an operand, as a rule has it. */
+typedef struct copy {
+    const linear *l;
+    fpx_role role;
+    const char *tensor; /* "x", "w", "dy" */
+    char stem[16];      /* the same, or "x.h16" */
+    uint32_t source;
+    fpx_operand_rule rule;
+    int k_axis; /* of the stored matrix: what the product sums over */
+    char name[4 * FPX_NAME_MAX];
+} copy;
+
+static const char *round_suffix(uint32_t round)
+{
+    static const char *const suffix[] = { "", ".rna", ".rz", ".ru", ".rd", ".ro", ".sr" };
+
+    return suffix[round];
+}
+
+/* "x" of fprop and wgrad is the same tensor: where their rules agree, so is the quantized copy. The
+ * name holds all that a rule says (left out where usual: rounding to nearest even; below 16 bits scaled and saturating,
+ * else neither), and where blocks lie, so finding the name is finding the copy. */
+static void name_copy(copy *c)
+{
+    const fpx_operand_rule *r = &c->rule;
+    const int narrow = r->conversion.format.bits < 16;
+    const int open = r->conversion.overflow != FPX_SATFINITE;
+    const int square = r->along == r->across;
+    char site[FPX_NAME_MAX], scaling[FPX_NAME_MAX / 2];
+
+    build_site(c->l->layer, c->l->op, site);
+    if (r->profile != NULL || r->delayed)
+        (void)snprintf(scaling, sizeof scaling, ".%s%s", r->scaling,
+                       square || r->delayed ? "" : (c->k_axis == 1 ? ".row" : ".col"));
+    else
+        (void)snprintf(scaling, sizeof scaling, "%s",
+                       r->scaled == narrow ? "" : (r->scaled ? ".scaled" : ".cast"));
+    (void)snprintf(c->name, sizeof c->name, "%s/%s.%s%s%s%s", site, c->stem,
+                   r->conversion.format.name, scaling,
+                   open == !narrow ? "" : (open ? ".open" : ".saturated"),
+                   round_suffix(r->conversion.round));
+}
+
+/* Where randomness is used: FNV-1a (Fowler, Noll, Vo) of a name, above all sites of sites.h. */
+static uint64_t hashed_site(const copy *c, const char *what, const char *where)
+{
+    char text[FPX_NAME_MAX + 16], site[FPX_NAME_MAX];
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    build_site(c->l->layer, c->l->op, site);
+    (void)snprintf(text, sizeof text, "%s/%s.%s", site, what, where);
+    for (const char *at = text; *at != '\0'; at++)
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+    return hash | SITE_QUANTIZER;
+}
+
+/* The random bits of a copy: the same whatever format or scaling the rule asks for. */
+static uint64_t random_site(const copy *c)
+{
+    return hashed_site(c, c->tensor, c->k_axis == 1 ? "row" : "col");
+}
+
+/* The operand rotated in blocks along k: with the same signs for both operands of a product, which cancel there. */
+static uint32_t rotated(build *b, const copy *c, uint32_t source)
+{
+    static const char *const roles[FPX_ROLES] = { "fprop", "dgrad", "wgrad", "", "" };
+    const fpx_operand_rule *r = &c->rule;
+    const fpx_program_tensor from = *fpx_program_tensor_at(b->program, source);
+    const fpx_attr attr = { .hadamard = { .size = r->hadamard,
+                                          .axis = (uint32_t)c->k_axis,
+                                          .seed = b->seed,
+                                          .site = hashed_site(c, "signs", roles[c->role]) } };
+    char site[FPX_NAME_MAX], name[FPX_NAME_MAX + 24];
+    uint32_t y;
+
+    build_site(c->l->layer, c->l->op, site);
+    (void)snprintf(name, sizeof name, "%s/%s.%s", site, c->stem, c->k_axis == 1 ? "row" : "col");
+    if ((y = fpx_program_find_tensor(b->program, name)) != FPX_NO_TENSOR)
+        return y;
+    const uint32_t draw = r->fresh ? build_draw(b) : FPX_NO_TENSOR;
+    y = build_tensor(b, c->l->layer,
+                     from.cls == FPX_TENSOR_GRADIENT ? FPX_TENSOR_GRADIENT : FPX_TENSOR_ACTIVATION,
+                     &fpx_fp32, (uint64_t[4]){ from.desc.shape[0], from.desc.shape[1], 0, 0 }, "%s",
+                     name);
+    build_op(b, c->l->layer, FPX_OP_HADAMARD, c->role, name, "transform",
+             (uint32_t[]){ source, draw, FPX_NO_TENSOR }, (uint32_t[]){ y, FPX_NO_TENSOR }, &attr);
+    return y;
+}
+
+/* The state starts at 0: no scale and no amax yet. */
+static uint32_t add_delayed_scale(build *b, const copy *c)
+{
+    const fpx_attr attr = { .delayed = { .target = c->rule.conversion.format,
+                                         .rule = (uint32_t)c->rule.delayed_rule } };
+    const uint32_t history =
+        build_tensor(b, c->l->layer, FPX_TENSOR_STATE, &fpx_fp32,
+                     (uint64_t[4]){ 2 + (uint64_t)c->rule.window, 0, 0, 0 }, "%s.history", c->name);
+    const uint32_t scale = build_tensor(b, c->l->layer, FPX_TENSOR_SCALE, &fpx_fp32,
+                                        (uint64_t[4]){ 2, 0, 0, 0 }, "%s.scale", c->name);
+
+    build_op(b, c->l->layer, FPX_OP_SCALE_DELAYED, c->role, c->name, "scale",
+             (uint32_t[]){ history, c->source, FPX_NO_TENSOR },
+             (uint32_t[]){ history, scale, FPX_NO_TENSOR }, &attr);
+    return scale;
+}
+
+static uint32_t add_scale(build *b, const copy *c)
+{
+    fpx_attr attr = { .scale = { .target = c->rule.conversion.format,
+                                 .rule = (uint32_t)c->rule.scale_rule } };
+    uint32_t scale;
+
+    if (c->rule.profile != NULL)
+        (void)snprintf(attr.scale.profile, FPX_PROFILE_MAX, "%s", c->rule.profile);
+    scale = build_tensor(b, c->l->layer, FPX_TENSOR_SCALE, &fpx_fp32, (uint64_t[4]){ 2, 0, 0, 0 },
+                         "%s.scale", c->name);
+    build_op(b, c->l->layer, FPX_OP_SCALE, c->role, c->name, "scale",
+             (uint32_t[]){ c->source, FPX_NO_TENSOR }, (uint32_t[]){ scale, FPX_NO_TENSOR }, &attr);
+    return scale;
+}
+
+/* The matrix of scales, one for each block of the stored matrix; `scale` is their own. */
+static uint32_t add_block_scales(build *b, const copy *c, const uint64_t block[2], fpx_tensor *desc,
+                                 uint32_t scale)
+{
+    uint64_t grid[FPX_MAX_DIMS];
+    uint32_t scales = FPX_NO_TENSOR;
+    fpx_blocking blocking;
+
+    (void)fpx_blocking_find(c->rule.profile, &blocking); /* fpx_recipe_operand has found it */
+    fpx_program_tensor t = {
+        .cls = FPX_TENSOR_SCALE, .layer = c->l->layer, .scale = scale, .unquantized = FPX_NO_TENSOR
+    };
+    desc->nscales = 1;
+    desc->scale[0].format = *fpx_blocking_scale_format(&blocking);
+    memcpy(desc->scale[0].block, block, 2 * sizeof block[0]);
+    (void)fpx_tensor_scales(desc, 0, grid);
+    if (snprintf(t.name, sizeof t.name, "%s.scales", c->name) >= (int)sizeof t.name ||
+        fpx_tensor_make(&desc->scale[0].format, 2, grid, &t.desc) != FPX_OK)
+        b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: the name is too long", c->name);
+    else
+        b->status = fpx_program_add_tensor(b->program, &t, &scales, b->err);
+    return scales;
+}
+
+static void add_quantizer(build *b, const copy *c, uint32_t scale, uint32_t *ret_codes)
+{
+    const fpx_operand_rule *r = &c->rule;
+    const int random = r->conversion.round == FPX_SR, blocks = r->profile != NULL;
+    const fpx_op_kind kinds[2][2] = { { FPX_OP_QUANTIZE, FPX_OP_QUANTIZE_RANDOM },
+                                      { FPX_OP_QUANTIZE_BLOCK, FPX_OP_QUANTIZE_BLOCK_RANDOM } };
+    const uint64_t block[2] = { c->k_axis == 0 ? r->along : r->across,
+                                c->k_axis == 0 ? r->across : r->along };
+    const fpx_program_tensor *from = fpx_program_tensor_at(b->program, c->source);
+    fpx_program_tensor t = { .desc = from->desc,
+                             .cls = from->cls == FPX_TENSOR_GRADIENT ? FPX_TENSOR_GRADIENT
+                                                                     : FPX_TENSOR_ACTIVATION,
+                             .layer = c->l->layer,
+                             .scale = scale,
+                             .unquantized = c->source };
+    uint32_t scales = FPX_NO_TENSOR, in[4], n = 0;
+    fpx_attr attr = { .quantize = { .round = r->conversion.round,
+                                    .overflow = r->conversion.overflow,
+                                    .seed = random ? b->seed : 0,
+                                    .site = random ? random_site(c) : 0 } };
+
+    t.desc.format = r->conversion.format;
+    if (blocks) {
+        t.scale = scales = add_block_scales(b, c, block, &t.desc, scale);
+        attr = (fpx_attr){ .block = { .round = r->conversion.round,
+                                      .overflow = r->conversion.overflow,
+                                      .block = { block[0], block[1] },
+                                      .seed = random ? b->seed : 0,
+                                      .site = random ? random_site(c) : 0 } };
+        (void)snprintf(attr.block.profile, FPX_PROFILE_MAX, "%s", r->profile);
+    }
+    if (b->status != FPX_OK)
+        return;
+    if (strlen(c->name) >= sizeof t.name) {
+        b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: the name is too long", c->name);
+        return;
+    }
+    memcpy(t.name, c->name, strlen(c->name) + 1);
+    b->status = fpx_program_add_tensor(b->program, &t, ret_codes, b->err);
+    in[n++] = c->source;
+    if (random)
+        in[n++] = build_draw(b);
+    in[n++] = scale;
+    in[n] = FPX_NO_TENSOR;
+    build_op(b, c->l->layer, kinds[blocks][random], c->role, c->name, "quantize", in,
+             (uint32_t[]){ *ret_codes, scales, FPX_NO_TENSOR }, &attr);
+}
+
+uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *tensor, int k_axis,
+                         uint32_t source)
+{
+    copy c = { .l = l, .role = role, .tensor = tensor, .k_axis = k_axis, .source = source };
+    uint32_t scale = FPX_NO_TENSOR, codes = FPX_NO_TENSOR;
+
+    if (b->status != FPX_OK)
+        return FPX_NO_TENSOR;
+    b->status = fpx_recipe_operand(b->recipe, l->layer, b->layers, l->op, role, tensor, b->used,
+                                   &c.rule, b->err);
+    if (b->status != FPX_OK)
+        return FPX_NO_TENSOR;
+    (void)snprintf(c.stem, sizeof c.stem, "%s", tensor);
+    if (c.rule.hadamard != 0) {
+        (void)snprintf(c.stem, sizeof c.stem, "%s.h%u%s", tensor, c.rule.hadamard,
+                       c.rule.fresh ? "f" : "");
+        c.source = source = rotated(b, &c, source);
+    }
+    if (b->status != FPX_OK || !c.rule.quantized)
+        return source;
+    name_copy(&c);
+    if (strlen(c.name) < FPX_NAME_MAX &&
+        (codes = fpx_program_find_tensor(b->program, c.name)) != FPX_NO_TENSOR)
+        return codes;
+    if (c.rule.scaled)
+        scale = c.rule.delayed ? add_delayed_scale(b, &c) : add_scale(b, &c);
+    if (b->status == FPX_OK)
+        add_quantizer(b, &c, scale, &codes);
+    return codes;
+}
