@@ -15,7 +15,8 @@ enum { COLUMN = 26 }; /* of a code and its value */
 /* One comparison. status: FPX_EUNSUPPORTED where the two have no input in common, and text says why. */
 typedef struct comparison {
     const fpx_mma_preset *x, *y;
-    char what[FPX_MMA_NAME_MAX]; /* the other's name, or a mutant's field and value */
+    const char *of; /* NULL: x's name */
+    char what[256]; /* the other's name, or a mutant's field and value */
     fpx_status status;
     fpx_error err;
     fpx_mma_separation s;
@@ -36,6 +37,11 @@ void models_value_text(const fpx_mma_model *model, size_t field, char *ret_text,
 static void compare(comparison *c)
 {
     c->status = fpx_mma_separate(c->x, c->y, TRIES, SEED, &c->s, &c->err);
+}
+
+static const char *first_of(const comparison *c)
+{
+    return c->of != NULL ? c->of : c->x->model.name;
 }
 
 static const char *verdict_of(const comparison *c)
@@ -122,10 +128,10 @@ static json_t *comparison_json(const comparison *c)
     return object;
 }
 
-static json_t *result_json(const fpx_mma_preset *x, json_t *comparisons)
+static json_t *result_json(const char *name, json_t *comparisons)
 {
-    return json_pack("{s:s, s:s, s:o}", "schema", "fpx.vectors/1", "model", x->model.name,
-                     "comparisons", comparisons);
+    return json_pack("{s:s, s:s, s:o}", "schema", "fpx.vectors/1", "model", name, "comparisons",
+                     comparisons);
 }
 
 /* "0x3c00 1", in a column of this width. */
@@ -171,13 +177,13 @@ static void print_witness(const comparison *c)
     }
     print_line("C", out, w->c, out->name);
     (void)putchar('\n');
-    print_line("D", out, w->d[0], c->x->model.name);
+    print_line("D", out, w->d[0], first_of(c));
     print_line("D", out, w->d[1], c->what);
 }
 
 static void print_one(const comparison *c)
 {
-    (void)printf("%s and %s: %s\n", c->x->model.name, c->what, verdict_of(c));
+    (void)printf("%s and %s: %s\n", first_of(c), c->what, verdict_of(c));
     switch (c->s.verdict) {
     case FPX_MMA_SEPARATED:
         (void)printf("  by %s: %s\n", c->s.probe, c->s.why);
@@ -213,25 +219,44 @@ static void print_row(const comparison *c)
     (void)printf("  %-37s %-10s  %s\n", c->what, verdict_of(c), text);
 }
 
-int models_vectors(const fpx_mma_preset *x, const fpx_mma_preset *y, const char *json,
-                   const char *folder)
+/* Two files that give their units one name are told apart by their own. */
+static comparison comparison_of(const models_side *x, const models_side *y)
+{
+    const int is_same = strcmp(x->preset->model.name, y->preset->model.name) == 0;
+    comparison c = { .x = x->preset, .y = y->preset, .of = is_same ? x->word : NULL };
+
+    (void)snprintf(c.what, sizeof c.what, "%s", is_same ? y->word : y->preset->model.name);
+    return c;
+}
+
+int models_vectors(const models_side *x, const models_side *y, const char *json, const char *folder)
 {
     static const int codes[] = { EXIT_HOLDS, EXIT_FINDING, EXIT_NO_VERDICT };
-    comparison c = { .x = x, .y = y };
+    const char *const units[] = { x->word, y->word };
+    comparison c = comparison_of(x, y);
+    const fpx_format *const out = &x->preset->model.format;
+    models_arrays arrays;
     fpx_error err = { 0 };
 
-    (void)snprintf(c.what, sizeof c.what, "%s", y->model.name);
+    if (folder != NULL && models_arrays_check(folder, &err) != FPX_OK)
+        return cli_fail(&err);
     compare(&c);
     if (c.status != FPX_OK)
         return cli_fail(&c.err);
-    if (folder != NULL && c.s.verdict == FPX_MMA_SEPARATED &&
-        models_write_arrays(folder, &c.s.witness, &x->model.format, &err) != FPX_OK)
+    const fpx_mma_witness *const w = c.s.verdict == FPX_MMA_SEPARATED ? &c.s.witness : NULL;
+    if (folder != NULL && models_arrays_write(folder, w, out, &arrays, &err) != FPX_OK)
         return cli_fail(&err);
     if (json != NULL &&
-        cli_write_json(json, result_json(x, json_pack("[o]", comparison_json(&c))), &err) != FPX_OK)
+        cli_write_json(json, result_json(first_of(&c), json_pack("[o]", comparison_json(&c))),
+                       &err) != FPX_OK)
         return cli_fail(&err);
-    if (json == NULL || strcmp(json, "-") != 0)
-        print_one(&c);
+    if (json != NULL && strcmp(json, "-") == 0)
+        return codes[c.s.verdict];
+    print_one(&c);
+    if (folder != NULL)
+        models_arrays_print(folder, &arrays);
+    if (folder != NULL && w != NULL)
+        models_arrays_commands(folder, w, out, units);
     return codes[c.s.verdict];
 }
 
@@ -272,7 +297,7 @@ static int listing_end(listing *l)
             l->n[FPX_MMA_SEPARATED], l->n[FPX_MMA_EQUIVALENT], l->n[FPX_MMA_UNRESOLVED], l->n[3]);
     if (l->json == NULL)
         json_decref(l->comparisons);
-    else if (cli_write_json(l->json, result_json(l->x, l->comparisons), &err) != FPX_OK)
+    else if (cli_write_json(l->json, result_json(l->x->model.name, l->comparisons), &err) != FPX_OK)
         return cli_fail(&err);
     return l->n[FPX_MMA_UNRESOLVED] > 0 ? EXIT_NO_VERDICT : EXIT_HOLDS;
 }

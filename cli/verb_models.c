@@ -180,7 +180,8 @@ static int no_unit(const char *name, const fpx_error *err)
     return no_such(name);
 }
 
-static int compare(const cli_unit *x, const char *other, const char *json, const char *folder)
+static int compare(const cli_unit *x, const char *name, const char *other, const char *json,
+                   const char *folder)
 {
     cli_unit y;
     fpx_error err = { 0 };
@@ -191,7 +192,8 @@ static int compare(const cli_unit *x, const char *other, const char *json, const
         return models_vectors_all(&x->preset, json);
     if (unit_of(other, &y, &err) != FPX_OK)
         return no_unit(other, &err);
-    const int code = models_vectors(&x->preset, &y.preset, json, folder);
+    const int code = models_vectors(&(models_side){ &x->preset, name },
+                                    &(models_side){ &y.preset, other }, json, folder);
     cli_unit_free(&y);
     return code;
 }
@@ -208,7 +210,7 @@ static int vectors(const char *name, const char *other, const char *json, const 
         return cli_usage("models", "-o: one input, of NAME and one other unit, goes into a folder");
     if (unit_of(name, &x, &err) != FPX_OK)
         return no_unit(name, &err);
-    const int code = compare(&x, other, json, folder);
+    const int code = compare(&x, name, other, json, folder);
     cli_unit_free(&x);
     return code;
 }

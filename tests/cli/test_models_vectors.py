@@ -105,6 +105,46 @@ for args, word in (((volta, "-o", "x"), "--vectors"), ((volta, "--vectors", "all
                    ((volta, "--vectors", turing, "-o", "no/x"), "no/x"), ((volta, "--vectors", turing, "-o", "own.yaml"), "own.yaml")):
     ends(2, "models", *args, words=(word,))
 
+# A folder that is new, empty or an earlier vector's; what is left of that one goes, and commands give both outputs.
+scaled = ("blackwell/tcgen05/mxf4nvf4-fp32", "own.yaml")
+with open("own.yaml", "w", encoding="utf-8") as file:
+    file.write(own.format(scaled[0], "fraction", 34))
+names = ["A.npy", "B.npy", "C.npy"]
+every = sorted([*names, "A-scales.npy", "B-scales.npy"])
+for (name, other), there in ((scaled, every), ((volta, turing), names), (("hopper/wgmma/fp8-fp32", "ada/mma.sync/fp8-fp32"), names),
+                             (("volta/mma.sync/fp16-fp16", "turing/mma.sync/fp16-fp16"), names)):
+    found, = comparisons(1, name, "--vectors", other, "-o", "it's one")
+    expect(sorted(os.listdir("it's one")) == there, os.listdir("it's one"))
+    page = ends(1, "models", name, "--vectors", other, "-o", "it's one", words=("written into it's one: A.npy B.npy C.npy",)).stdout
+    commands = re.findall(r"(?m)^  (fpx gemm .*)$", page)
+    expect(len(commands) == 2, page)
+    for command, out, d in zip(commands, ("D1.npy", "D2.npy"), found["vector"]["d"]):
+        ends(0, *shlex.split(command)[1:])
+        expect(codes(out)[1] == [int(d, 16)], f"{command}: not {d}")
+ends(1, "models", scaled[0], "--vectors", scaled[1], "-o", "it's one")
+ends(1, "models", volta, "--vectors", turing, "-o", "it's one", words=("removed from it's one: A-scales.npy B-scales.npy",))
+ends(0, "models", volta, "--vectors", "turing/mma.sync.m8n8k4/fp16-fp32", "-o", "it's one", words=("removed from it's one: A.npy",))
+expect(os.listdir("it's one") == [], "an equivalent pair leaves no vector")
+ends(0, "models", volta, "--vectors", "turing/mma.sync.m8n8k4/fp16-fp32", "-o", "none", words=("nothing is written",))
+expect(not os.path.exists("none"), "and makes no folder")
+for make in (lambda: open("held/notes", "w", encoding="utf-8").close(), lambda: os.mkdir("held/A.npy"),
+             lambda: os.symlink("../own.yaml", "held/C.npy")):
+    subprocess.run(["rm", "-rf", "held"], check=True)
+    os.mkdir("held")
+    make()
+    before = os.listdir("held")
+    ends(2, "models", volta, "--vectors", turing, "-o", "held", words=(before[0], "folder"))
+    expect(os.listdir("held") == before, "a folder that is refused stays as it is")
+ends(2, "models", volta, "--vectors", turing, "-o", "-", words=("-o -",))
+expect(not os.path.exists("-"), "no folder of the name -")
+
+# Two files of one name go by their own.
+for file_name, field in (("one.yaml", 20), ("two.yaml", 21)):
+    with open(file_name, "w", encoding="utf-8") as file:
+        file.write(own.format("hopper/wgmma/fp16-fp32", "fraction", field))
+ends(1, "models", "one.yaml", "--vectors", "two.yaml", words=("one.yaml and two.yaml: separated",))
+expect(comparisons(1, "one.yaml", "--vectors", "two.yaml")[0]["other"] == "two.yaml", "in JSON too")
+
 # ---- a file of results; what is refused ----
 ends(1, "models", volta, "--vectors", turing, "--json", "out.json", words=("K = ",))
 with open("out.json", encoding="utf-8") as file:
