@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "results.h"
@@ -34,9 +36,33 @@ void models_value_text(const fpx_mma_model *model, size_t field, char *ret_text,
                        (uint64_t)value);
 }
 
+/* A line on a terminal, about once a second, where a search takes that long. */
+typedef struct line {
+    time_t last;
+    int is_shown;
+} line;
+
+static int is_over(void *context, size_t tries)
+{
+    line *const shown = context;
+    const time_t now = time(NULL);
+
+    if (now != shown->last && isatty(STDERR_FILENO) == 1) {
+        (void)fprintf(stderr, "\r%zu inputs tried", tries);
+        shown->is_shown = 1;
+    }
+    shown->last = now;
+    return cli_interrupted();
+}
+
 static void compare(comparison *c)
 {
-    c->status = fpx_mma_separate(c->x, c->y, TRIES, SEED, &c->s, &c->err);
+    line shown = { time(NULL), 0 };
+    const fpx_mma_watcher watcher = { is_over, &shown };
+
+    c->status = fpx_mma_separate(c->x, c->y, TRIES, SEED, &watcher, &c->s, &c->err);
+    if (shown.is_shown)
+        (void)fprintf(stderr, "\r%*s\r", COLUMN, "");
 }
 
 static const char *first_of(const comparison *c)
@@ -111,6 +137,10 @@ static json_t *comparison_json(const comparison *c)
         return object;
     }
     (void)json_object_set_new(object, "tries", json_integer((json_int_t)c->s.tries));
+    if (c->s.verdict == FPX_MMA_UNRESOLVED) {
+        (void)json_object_set_new(object, "k_most", json_integer(FPX_MMA_WITNESS_MAX));
+        (void)json_object_set_new(object, "needs_more_k", json_boolean(c->s.is_long));
+    }
     if (c->s.verdict == FPX_MMA_SEPARATED) {
         (void)json_object_set_new(object, "probe", json_string(c->s.probe));
         (void)json_object_set_new(object, "why", json_string(c->s.why));
@@ -181,6 +211,19 @@ static void print_witness(const comparison *c)
     print_line("D", out, w->d[1], c->what);
 }
 
+/* Lengths along k that no input here reaches. */
+static void print_long(const comparison *c)
+{
+    (void)printf("  an input has at most %d k here, too few to tell them apart; a longer one may\n",
+                 FPX_MMA_WITNESS_MAX);
+    for (size_t i = 0; fpx_mma_field_at(i) != NULL; i++) {
+        const int64_t x = fpx_mma_field_get(&c->x->model, i),
+                      y = fpx_mma_field_get(&c->y->model, i);
+        if (x != y && (x > FPX_MMA_WITNESS_MAX || y > FPX_MMA_WITNESS_MAX))
+            (void)printf("  %s: %" PRId64 " and %" PRId64 "\n", fpx_mma_field_at(i)->name, x, y);
+    }
+}
+
 static void print_one(const comparison *c)
 {
     (void)printf("%s and %s: %s\n", first_of(c), c->what, verdict_of(c));
@@ -199,7 +242,12 @@ static void print_one(const comparison *c)
         }
         break;
     case FPX_MMA_UNRESOLVED:
-        (void)printf("  no proof, and no input of %zu separates them\n", c->s.tries);
+        if (c->s.is_long)
+            print_long(c);
+        else
+            (void)printf("  no proof, and no input of %zu, with at most %d k, separates them: a "
+                         "longer one may\n",
+                         c->s.tries, FPX_MMA_WITNESS_MAX);
         break;
     }
 }
@@ -214,8 +262,11 @@ static void print_row(const comparison *c)
         (void)snprintf(text, sizeof text, "by %s, K = %zu", c->s.probe, c->s.witness.k);
     else if (c->s.verdict == FPX_MMA_EQUIVALENT)
         theorems_text(c->s.theorems, text, sizeof text);
+    else if (c->s.is_long)
+        (void)snprintf(text, sizeof text, "more than %d k are needed", FPX_MMA_WITNESS_MAX);
     else
-        (void)snprintf(text, sizeof text, "after %zu inputs", c->s.tries);
+        (void)snprintf(text, sizeof text, "after %zu inputs of at most %d k", c->s.tries,
+                       FPX_MMA_WITNESS_MAX);
     (void)printf("  %-37s %-10s  %s\n", c->what, verdict_of(c), text);
 }
 
@@ -265,7 +316,9 @@ typedef struct listing {
     const fpx_mma_preset *x;
     const char *json;
     json_t *comparisons;
-    size_t n[4]; /* by verdict; refused */
+    size_t n[4];       /* by verdict; refused */
+    fpx_status status; /* FPX_EINTERRUPTED: it has no end */
+    fpx_error err;
 } listing;
 
 static listing listing_begin(const fpx_mma_preset *x, const char *json, const char *with)
@@ -275,14 +328,20 @@ static listing listing_begin(const fpx_mma_preset *x, const char *json, const ch
     return (listing){ .x = x, .json = json, .comparisons = json_array() };
 }
 
-static void listing_add(listing *l, comparison *c)
+/* FPX_EINTERRUPTED: the list ends here. */
+static fpx_status listing_add(listing *l, comparison *c)
 {
     compare(c);
+    if (c->status == FPX_EINTERRUPTED) {
+        l->status = fpx_error_set(&l->err, c->status, "%s", c->err.text);
+        return c->status;
+    }
     l->n[c->status == FPX_OK ? (int)c->s.verdict : 3]++;
     if (l->json != NULL)
         (void)json_array_append_new(l->comparisons, comparison_json(c));
     if (l->json == NULL || strcmp(l->json, "-") != 0)
         print_row(c);
+    return FPX_OK;
 }
 
 static int listing_end(listing *l)
@@ -290,6 +349,10 @@ static int listing_end(listing *l)
     fpx_error err = { 0 };
     const int is_silent = l->json != NULL && strcmp(l->json, "-") == 0;
 
+    if (l->status != FPX_OK) {
+        json_decref(l->comparisons);
+        return cli_fail(&l->err);
+    }
     if (!is_silent)
         (void)printf(
             "%zu separated, %zu equivalent, %zu unresolved, %zu without an input that both "
@@ -313,7 +376,8 @@ int models_vectors_mutants(const fpx_mma_preset *x, const char *json)
         char value[24];
         models_value_text(&mutant.model, field, value, sizeof value);
         (void)snprintf(c.what, sizeof c.what, "%s %s", fpx_mma_field_at(field)->name, value);
-        listing_add(&l, &c);
+        if (listing_add(&l, &c) != FPX_OK)
+            break;
     }
     return listing_end(&l);
 }
@@ -330,7 +394,8 @@ int models_vectors_all(const fpx_mma_preset *x, const char *json)
             strcmp(x->model.name, y.model.name) == 0)
             continue;
         (void)snprintf(c.what, sizeof c.what, "%s", y.model.name);
-        listing_add(&l, &c);
+        if (listing_add(&l, &c) != FPX_OK)
+            break;
     }
     return listing_end(&l);
 }

@@ -210,6 +210,7 @@ static int vectors(const char *name, const char *other, const char *json, const 
         return cli_usage("models", "-o: one input, of NAME and one other unit, goes into a folder");
     if (unit_of(name, &x, &err) != FPX_OK)
         return no_unit(name, &err);
+    cli_catch_interrupt();
     const int code = compare(&x, name, other, json, folder);
     cli_unit_free(&x);
     return code;

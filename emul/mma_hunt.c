@@ -151,7 +151,7 @@ int mma_hunt(mma_trial *t, size_t tries)
     n.ndepths = mma_depths(t, n.depth);
     n.spacing = mma_spacing(t);
     mma_trial_range(&t->at.domain, &n.low, &n.high);
-    while (t->tries < end) {
+    while (t->tries < end && !t->is_over) {
         const int top = top_of(t, &n);
         mma_trial_clear(t, length_of(t, &n));
         if (rarely(t, 16)) {

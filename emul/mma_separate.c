@@ -149,6 +149,27 @@ fpx_status fpx_mma_domain_at(const fpx_mma_preset *x, const fpx_mma_preset *y, s
     return domain_at(x, y, index, ret_domain, NULL);
 }
 
+/* Lengths that no input exceeds: one as good as another, and of blocks and steps as good as all of k. For
+ * comparison alone: it may be no valid model. */
+static void cap_lengths(fpx_mma_model *m)
+{
+    const uint32_t most = FPX_MMA_WITNESS_MAX;
+
+    m->block = m->block >= most ? 0 : m->block;
+    m->step = m->step >= most ? 0 : m->step;
+    m->promote = m->promote >= most ? UINT32_MAX : m->promote;
+    m->tile = m->tile >= most ? UINT32_MAX : m->tile;
+    m->width = m->width >= most ? UINT16_MAX : m->width;
+    m->vectors = m->vectors >= most ? UINT16_MAX : m->vectors;
+}
+
+static int differ_in_reach(fpx_mma_model x, fpx_mma_model y)
+{
+    cap_lengths(&x);
+    cap_lengths(&y);
+    return mma_fields_apart(&x, &y) > 0;
+}
+
 /* 1 where a probe shows a field in which the two differ. */
 static int shows(const mma_probe *probe, const fpx_mma_model *x, const fpx_mma_model *y)
 {
@@ -237,16 +258,25 @@ static size_t round_of(search *s, const fpx_mma_preset *x, const fpx_mma_preset 
                        size_t tries, fpx_error *err)
 {
     fpx_mma_domain d;
+    const size_t first = s->t.tries;
+    const size_t most =
+        tries > SIZE_MAX / FPX_MMA_TRIES_FACTOR ? SIZE_MAX : tries * FPX_MMA_TRIES_FACTOR;
     size_t n = 0;
 
-    for (; domain_at(x, y, n, &d, err) == FPX_OK; n++) {
+    for (; domain_at(x, y, n, &d, err) == FPX_OK && !s->t.is_over; n++) {
+        const size_t done = s->t.tries - first;
         fpx_mma_model normal_x = x->model, normal_y = y->model;
         const mma_probe *probe;
         if (mma_reduce(&d, &normal_x, &normal_y, &s->out.theorems) == 0)
             continue;
         s->out.verdict = FPX_MMA_UNRESOLVED;
         s->t.at.domain = d;
-        probe = is_random ? hunted(&s->t, tries) : probed(&s->t, &normal_x, &normal_y, 0);
+        if (!differ_in_reach(normal_x, normal_y))
+            continue;
+        s->out.is_long = 0;
+        const size_t left = is_random && done < most ? most - done : 0;
+        probe = is_random ? hunted(&s->t, left < tries ? left : tries)
+                          : probed(&s->t, &normal_x, &normal_y, 0);
         if (probe == NULL && !is_random)
             probe = probed(&s->t, &normal_x, &normal_y, 1);
         if (search_ends(s, probe))
@@ -256,7 +286,8 @@ static size_t round_of(search *s, const fpx_mma_preset *x, const fpx_mma_preset 
 }
 
 fpx_status fpx_mma_separate(const fpx_mma_preset *x, const fpx_mma_preset *y, size_t tries,
-                            uint64_t seed, fpx_mma_separation *ret_separation, fpx_error *err)
+                            uint64_t seed, const fpx_mma_watcher *watcher,
+                            fpx_mma_separation *ret_separation, fpx_error *err)
 {
     fpx_error why = { .text = "their inputs or scales have no format in common" };
     const fpx_status status = same_output(&x->model, &y->model, err);
@@ -265,11 +296,17 @@ fpx_status fpx_mma_separate(const fpx_mma_preset *x, const fpx_mma_preset *y, si
     if (status != FPX_OK)
         return status;
     search_begin(&s, &x->model, &y->model, seed);
+    s.t.watcher = watcher;
+    s.out.is_long = 1;
     if (round_of(&s, x, y, 0, tries, &why) == 0)
         return fpx_error_set(err, FPX_EUNSUPPORTED, "%s and %s: no input that both take: %s",
                              x->model.name, y->model.name, why.text);
     if (s.out.verdict == FPX_MMA_UNRESOLVED)
         (void)round_of(&s, x, y, 1, tries, NULL);
+    s.out.is_long &= s.out.verdict == FPX_MMA_UNRESOLVED;
+    if (s.t.is_over)
+        return fpx_error_set(err, FPX_EINTERRUPTED, "interrupted after %zu inputs: no verdict",
+                             s.t.tries);
     s.out.tries = s.t.tries;
     *ret_separation = s.out;
     return FPX_OK;

@@ -147,6 +147,11 @@ int mma_trial_differs(mma_trial *t)
 {
     const fpx_format *const out = &t->model[0]->format;
     unsigned char c[8], d[8];
+
+    if (!t->is_over && t->watcher != NULL)
+        t->is_over = t->watcher->is_over(t->watcher->context, t->tries);
+    if (t->is_over)
+        return 0;
     const fpx_mma_call call = call_of(&t->at, out, t->codes, c);
 
     for (int i = 0; i < 2; i++) {

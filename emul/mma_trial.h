@@ -13,6 +13,8 @@ typedef struct mma_trial {
     unsigned char is_claimed[FPX_MMA_WITNESS_MAX]; /* a term has chosen them */
     uint64_t random;                               /* SplitMix64 */
     size_t tries;
+    const fpx_mma_watcher *watcher;                  /* NULL: nobody ends the trials */
+    int is_over;                                     /* who watches has ended them */
     unsigned char codes[4][FPX_MMA_WITNESS_MAX * 8]; /* of A, B, scales: unpacked, for the call */
 } mma_trial;
 
@@ -33,7 +35,7 @@ int mma_trial_put(mma_trial *t, size_t i, int negative, int q, int lean);
 /* c becomes (-1)^negative 2^q. 0: there is no such code. */
 int mma_trial_put_c(mma_trial *t, int negative, int q);
 
-/* Both models run: 1 where they differ. */
+/* Both models run: 1 where they differ. Once trials are over: 0, and nothing runs. */
 int mma_trial_differs(mma_trial *t);
 
 /* The exponents that products can have, scales included. */

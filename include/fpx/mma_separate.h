@@ -2,7 +2,7 @@
  * there is none.
  *
  * Over every K, all codes of A, B and the scales, and C in D's format. Proofs hold for K = 0 and C = NULL too; inputs that
- * separate have a K of 1 to FPX_MMA_WITNESS_MAX and a C.
+ * separate have a K of 1 to FPX_MMA_WITNESS_MAX and a C. What only a longer one shows is UNRESOLVED.
  *
  * The proof is a table of theorems. Each rewrites a model to another one that gives the same outputs, with a field set to
  * one value for all that cannot be told apart; two models that become the same are equivalent. */
@@ -58,14 +58,24 @@ typedef struct fpx_mma_separation {
     uint64_t theorems; /* EQUIVALENT: bit i: theorem i is needed; 0: the same numbers in both */
     const char *probe, *why; /* SEPARATED: what found the input, and why it works; static */
     size_t tries;            /* inputs given to both */
+    int is_long; /* UNRESOLVED: no input of FPX_MMA_WITNESS_MAX k or fewer separates them, a longer one may */
     fpx_mma_witness witness; /* SEPARATED: as small as it could be made */
 } fpx_mma_separation;
 
-/* tries: bound of the random search in each domain after the constructed probes. The same arguments give the same
- * answer. FPX_EINVAL with text: a model; D's formats differ. FPX_EUNSUPPORTED with text: no formats that both take. err
- * may be NULL. */
+/* Asked before each input with the number of those before; not 0: the search is to end. */
+typedef struct fpx_mma_watcher {
+    int (*is_over)(void *context, size_t tries);
+    void *context;
+} fpx_mma_watcher;
+
+/* tries: bound of the random search in each domain after the constructed probes; of all domains together it is
+ * FPX_MMA_TRIES_FACTOR times that. watcher: NULL, or who may end the search. The same arguments give the same answer.
+ * FPX_EINVAL with text: a model; D's formats differ. FPX_EUNSUPPORTED with text: no formats that both take.
+ * FPX_EINTERRUPTED with text: the watcher ended it. err may be NULL. */
+enum { FPX_MMA_TRIES_FACTOR = 8 };
 fpx_status fpx_mma_separate(const fpx_mma_preset *x, const fpx_mma_preset *y, size_t tries,
-                            uint64_t seed, fpx_mma_separation *ret_separation, fpx_error *err);
+                            uint64_t seed, const fpx_mma_watcher *watcher,
+                            fpx_mma_separation *ret_separation, fpx_error *err);
 
 /* The search alone, in one domain, no theorem asked: what a claim of equivalence must withstand. The probes that show a
  * field in which the two differ, then random inputs. SEPARATED or UNRESOLVED; statuses as above. */

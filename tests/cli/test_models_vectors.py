@@ -5,9 +5,11 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 checks, failures = 0, 0
@@ -144,6 +146,24 @@ for file_name, field in (("one.yaml", 20), ("two.yaml", 21)):
         file.write(own.format("hopper/wgmma/fp16-fp32", "fraction", field))
 ends(1, "models", "one.yaml", "--vectors", "two.yaml", words=("one.yaml and two.yaml: separated",))
 expect(comparisons(1, "one.yaml", "--vectors", "two.yaml")[0]["other"] == "two.yaml", "in JSON too")
+
+# ---- what needs more k than an input has; Ctrl-C ----
+for like, field, values in (("hopper/cublaslt-slow/fp8-fp32", "promote", (4096, 8192)), ("ideal/pairwise/any-fp64", "block", (4000000, 1025)),
+                            ("hopper/cublaslt-slow/fp8-fp32", "promote", (1024, 8192))):
+    for file_name, value in zip(("one.yaml", "two.yaml"), values):
+        with open(file_name, "w", encoding="utf-8") as file:
+            file.write(own.format(like, field, value).replace("mine", f"of {value}"))
+    ends(2, "models", "one.yaml", "--vectors", "two.yaml", words=("unresolved", "at most 1024 k", f"{field}: {values[0]} and {values[1]}"))
+    found, = comparisons(2, "one.yaml", "--vectors", "two.yaml")
+    expect(found["needs_more_k"] and found["k_most"] == 1024, found)
+with open("one.yaml", "w", encoding="utf-8") as file:
+    file.write(own.format("ideal/pairwise/any-fp64", "block", 64))
+for args in (("one.yaml", "--vectors", "ideal/pairwise/any-fp64"), ("ideal/pairwise/any-fp64", "--vectors", "one.yaml", "--json", "-")):
+    search = subprocess.Popen([fpx, "models", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    search.send_signal(signal.SIGINT)
+    out, err = search.communicate(timeout=60)
+    expect(search.returncode == 2 and "interrupted" in err and out == "", f"Ctrl-C: {search.returncode} {out} {err}")
 
 # ---- a file of results; what is refused ----
 ends(1, "models", volta, "--vectors", turing, "--json", "out.json", words=("K = ",))

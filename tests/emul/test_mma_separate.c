@@ -77,7 +77,7 @@ static void compare(const fpx_mma_preset *x, const fpx_mma_preset *y, const char
 {
     static fpx_mma_separation s;
     fpx_error err = { 0 };
-    const fpx_status status = fpx_mma_separate(x, y, SEARCH_TRIES, 1, &s, &err);
+    const fpx_status status = fpx_mma_separate(x, y, SEARCH_TRIES, 1, NULL, &s, &err);
 
     if (status != FPX_OK) {
         total->refused++;
