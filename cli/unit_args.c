@@ -68,19 +68,44 @@ void cli_unit_nearest(const char *name, char *ret_text, size_t room)
     cli_nearest(name, name_at, &list, list.n, ret_text, room);
 }
 
+/* What a file says that no single field shows. */
+static fpx_status check_unit(const fpx_unit *unit, fpx_error *err)
+{
+    fpx_mma_preset known;
+
+    if (strlen(unit->name) >= FPX_MMA_NAME_MAX)
+        return fpx_error_set(err, FPX_EINVAL, "name: at most %d characters", FPX_MMA_NAME_MAX - 1);
+    if (fpx_mma_preset_find(unit->name, &known, NULL) == FPX_OK)
+        return fpx_error_set(err, FPX_EINVAL, "name: %s is a known unit; one's own has another",
+                             unit->name);
+    for (unsigned i = 0; i < unit->nchanges; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            if (strcmp(unit->changes[i].field, unit->changes[j].field) == 0)
+                return fpx_error_set(err, FPX_EINVAL, "changes: %.40s is given twice, %u. and %u.",
+                                     unit->changes[i].field, j + 1, i + 1);
+        }
+    }
+    if (unit->like[0] != '\0' && fpx_mma_preset_find(unit->like, &known, NULL) != FPX_OK &&
+        cli_unit_count(unit->like) > 0)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "like: %.60s is %zu units: fpx models %.60s lists them; name one",
+                             unit->like, cli_unit_count(unit->like), unit->like);
+    return FPX_OK;
+}
+
 /* A user's unit as a preset whose texts live as long as the file's content. */
 static fpx_status preset_of(const char *path, const fpx_unit *unit, fpx_mma_preset *ret_preset,
                             fpx_error *err)
 {
     fpx_error why = { 0 };
-    fpx_status status = fpx_mma_preset_find(unit->like, ret_preset, &why);
+    fpx_status status = check_unit(unit, &why);
+
+    if (status == FPX_OK)
+        status = fpx_mma_preset_find(unit->like, ret_preset, &why);
 
     for (unsigned i = 0; status == FPX_OK && i < unit->nchanges; i++)
         status = fpx_mma_field_parse(&ret_preset->model, unit->changes[i].field,
                                      unit->changes[i].to, &why);
-    if (status == FPX_OK && strlen(unit->name) >= FPX_MMA_NAME_MAX)
-        status =
-            fpx_error_set(&why, FPX_EINVAL, "name: at most %d characters", FPX_MMA_NAME_MAX - 1);
     if (status == FPX_OK) {
         (void)snprintf(ret_preset->model.name, FPX_MMA_NAME_MAX, "%s", unit->name);
         status = fpx_mma_model_check(&ret_preset->model, &why);

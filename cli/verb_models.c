@@ -76,6 +76,23 @@ static void print_wrapped(const char *label, const char *text)
     (void)printf("%s\n", text);
 }
 
+/* A choice that means something in this model, a number other than 0, or a 0 that is one of its numbers. */
+static int is_shown(const fpx_mma_model *m, size_t field)
+{
+    const fpx_mma_field *const f = fpx_mma_field_at(field);
+    const int is_aligned = m->sum == FPX_MMA_ALIGNED;
+
+    if (strcmp(f->name, "deal") == 0 || strcmp(f->name, "combine") == 0)
+        return m->split > 1;
+    if (strcmp(f->name, "zero") == 0)
+        return is_aligned || m->sum == FPX_MMA_EXACT;
+    if (strcmp(f->name, "e_zero") == 0 || strcmp(f->name, "fraction") == 0)
+        return is_aligned;
+    if (strcmp(f->name, "c") == 0)
+        return is_aligned || m->c != FPX_MMA_C_EARLY;
+    return f->values != NULL || fpx_mma_field_get(m, field) != 0;
+}
+
 static void print_page(const fpx_mma_preset *p)
 {
     (void)printf("%s\n", p->model.name);
@@ -90,15 +107,14 @@ static void print_page(const fpx_mma_preset *p)
         const fpx_mma_field *const f = fpx_mma_field_at(i);
         char value[32];
 
-        /* 0 says that the model does not have it, where it is not a choice. */
-        if (fpx_mma_field_get(&p->model, i) == 0 && f->values == NULL)
-            continue;
-        if (p->model.split <= 1 &&
-            (strcmp(f->name, "deal") == 0 || strcmp(f->name, "combine") == 0))
+        if (!is_shown(&p->model, i))
             continue;
         models_value_text(&p->model, i, value, sizeof value);
         (void)printf("  %-13s %-10s  %s\n", f->name, value, f->meaning);
     }
+    (void)fputs("\n  What is not listed is absent: no block or step: all of k; no promote, split, "
+                "group,\n  drop, flush, e_least, e_infinite: nothing of the kind is done.\n",
+                stdout);
 }
 
 static json_t *preset_json(const fpx_mma_preset *p)

@@ -1,6 +1,7 @@
 /* mma_model.c - what a model's fields may be, and which operands its sum has room for. */
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "mma_block.h"
 
@@ -8,6 +9,7 @@
 typedef struct range {
     const char *name;
     int64_t least, most;
+    const char *goes_with; /* what the range depends on; NULL: nothing */
 } range;
 
 static int is_ieee(const fpx_format *f)
@@ -30,6 +32,34 @@ static fpx_status check_format(const fpx_mma_model *m, fpx_error *err)
     return FPX_OK;
 }
 
+/* A value by its name where it has one. */
+static void value_text(const char *field, int64_t value, char *ret_text, size_t room)
+{
+    const char *const *const names = fpx_mma_field_at(fpx_mma_field_find(field))->values;
+
+    for (int64_t i = 0; names != NULL && names[i] != NULL; i++) {
+        if (i == value) {
+            (void)snprintf(ret_text, room, "%s", names[i]);
+            return;
+        }
+    }
+    (void)snprintf(ret_text, room, "%" PRId64, value);
+}
+
+static fpx_status out_of_range(const fpx_mma_model *m, const range *f, int64_t value,
+                               fpx_error *err)
+{
+    char is[24], least[24], most[24];
+
+    value_text(f->name, value, is, sizeof is);
+    value_text(f->name, f->least, least, sizeof least);
+    value_text(f->name, f->most, most, sizeof most);
+    return fpx_error_set(err, FPX_EINVAL, "model %s: %s is %s, and may be %s%s%s%s%s", m->name,
+                         f->name, is, least, f->most > f->least ? " to " : "",
+                         f->most > f->least ? most : "", f->goes_with == NULL ? "" : ": ",
+                         f->goes_with == NULL ? "" : f->goes_with);
+}
+
 static fpx_status check_ranges(const fpx_mma_model *m, fpx_error *err)
 {
     const int64_t aligned = m->sum == FPX_MMA_ALIGNED;
@@ -37,38 +67,38 @@ static fpx_status check_ranges(const fpx_mma_model *m, fpx_error *err)
     const int64_t joined = aligned && m->c == FPX_MMA_C_JOINED;
     const int64_t splits = m->split > 1;
     const range ranges[] = {
-        { "sum", 0, FPX_MMA_TREE },
-        { "c", 0, FPX_MMA_C_LATE },
-        { "zero", 0, rounds_once ? FPX_MMA_ZERO_UNDERFLOW : 0 },
-        { "round", 0, FPX_RZ },
-        { "fraction_out", rounds_once ? 1 : m->format.mbits, m->format.mbits },
-        { "drop", 0, 22 },
-        { "flush_inputs", 0, 1 },
-        { "flush_results", 0, m->sum == FPX_MMA_TREE ? 1 : 0 },
-        { "step", m->promote > 0 || splits ? 1 : 0, UINT32_MAX },
-        { "vectors", 1, UINT16_MAX },
-        { "width", m->vectors > 1, m->vectors > 1 ? UINT16_MAX : 0 },
-        { "block", aligned, aligned ? FPX_MMA_BLOCK_MAX : UINT32_MAX },
-        { "fraction", aligned, aligned ? 48 : 0 },
-        { "group", 0, aligned ? 128 : 0 },
-        { "parities", aligned, joined ? 2 : aligned },
-        { "fraction_sum", joined, joined ? 48 : 0 },
-        { "fraction_c", joined, joined ? 48 : 0 },
-        { "fraction_all", 0, joined ? 48 : 0 },
-        { "gap_c", 0, joined ? UINT8_MAX : 0 },
-        { "tile", splits, splits ? UINT32_MAX : 0 },
-        { "deal", 0, splits ? FPX_MMA_DEAL_RUNS : 0 },
-        { "combine", 0, splits ? FPX_MMA_PAIRWISE : 0 },
+        { "sum", 0, FPX_MMA_TREE, NULL },
+        { "c", 0, FPX_MMA_C_LATE, NULL },
+        { "zero", 0, rounds_once ? FPX_MMA_ZERO_UNDERFLOW : 0,
+          "a choice goes with sum aligned or exact" },
+        { "round", 0, FPX_RZ, NULL },
+        { "fraction_out", rounds_once ? 1 : m->format.mbits, m->format.mbits,
+          "less than the format's goes with sum aligned or exact" },
+        { "drop", 0, 22, NULL },
+        { "flush_inputs", 0, 1, NULL },
+        { "flush_results", 0, m->sum == FPX_MMA_TREE ? 1 : 0, "it goes with sum tree" },
+        { "step", m->promote > 0 || splits ? 1 : 0, UINT32_MAX, "promote and split need one" },
+        { "vectors", 1, UINT16_MAX, NULL },
+        { "width", m->vectors > 1, m->vectors > 1 ? UINT16_MAX : 0,
+          "it goes with vectors above 1" },
+        { "block", aligned, aligned ? FPX_MMA_BLOCK_MAX : UINT32_MAX, "sum aligned has a limit" },
+        { "fraction", aligned, aligned ? 48 : 0, "it goes with sum aligned" },
+        { "group", 0, aligned ? 128 : 0, "it goes with sum aligned" },
+        { "parities", aligned, joined ? 2 : aligned, "it goes with sum aligned, 2 with c joined" },
+        { "fraction_sum", joined, joined ? 48 : 0, "it goes with sum aligned and c joined" },
+        { "fraction_c", joined, joined ? 48 : 0, "it goes with sum aligned and c joined" },
+        { "fraction_all", 0, joined ? 48 : 0, "it goes with sum aligned and c joined" },
+        { "gap_c", 0, joined ? UINT8_MAX : 0, "it goes with sum aligned and c joined" },
+        { "tile", splits, splits ? UINT32_MAX : 0, "it goes with split above 1" },
+        { "deal", 0, splits ? FPX_MMA_DEAL_RUNS : 0, "a choice goes with split above 1" },
+        { "combine", 0, splits ? FPX_MMA_PAIRWISE : 0, "a choice goes with split above 1" },
     };
 
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         const range *const f = &ranges[i];
         const int64_t value = fpx_mma_field_get(m, fpx_mma_field_find(f->name));
         if (value < f->least || value > f->most)
-            return fpx_error_set(err, FPX_EINVAL,
-                                 "model %s: %s is %" PRId64 ", with its other fields it may be "
-                                 "%" PRId64 " to %" PRId64,
-                                 m->name, f->name, value, f->least, f->most);
+            return out_of_range(m, f, value, err);
     }
     return FPX_OK;
 }
@@ -82,11 +112,12 @@ fpx_status fpx_mma_model_check(const fpx_mma_model *m, fpx_error *err)
     if (status != FPX_OK)
         return status;
     if (m->c == FPX_MMA_C_JOINED && m->sum != FPX_MMA_ALIGNED)
-        return fpx_error_set(err, FPX_EINVAL, "model %s: c: JOINED goes with ALIGNED", m->name);
+        return fpx_error_set(err, FPX_EINVAL, "model %s: c joined goes with sum aligned", m->name);
     if (m->sum != FPX_MMA_ALIGNED && (m->e_zero != 0 || m->e_least != 0 || m->e_infinite != 0))
         return fpx_error_set(
             err, FPX_EINVAL,
-            "model %s: e_zero, e_least and e_infinite must be 0: only ALIGNED reads them", m->name);
+            "model %s: e_zero, e_least and e_infinite must be 0: they go with sum aligned",
+            m->name);
     /* A group has one scale. */
     if (m->group > 0 && (m->vectors > 1 || m->block % m->group != 0 || m->step % m->group != 0))
         return fpx_error_set(

@@ -285,16 +285,32 @@ static size_t round_of(search *s, const fpx_mma_preset *x, const fpx_mma_preset 
     return n;
 }
 
+/* Why no domain is named by both. */
+static void apart_text(const fpx_mma_preset *x, const fpx_mma_preset *y, fpx_error *ret_why)
+{
+    fpx_format format;
+
+    if (!format_at(x, y, 0, &format))
+        (void)fpx_error_set(ret_why, FPX_EUNSUPPORTED, "their inputs have no format in common");
+    else if (x->scales != NULL && y->scales != NULL)
+        (void)fpx_error_set(ret_why, FPX_EUNSUPPORTED, "their scales have no format in common");
+    else
+        (void)fpx_error_set(ret_why, FPX_EUNSUPPORTED,
+                            "%s is compared with scales, the other without",
+                            x->scales != NULL ? x->model.name : y->model.name);
+}
+
 fpx_status fpx_mma_separate(const fpx_mma_preset *x, const fpx_mma_preset *y, size_t tries,
                             uint64_t seed, const fpx_mma_watcher *watcher,
                             fpx_mma_separation *ret_separation, fpx_error *err)
 {
-    fpx_error why = { .text = "their inputs or scales have no format in common" };
+    fpx_error why;
     const fpx_status status = same_output(&x->model, &y->model, err);
     search s;
 
     if (status != FPX_OK)
         return status;
+    apart_text(x, y, &why);
     search_begin(&s, &x->model, &y->model, seed);
     s.t.watcher = watcher;
     s.out.is_long = 1;

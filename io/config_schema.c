@@ -104,8 +104,8 @@ static const cyaml_schema_field_t unit_fields[] = {
     TEXT(fpx_unit, name),
     TEXT(fpx_unit, source),
     TEXT(fpx_unit, like),
-    CYAML_FIELD_SEQUENCE_COUNT("changes", CYAML_FLAG_POINTER, fpx_unit, changes, nchanges,
-                               &change_schema, 0, MAX_RULES),
+    CYAML_FIELD_SEQUENCE_COUNT("changes", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, fpx_unit,
+                               changes, nchanges, &change_schema, 0, MAX_RULES),
     CYAML_FIELD_END,
 };
 

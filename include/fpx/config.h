@@ -103,9 +103,9 @@ typedef struct fpx_unit_change {
 /* A matrix unit of one's own: a known one with changes. */
 typedef struct fpx_unit {
     char *name;
-    char *source; /* from where it is known, for a person */
-    char *like;   /* the name of the known one */
-    fpx_unit_change *changes;
+    char *source;             /* from where it is known, for a person */
+    char *like;               /* the name of the known one */
+    fpx_unit_change *changes; /* may be absent: none */
     unsigned nchanges;
 } fpx_unit;
 

@@ -165,6 +165,40 @@ for args in (("one.yaml", "--vectors", "ideal/pairwise/any-fp64"), ("ideal/pairw
     out, err = search.communicate(timeout=60)
     expect(search.returncode == 2 and "interrupted" in err and out == "", f"Ctrl-C: {search.returncode} {out} {err}")
 
+# ---- files that are refused, and say why ----
+def write_own(name, like, *changes):
+    with open("bad.yaml", "w", encoding="utf-8") as out:
+        out.write(f"name: {name}\nsource: a guess\nlike: {like}\n")
+        if changes:
+            out.write("changes:\n" + "".join(f"  - {{ field: {field}, to: {to} }}\n" for field, to in changes))
+
+
+wgmma = "hopper/wgmma/fp8-fp32"
+for name, like, changes, words in (
+        (turing, wgmma, (("fraction", 14),), ("name:", "known unit")), ("a", "hopper", (), ("hopper is", "units", "name one")),
+        ("a", wgmma, (("fraction", 14), ("c", "late"), ("fraction", 15)), ("fraction is given twice, 1. and 3.",)),
+        ("a", wgmma, (("deal", "runs"),), ("deal is runs, and may be cyclic", "split above 1")),
+        ("a", wgmma, (("combine", "pairwise"),), ("combine is pairwise, and may be serial", "split above 1")),
+        ("a", wgmma, (("tile", 64),), ("tile is 64, and may be 0", "split above 1")),
+        ("a", wgmma, (("width", 4),), ("width is 4, and may be 0", "vectors above 1")),
+        ("a", wgmma, (("vectors", 2),), ("width is 0, and may be 1 to 65535", "vectors above 1")),
+        ("a", "ideal/fma/any-fp32", (("zero", "underflow"),), ("zero is underflow, and may be positive", "sum aligned or exact")),
+        ("a", "ideal/fma/any-fp32", (("split", 2), ("tile", 4)), ("step is 0, and may be 1 to", "split need one"))):
+    write_own(name, like, *changes)
+    ends(2, "models", "bad.yaml", words=("bad.yaml", *words))
+write_own("plain", wgmma)
+ends(0, "models", "bad.yaml", words=("plain",))
+ends(0, "models", "bad.yaml", "--vectors", wgmma, words=("equivalent",))
+ends(2, "models", "ideal/fma/any-fp32", "--vectors", "blackwell/tcgen05/mxf8f6f4-fp32",
+     words=("mxf8f6f4-fp32 is compared with scales, the other without",))
+
+# ---- a page has what means something, and says what absence means ----
+for name, shown, hidden in (("cdna2/mfma/bf16-fp32", ("sum", "block"), ("zero", "c", "e_zero", "deal")),
+                            (wgmma, ("zero", "c", "e_zero", "fraction"), ("step", "combine", "group"))):
+    page = ends(0, "models", name, words=("no block or step: all of k",)).stdout
+    for field in (*shown, *hidden):
+        expect((re.search(rf"(?m)^  {field} +\S+  ", page) is not None) == (field in shown), f"{name}: {field}")
+
 # ---- a file of results; what is refused ----
 ends(1, "models", volta, "--vectors", turing, "--json", "out.json", words=("K = ",))
 with open("out.json", encoding="utf-8") as file:

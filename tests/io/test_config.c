@@ -346,7 +346,7 @@ START_TEST(units)
                              "  - { field: fraction, to: 14 }\n  - { field: c, to: late }\n";
     static const char *const bad[] = {
         "",
-        "name: a\nsource: b\nlike: c\n",
+        "name: a\nsource: b\n",
         "name: a\nsource: b\nlike: c\nchanges: 3\n",
         "name: a\nsource: b\nlike: c\nchanges: [{ field: f }]\n",
         "name: a\nsource: b\nlike: c\nchanges: []\nmore: d\n",
@@ -360,6 +360,9 @@ START_TEST(units)
     ck_assert_str_eq(u->changes[0].to, "14");
     fpx_unit_free(u);
     fpx_unit_free(NULL);
+    ck_assert_int_eq(fpx_unit_parse("mine", "name: a\nsource: b\nlike: c\n", &u, &err), FPX_OK);
+    ck_assert_uint_eq(u->nchanges, 0);
+    fpx_unit_free(u);
     u = NULL;
     scratch_path("unit.yaml", path);
     scratch_write(path, good_unit, strlen(good_unit));
