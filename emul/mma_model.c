@@ -112,7 +112,7 @@ fpx_status fpx_mma_model_check(const fpx_mma_model *m, fpx_error *err)
     if (status != FPX_OK)
         return status;
     if (m->c == FPX_MMA_C_JOINED && m->sum != FPX_MMA_ALIGNED)
-        return fpx_error_set(err, FPX_EINVAL, "model %s: c joined goes with sum aligned", m->name);
+        return fpx_error_set(err, FPX_EINVAL, "model %s: c: joined goes with sum aligned", m->name);
     if (m->sum != FPX_MMA_ALIGNED && (m->e_zero != 0 || m->e_least != 0 || m->e_infinite != 0))
         return fpx_error_set(
             err, FPX_EINVAL,

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -209,6 +210,21 @@ for other, word in (("hopper", "units"), ("mutant", "near"), ("none.yaml", "none
                     ("ada/mma.sync/fp8-fp32", "no format in common"), ("", "near")):
     ends(2, "models", volta, "--vectors", other, words=(word,))
 ends(2, "models", volta, "--vectors", turing, "--json", "no/such.json", words=("no/such.json",))
+
+# ---- overflow toward zero: multiply-adds as IEEE 754 has it, a sum that is rounded once to Inf ----
+def npy(path, shape, values):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
+    with open(path, "wb") as out:
+        out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + struct.pack(f"<{len(values)}f", *values))
+
+
+npy("big.npy", (1, 1), [3e38])
+for like, sum_, code in (("ideal/fma/any-fp32", "fma", 0x7f7fffff), ("ideal/fma/any-fp32", "tree", 0x7f7fffff),
+                         ("ideal/exact/any-fp32", "exact", 0x7f800000)):
+    write_own("a", like, ("round", "rz"), ("sum", sum_))
+    ends(0, "gemm", "big.npy", "big.npy", "--model", "bad.yaml", "-o", "product.npy")
+    expect(codes("product.npy")[1] == [code], f"{sum_} overflows to {codes('product.npy')[1]}")
 
 # ---- what docs/models.md shows ----
 with open(os.path.join(root, "docs/models.md"), encoding="utf-8") as file:
