@@ -157,6 +157,10 @@ for like, field, values in (("hopper/cublaslt-slow/fp8-fp32", "promote", (4096, 
     ends(2, "models", "one.yaml", "--vectors", "two.yaml", words=("unresolved", "at most 1024 k", f"{field}: {values[0]} and {values[1]}"))
     found, = comparisons(2, "one.yaml", "--vectors", "two.yaml")
     expect(found["needs_more_k"] and found["k_most"] == 1024, found)
+for file_name, value in (("one.yaml", 992), ("two.yaml", 4096)):
+    with open(file_name, "w", encoding="utf-8") as file:
+        file.write(own.format("hopper/cublaslt-slow/fp8-fp32", "promote", value))
+expect(992 < comparisons(1, "one.yaml", "--vectors", "two.yaml")[0]["vector"]["k"] <= 1024, "the longest that an input reaches")
 with open("one.yaml", "w", encoding="utf-8") as file:
     file.write(own.format("ideal/pairwise/any-fp64", "block", 64))
 for args in (("one.yaml", "--vectors", "ideal/pairwise/any-fp64"), ("ideal/pairwise/any-fp64", "--vectors", "one.yaml", "--json", "-")):

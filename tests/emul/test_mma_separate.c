@@ -151,6 +151,39 @@ static void print(const char *what, const counts *c)
         (void)printf("  %4zu equivalent with the same numbers\n", c->by_theorem[THEOREMS]);
 }
 
+/* Lengths beyond every input's: what is said to need more k withstands the probes and random inputs. The number of faults. */
+static size_t too_long(void)
+{
+    static const struct {
+        const char *like, *field;
+        int64_t x, y;
+    } rows[] = { { "hopper/cublaslt-slow/fp8-fp32", "promote", 1024, 8192 },
+                 { "hopper/cublaslt-slow/fp8-fp32", "step", 1024, 4096 },
+                 { "hopper/mma.sync/fp8-fp16", "step", 2048, 0 },
+                 { "ideal/pairwise/any-fp32", "block", 1024, 0 },
+                 { "ideal/pairwise/any-fp32", "block", 1024, 4000000 } };
+    static fpx_mma_separation s;
+    size_t faults = 0;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const size_t field = fpx_mma_field_find(rows[i].field);
+        fpx_mma_preset x, y;
+        if (fpx_mma_preset_find(rows[i].like, &x, NULL) != FPX_OK)
+            return 1;
+        x.model.promote = strcmp(rows[i].field, "promote") == 0 ? x.model.promote : 0;
+        y = x;
+        if (fpx_mma_field_set(&x.model, field, rows[i].x) != FPX_OK ||
+            fpx_mma_field_set(&y.model, field, rows[i].y) != FPX_OK ||
+            fpx_mma_separate(&x, &y, 1, 1, NULL, &s, NULL) != FPX_OK ||
+            (s.verdict != FPX_MMA_EQUIVALENT && !s.is_long) || is_broken(&x, &y)) {
+            (void)printf("%s, %s %" PRId64 " and %" PRId64 ": not told as too long\n", rows[i].like,
+                         rows[i].field, rows[i].x, rows[i].y);
+            faults++;
+        }
+    }
+    return faults;
+}
+
 int main(int argc, char **argv)
 {
     static fpx_mma_preset presets[PRESETS];
@@ -159,6 +192,9 @@ int main(int argc, char **argv)
 
     if (argc > 1)
         attack_tries = (size_t)strtoul(argv[1], NULL, 10);
+    of_mutants.wrong = too_long();
+    (void)printf("%zu wrong of lengths that no input reaches\n", of_mutants.wrong);
+    (void)fflush(stdout);
     while (n < PRESETS && fpx_mma_preset_at(n, &presets[n]) == FPX_OK)
         n++;
     for (size_t i = 0; i < n; i++) {
