@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "gemm_rows.h"
+
 enum { BLOCK_ROWS = 4 }; /* of a table beside terms and cuts: headings, sum, result */
 
 /* ---- events to steps ---- */
@@ -257,6 +259,8 @@ static void on_step(void *user, const gemm_step *step)
     m.before = first->kind == FPX_MMA_EVENT_ADD ? first->a : first->c;
     for (size_t i = 0; i < step->n; i++)
         note_event(w->element->model, s, &m, &step->events[i]);
+    if (m.rows > GEMM_ROWS + BLOCK_ROWS) /* the table leaves the others out */
+        m.rows = GEMM_ROWS + BLOCK_ROWS;
     m.read = (s->n == 0 ? 0 : s->marks[s->n - 1].read) + m.count;
     m.is_whole = (uint8_t)is_whole(w->element->model, s, &m);
     m.turns_special =
