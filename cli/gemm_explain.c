@@ -249,6 +249,13 @@ static fpx_status parse_element(const gemm_job *job, const char *text, size_t at
                          text, extents[1], extents[2]);
 }
 
+fpx_status gemm_explain_check(const gemm_job *job, const char *element, fpx_error *err)
+{
+    size_t at[3];
+
+    return parse_element(job, element, at, err);
+}
+
 /* What follows the sum: scales, bias, another format. */
 static void print_finish(FILE *out, const gemm_job *job, const gemm_story *s, size_t column)
 {

@@ -480,6 +480,8 @@ refused("scales of blocks of another shape", ["s8.npy", "7 x 2", "8 x 2 for bloc
         "--scale-format", "e8m0")
 refused("codes of scales without a format", ["c8.npy", "--scale-format"], *good, "--a-scales", "c8.npy")
 refused("a scale format without scales", ["--scale-format"], *good, "--scale-format", "e8m0")
+refused("a format of C without C", ["--c-format", "-c"], *good, "--c-format", "fp32")
+refused("a format of the bias without a bias", ["--bias-format", "--bias"], *good, "--bias-format", "fp32")
 refused("scales given twice", ["q.safetensors", "own"], "q.safetensors:a", "q.safetensors:b", "-o", "x.npy", "--model", "hopper", "--a-scales", "s.npy")
 refused("C with scales of tensors", ["-c", "--bias"], "q.safetensors:a", "q.safetensors:b", "-o", "x.npy", "--model", "hopper", "-c",
         "c610.npy")

@@ -259,6 +259,10 @@ for model, what in (("ideal/fma/any-fp32", "multiply-adds"), ("cdna2", "blocks")
     done = run(*args, "--model", model)
     expect(f"{model}: three screens, and what is left out", len(done.stdout.splitlines()) < 140 and what in done.stdout,
            (len(done.stdout.splitlines()), done.stdout[-600:], done.stderr))
+np.save("longer.npy", random.standard_normal((1, 5000)).astype(np.float16))
+done = run("longer.npy", "longer.npy", "--trans-b", "--explain", "0,0", "--model", "ideal/pairwise/any-fp32")
+expect("a tree over all k: what is left out", "9951 more operations" in done.stdout and len(done.stdout.splitlines()) < 70
+       and "+5000 " in done.stdout, done.stdout)
 np.save("ones.npy", np.ones((1, n), np.float16))
 done = run("ones.npy", "ones.npy", "--trans-b", "--explain", "0,0", "--model", "hopper")
 expect("nothing lost: one block, the others folded", "31 blocks" in done.stdout and "nothing lost]" in done.stdout
@@ -333,6 +337,8 @@ expect("D on standard output, the page beside it", done.stdout.startswith(b"\x93
 start = ("a16.npy", "b16.npy", "--model", "hopper")
 for text in ("", "0", "1,0", "0,1", "0,0,0", "-1,0", "0,", ",0", "x,y", "0,0 ", "99999999999999999999,0", "0;0", "0,,0", "0,0,"):
     refused(f"--explain {text!r}", ["--explain", "I,J", "below 1"], *start, "--explain", text)
+refused("--explain of no element, before D", ["--explain", "below 1"], *start, "--explain", "1,0", "-o", "never.npy")
+expect("D is not computed", not os.path.exists("never.npy"))
 refused("of a batch", ["P,I,J", "below 3", "below 4", "below 5"], "batch.npy", "right.npy", "--model", "hopper", "--explain", "0,0")
 refused("--against alone", ["--explain I,J is needed"], *start, "-o", "x.npy", "--against", "ampere")
 refused("no such unit", ["no matrix unit is named 'amper'"], *start, "--explain", "0,0", "--against", "amper")
