@@ -427,6 +427,9 @@ expect("JSON", found["schema"] == "fpx.gemm/1" and found["model"] == "ampere/mma
 expect("one line", text.count("\n") == 1 and found["kernel"] in text, text)
 done = run("gemm", "a.npy", "b.npy", "-o", "d.npy", "--model", "ampere", "--json", "-")
 expect("--json -: nothing else", done.returncode == 0 and json.loads(done.stdout)["schema"] == "fpx.gemm/1" and b"ampere" in done.stderr, done)
+done = subprocess.run([fpx, "gemm", "a.npy", "b.npy", "-o", "d.npy", "--model", "ampere", "--json", "-"], stdout=subprocess.PIPE,
+                      stderr=subprocess.STDOUT, timeout=60)
+expect("JSON, a line's end, then the text", b"\n}\nd.npy = " in done.stdout and done.stdout.endswith(b" s\n"), done.stdout[-300:])
 done = run("gemm", "a.npy", "b.npy", "-o", "-", "--model", "ampere")
 expect("-o -: D and nothing else", done.returncode == 0 and done.stdout == open("d.npy", "rb").read() and b"ampere" in done.stderr)
 done = subprocess.run([fpx, "gemm", "-", "b.npy", "-o", "e.npy", "--model", "ampere"], stdin=open("a.npy", "rb"), capture_output=True)
