@@ -44,7 +44,7 @@ fpx_status cli_npy_in(fpx_npy_reader *reader, const char *name, const fpx_format
                              name, a->size, a->size == 1 ? "" : "s",
                              packed ? "a packed array" : "a code", stated->name, size);
     *ret_in = (cli_codes_in){ .name = name,
-                              .from_npy = 1,
+                              .wide = ": packed codes need --packed",
                               .format = known != NULL ? *known : *stated,
                               .packed = packed,
                               .count = fpx_npy_count(a),

@@ -40,11 +40,11 @@ static fpx_status check_width(const cli_codes_in *in, const void *codes, uint64_
     for (size_t i = 0; i < n; i++) {
         const uint64_t code = fpx_format_code(&in->format, codes, i);
         if (code >> in->format.bits != 0)
-            return fpx_error_set(
-                err, FPX_EFORMAT,
-                "%s: element %" PRIu64 " is 0x%" PRIx64 ", more than the %u bits of %s%s", in->name,
-                at + i, code, in->format.bits, in->format.name,
-                in->format.bits < 8 && in->from_npy ? ": packed codes need --packed" : "");
+            return fpx_error_set(err, FPX_EFORMAT,
+                                 "%s: element %" PRIu64 " is 0x%" PRIx64
+                                 ", more than the %u bits of %s%s",
+                                 in->name, at + i, code, in->format.bits, in->format.name,
+                                 in->format.bits < 8 && in->wide != NULL ? in->wide : "");
     }
     return FPX_OK;
 }

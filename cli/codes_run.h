@@ -12,7 +12,7 @@
 /* One array on its way in: elements of a format, one in fpx_format_size bytes, or packed. */
 typedef struct cli_codes_in {
     const char *name; /* for messages: the file, or the file and the tensor */
-    int from_npy;     /* a user says what it holds */
+    const char *wide; /* after the message of a code beyond its format's bits: what to do; NULL */
     fpx_format format;
     int packed;
     uint64_t count;

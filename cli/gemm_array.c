@@ -109,6 +109,7 @@ static fpx_status read_npy(const gemm_word *word, const char *path, gemm_array *
     if (status == FPX_OK)
         status = cli_npy_in(reader, a->label, word->format != NULL ? &stated : NULL, 0, &in, err);
     if (status == FPX_OK) {
+        in.wide = ": a .npy holds one code a byte here; packed ones are taken from .safetensors";
         a->format = in.format;
         status = check_format(a, err);
     }

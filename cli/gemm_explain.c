@@ -42,11 +42,11 @@ gemm_summary gemm_summary_of(const gemm_element *element, const gemm_story *s)
     const fpx_mma_value result = fpx_mma_value_of(f, s->code);
 
     out.nearest.code = fpx_accumulator_round(&s->exact, &nearest, 0, NULL);
-    const fpx_mma_value near = fpx_mma_value_of(f, out.nearest.code);
     const fpx_mma_value none = { .kind = FPX_MMA_VALUE_FINITE };
-    out.exact = distance(s, &none);
-    /* Inf may be the nearest to an exact number; one operand that is none leaves nothing to measure. */
-    out.is_measured = result.kind == FPX_MMA_VALUE_FINITE && near.kind == FPX_MMA_VALUE_FINITE;
+    out.is_exact = !s->is_special;
+    out.exact =
+        out.is_exact ? distance(s, &none) : (long double)fpx_format_value(f, out.nearest.code);
+    out.is_measured = out.is_exact && result.kind == FPX_MMA_VALUE_FINITE;
     if (out.is_measured) {
         const int e = result.m != 0 && gemm_top(&result) > least ? gemm_top(&result) : least;
         out.error = -distance(s, &result);
@@ -63,6 +63,21 @@ static void print_code(FILE *out, const fpx_mma_code *x)
                   (x->format->bits + 3) / 4, x->code);
 }
 
+/* NaN of numbers is Inf - Inf. */
+static void print_error(FILE *out, const gemm_summary *x)
+{
+    if (!x->is_measured && x->result.code == x->nearest.code)
+        (void)fputs("error          none: the exact product is beyond the largest number too\n",
+                    out);
+    else if (!x->is_measured)
+        (void)fputs("error          no number: the accumulator went beyond the largest one\n", out);
+    else if (x->error == 0.0L)
+        (void)fputs("error          none: the result is the exact product\n", out);
+    else
+        (void)fprintf(out, "error          %+.6Lg, %.7Lg ulp of the result\n", x->error,
+                      fabsl(x->ulps));
+}
+
 static void print_summary(FILE *out, const gemm_element *element, const gemm_story *s)
 {
     static const char *const names[] = { [GEMM_LOSS_READING] = "in reading",
@@ -70,27 +85,23 @@ static void print_summary(FILE *out, const gemm_element *element, const gemm_sto
                                          [GEMM_LOSS_ROUNDING] = "rounded off",
                                          [GEMM_LOSS_ADDING] = "in additions beyond blocks" };
     const gemm_summary x = gemm_summary_of(element, s);
+    const char *const lost = x.is_measured ? "lost" : "lost before";
     int is_more = 0;
 
     (void)fputs("result         ", out);
     print_code(out, &x.result);
-    if (x.is_measured)
-        (void)fprintf(out, "\nexact product  %.10Lg, nearest ", x.exact);
-    else
-        (void)fputs("\nexact product  nearest ", out);
+    (void)fputs("\nexact product  ", out);
+    if (x.is_exact)
+        (void)fprintf(out, "%.10Lg, nearest ", x.exact);
     print_code(out, &x.nearest);
     (void)fputc('\n', out);
-    if (!x.is_measured)
+    if (!x.is_exact)
         return;
-    if (x.error == 0.0L)
-        (void)fputs("error          none: the result is the exact product\n", out);
-    else
-        (void)fprintf(out, "error          %+.6Lg, %.7Lg ulp of the result\n", x.error,
-                      fabsl(x.ulps));
+    print_error(out, &x);
     for (size_t i = 0; i < GEMM_LOSSES; i++) {
         if (s->lost[i] == 0.0L)
             continue;
-        (void)fprintf(out, "%-15s%+.6Lg %s", is_more ? "" : "lost", s->lost[i], names[i]);
+        (void)fprintf(out, "%-15s%+.6Lg %s", is_more ? "" : lost, s->lost[i], names[i]);
         if (i == GEMM_LOSS_READING)
             (void)fprintf(out, " %zu element%s otherwise", s->misread, s->misread == 1 ? "" : "s");
         (void)fputc('\n', out);
@@ -236,6 +247,13 @@ static fpx_status parse_element(const gemm_job *job, const char *text, size_t at
     return fpx_error_set(err, FPX_EINVAL,
                          "--explain %.40s: is I,J with row I below %zu and column J below %zu",
                          text, extents[1], extents[2]);
+}
+
+fpx_status gemm_explain_check(const gemm_job *job, const char *element, fpx_error *err)
+{
+    size_t at[3];
+
+    return parse_element(job, element, at, err);
 }
 
 /* What follows the sum: scales, bias, another format. */

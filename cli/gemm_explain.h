@@ -10,6 +10,9 @@ typedef struct gemm_explain_words {
     const char *json;    /* --json; NULL: none */
 } gemm_explain_words;
 
+/* Whether there is such an element: before anything is computed. FPX_EINVAL with text. */
+fpx_status gemm_explain_check(const gemm_job *job, const char *element, fpx_error *err);
+
 /* Prints the page, and writes the JSON (fpx.gemm-explain/1) where it is asked for. *ret_differ: the two units give
  * other results. FPX_EINVAL: no such element or unit; what gemm_model_choose and fpx_mma refuse; FPX_ENOMEM, FPX_EIO;
  * all with text. */

@@ -107,15 +107,16 @@ static json_t *unit_json(const gemm_element *x, const gemm_story *s, const fpx_m
         return NULL;
     }
     if (sum.is_measured)
-        error = json_pack("{s:f, s:f, s:f}", "exact", (double)sum.exact, "error", (double)sum.error,
-                          "ulps", (double)sum.ulps);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:f, s:f, s:f, s:f}, s:o}", "model",
-                     p->model.name, "provenance", fpx_mma_provenance_name(p->provenance), "result",
-                     code_json(&sum.result), "nearest", code_json(&sum.nearest), "error", error,
-                     "lost", "reading", (double)s->lost[GEMM_LOSS_READING], "aligning",
-                     (double)s->lost[GEMM_LOSS_ALIGNING], "rounding",
-                     (double)s->lost[GEMM_LOSS_ROUNDING], "adding",
-                     (double)s->lost[GEMM_LOSS_ADDING], "steps", steps);
+        error = json_pack("{s:o, s:o, s:o}", "exact", cli_json_number((double)sum.exact), "error",
+                          cli_json_number((double)sum.error), "ulps",
+                          cli_json_number((double)sum.ulps));
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:{s:f, s:f, s:f, s:f}, s:o}", "model", p->model.name,
+        "provenance", fpx_mma_provenance_name(p->provenance), "result", code_json(&sum.result),
+        "nearest", code_json(&sum.nearest), "exact", cli_json_number((double)sum.exact), "error",
+        error, "lost", "reading", (double)s->lost[GEMM_LOSS_READING], "aligning",
+        (double)s->lost[GEMM_LOSS_ALIGNING], "rounding", (double)s->lost[GEMM_LOSS_ROUNDING],
+        "adding", (double)s->lost[GEMM_LOSS_ADDING], "steps", steps);
 }
 
 json_t *gemm_explain_json(const gemm_element *elements, const gemm_story *stories,

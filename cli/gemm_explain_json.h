@@ -9,9 +9,9 @@
 /* The result beside the exact product of what lies in memory. */
 typedef struct gemm_summary {
     fpx_mma_code result, nearest; /* nearest: the exact product to nearest even */
-    int is_measured;              /* both are numbers: */
-    long double exact, error;     /* error: result - exact */
-    long double ulps;             /* of the result's last place */
+    int is_exact, is_measured;    /* the exact product is a number; the result is one too: */
+    long double exact;            /* NaN or Inf where it is none */
+    long double error, ulps;      /* result - exact; in the result's last place */
 } gemm_summary;
 
 gemm_summary gemm_summary_of(const gemm_element *element, const gemm_story *story);

@@ -115,7 +115,9 @@ static void print_fold(printer *p, size_t begin, size_t end)
     else if (before != NULL && after != NULL)
         (void)fprintf(out, ": %s becomes %s", gemm_code_text(before, from),
                       gemm_code_text(after, to));
-    if (lost > 0.0L)
+    if (before != NULL && gemm_is_special(before) && lost == 0.0L) /* there is nothing to lose */
+        (void)fputs("]\n", out);
+    else if (lost > 0.0L)
         (void)fprintf(out, ", %.3Lg lost in all]\n", lost);
     else
         (void)fputs(", nothing lost]\n", out);

@@ -296,6 +296,10 @@ fpx_status gemm_job_load(const gemm_words *words, gemm_job *ret_job, fpx_error *
     if (words->scale_format != NULL && words->a_scales == NULL && words->b_scales == NULL)
         return fpx_error_set(err, FPX_EINVAL,
                              "--scale-format: is that of --a-scales and --b-scales");
+    if (words->c_format != NULL && words->c == NULL)
+        return fpx_error_set(err, FPX_EINVAL, "--c-format: is that of -c C");
+    if (words->bias_format != NULL && words->bias == NULL)
+        return fpx_error_set(err, FPX_EINVAL, "--bias-format: is that of --bias FILE");
     status = read_all(job, err);
     if (status == FPX_OK)
         status = set_shapes(job, err);

@@ -80,10 +80,34 @@ static fpx_status by_row(const fpx_mma_preset *p, const gemm_array *a, const gem
     return not_taken(p->model.name, subject, a, b, err);
 }
 
+/* Whether the device has the path; else ret_text has its paths: "mma.sync, wgmma". */
+static int has_path(const char *device, const char *path, char *ret_text, size_t room)
+{
+    const size_t n = strlen(device);
+    const char *last = "";
+    size_t length = 0;
+    fpx_mma_preset p;
+
+    ret_text[0] = '\0';
+    for (size_t i = 0; fpx_mma_preset_at(i, &p) == FPX_OK; i++) {
+        if (strncmp(p.model.name, device, n) != 0 || p.model.name[n] != '/')
+            continue;
+        char own[FPX_MMA_NAME_MAX];
+        const char *const at = p.model.name + n + 1;
+        (void)snprintf(own, sizeof own, "%.*s", (int)strcspn(at, "/"), at);
+        if (strcmp(own, path) == 0)
+            return 1;
+        if (length < room && strstr(ret_text, own) == NULL)
+            length += (size_t)snprintf(ret_text + length, room - length, "%s%s", last, own);
+        last = ", ";
+    }
+    return 0;
+}
+
 static fpx_status by_device(const char *model, const char *path, const gemm_array *a,
                             const gemm_array *b, fpx_mma_preset *ret_preset, fpx_error *err)
 {
-    char device[FPX_MMA_NAME_MAX], subject[ROOM];
+    char device[FPX_MMA_NAME_MAX], subject[ROOM], paths[ROOM];
     const size_t length = strcspn(model, "/");
     const fpx_mma_wish wish = { .device = device,
                                 .path = model[length] == '/' ? model + length + 1 : path,
@@ -95,6 +119,9 @@ static fpx_status by_device(const char *model, const char *path, const gemm_arra
     (void)snprintf(device, sizeof device, "%.*s", (int)length, model);
     if (fpx_mma_preset_select(&wish, ret_preset, NULL) == FPX_OK)
         return FPX_OK;
+    if (wish.path != NULL && !has_path(device, wish.path, paths, sizeof paths))
+        return fpx_error_set(err, FPX_EINVAL, "%s has no path %.60s; it has %s", device, wish.path,
+                             paths);
     (void)snprintf(subject, sizeof subject, "no known unit of %s%s%.60s takes them (fpx models %s)",
                    device, wish.path == NULL ? "" : "/", wish.path == NULL ? "" : wish.path,
                    device);

@@ -44,13 +44,20 @@ static void print_heading(gemm_page *p, const char *a, const char *b, const char
 
 static void print_tree(gemm_page *p, const gemm_step *s)
 {
+    const int leaves_out = s->n > GEMM_ROWS;
+    gemm_rows rows;
     int flushes = 0;
 
+    gemm_rows_choose(s, 1, s->n - 1, -1, &rows); /* c + their sum is shown in any case */
     print_heading(p, "a", "b", "result");
     for (size_t i = 1; i < s->n; i++) {
+        if (leaves_out && i < s->n - 1 && !gemm_rows_have(&rows, i))
+            continue;
         print_operation(p, &s->events[i]);
         flushes |= s->events[i].rounded != s->events[i].result.code;
     }
+    if (leaves_out)
+        gemm_print_left_out(p, &rows, "operations", "lost");
     if (flushes)
         (void)fputs("       ! a subnormal result, flushed to zero\n", p->out);
 }
@@ -83,9 +90,15 @@ static const fpx_mma_event *find(const gemm_step *s, fpx_mma_event_kind kind, fp
     return NULL;
 }
 
+/* Among the elements that the table shows: of a block that is no number, only those that are none. */
 static int is_misread(const gemm_step *s)
 {
+    const int is_number = s->events[s->n - 1].kind != FPX_MMA_EVENT_ROUND ||
+                          s->events[s->n - 1].exact.kind == FPX_MMA_VALUE_FINITE;
+
     for (size_t i = 0; i < s->n; i++) {
+        if (!is_number && s->events[i].exact.kind == FPX_MMA_VALUE_FINITE)
+            continue;
         if (s->events[i].a_given != s->events[i].a.code ||
             s->events[i].b_given != s->events[i].b.code)
             return 1;

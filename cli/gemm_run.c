@@ -71,7 +71,8 @@ static fpx_status run_sums(gemm_job *job, void *scratch, fpx_pool *pool, fpx_cpu
     const size_t rows = strip_rows(job, level), m = job->call.m;
     const size_t strips = m / rows + (m % rows != 0);
     const size_t row_bytes = job->call.n * fpx_format_size(&model->format);
-    const cli_codes_in d = { .name = job->words->out, .count = (uint64_t)job->batch * m };
+    const cli_codes_in d = { .name = job->words->out != NULL ? job->words->out : "D",
+                             .count = (uint64_t)job->batch * m };
     time_t last = time(NULL);
     fpx_mma_shares sum = { 0 };
     fpx_status status = FPX_OK;

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "gemm_rows.h"
+
 enum { BLOCK_ROWS = 4 }; /* of a table beside terms and cuts: headings, sum, result */
 
 /* ---- events to steps ---- */
@@ -99,9 +101,14 @@ int gemm_same_code(const fpx_mma_code *x, const fpx_mma_code *y)
            (a.negative == b.negative || a.kind == FPX_MMA_VALUE_NAN);
 }
 
-static int is_special(const fpx_mma_code *x)
+static int kind_of(const fpx_mma_code *x)
 {
-    return x->format != NULL && fpx_mma_value_of(x->format, x->code).kind != FPX_MMA_VALUE_FINITE;
+    return x->format == NULL ? FPX_MMA_VALUE_FINITE : fpx_mma_value_of(x->format, x->code).kind;
+}
+
+int gemm_is_special(const fpx_mma_code *x)
+{
+    return kind_of(x) != FPX_MMA_VALUE_FINITE;
 }
 
 /* ---- the exact product ---- */
@@ -135,7 +142,8 @@ static fpx_mma_value scaled(const fpx_format *format, uint64_t code, const fpx_m
     return x;
 }
 
-static void add_exact(gemm_story *s, const fpx_mma_event *e)
+/* is_lossy: what is misread is a loss. */
+static void add_exact(gemm_story *s, const fpx_mma_event *e, int is_lossy)
 {
     const fpx_mma_value a = scaled(e->a.format, e->a_given, &e->scale_a);
     const fpx_mma_value b = scaled(e->b.format, e->b_given, &e->scale_b);
@@ -146,6 +154,9 @@ static void add_exact(gemm_story *s, const fpx_mma_event *e)
         fpx_accumulator_add(&s->exact, &fpx_fp32, fpx_fp32.nan_code);
     else
         fpx_accumulator_add_product(&s->exact, e->a.format, e->a_given, e->b.format, e->b_given);
+    s->is_special |= a.kind != FPX_MMA_VALUE_FINITE || b.kind != FPX_MMA_VALUE_FINITE;
+    if (!is_lossy)
+        return;
     const fpx_mma_value a_read = scaled(e->a.format, e->a.code, &e->scale_a);
     const fpx_mma_value b_read = scaled(e->b.format, e->b.code, &e->scale_b);
     const int a_differs = gemm_near(&a_read) != gemm_near(&a);
@@ -170,6 +181,7 @@ static void add_c(const gemm_element *x, gemm_story *s)
     const uint64_t code = fpx_format_code(f, call->c, at);
     const fpx_mma_value c = fpx_mma_value_of(f, code);
     fpx_accumulator_add(&s->exact, f, code);
+    s->is_special |= c.kind != FPX_MMA_VALUE_FINITE;
     if (x->model->flush_inputs && c.m != 0 &&
         (code & ((UINT64_C(1) << (f->bits - 1)) - 1)) < UINT64_C(1) << f->mbits) {
         s->misread++;
@@ -208,6 +220,7 @@ static void note_event(const fpx_mma_model *model, gemm_story *s, gemm_mark *m,
 {
     const int reads = e->kind == FPX_MMA_EVENT_PRODUCT || e->kind == FPX_MMA_EVENT_MUL ||
                       e->kind == FPX_MMA_EVENT_FMA;
+    const int is_lossy = !gemm_is_special(&m->before);
     const int is_kept = e->kind == FPX_MMA_EVENT_PRODUCT || e->kind == FPX_MMA_EVENT_SUM;
 
     if (reads) {
@@ -215,9 +228,9 @@ static void note_event(const fpx_mma_model *model, gemm_story *s, gemm_mark *m,
         m->last_k = e->k > m->last_k ? e->k : m->last_k;
         m->count++;
         s->max_k = e->k > s->max_k ? e->k : s->max_k;
-        add_exact(s, e);
+        add_exact(s, e, is_lossy);
     }
-    if (!is_kept && e->lost.m != 0) {
+    if (!is_kept && is_lossy && e->lost.m != 0) {
         m->lost += fabsl(gemm_near(&e->lost));
         s->lost[loss_of(e)] += gemm_near(&e->lost);
     }
@@ -246,9 +259,12 @@ static void on_step(void *user, const gemm_step *step)
     m.before = first->kind == FPX_MMA_EVENT_ADD ? first->a : first->c;
     for (size_t i = 0; i < step->n; i++)
         note_event(w->element->model, s, &m, &step->events[i]);
+    if (m.rows > GEMM_ROWS + BLOCK_ROWS) /* the table leaves the others out */
+        m.rows = GEMM_ROWS + BLOCK_ROWS;
     m.read = (s->n == 0 ? 0 : s->marks[s->n - 1].read) + m.count;
     m.is_whole = (uint8_t)is_whole(w->element->model, s, &m);
-    m.turns_special = (uint8_t)(is_special(&m.after) && !is_special(&m.before));
+    m.turns_special =
+        (uint8_t)(gemm_is_special(&m.after) && kind_of(&m.after) != kind_of(&m.before));
     s->blocks += step->block != 0;
     s->marks[s->n++] = m;
 }

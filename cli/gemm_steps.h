@@ -39,13 +39,13 @@ typedef enum gemm_loss {
 /* A step in short. */
 typedef struct gemm_mark {
     uint8_t kind, part;    /* of its first event */
-    uint8_t turns_special; /* before it a number, after it none */
+    uint8_t turns_special; /* after it NaN or Inf, and before it something else */
     uint8_t is_whole; /* after it the accumulator holds C and k 0 .. read - 1, and nothing else */
     size_t block;
     size_t k, last_k, count;    /* products: first k, largest k, number */
     size_t read;                /* products so far, in all */
     size_t rows;                /* of a table */
-    long double lost;           /* sum of magnitudes */
+    long double lost;           /* sum of magnitudes; of NaN and Inf nothing can be lost */
     fpx_mma_code before, after; /* the accumulator; format NULL: there is none */
 } gemm_mark;
 
@@ -54,9 +54,10 @@ typedef struct gemm_story {
     size_t n, room, blocks;
     int is_out_of_memory;
     size_t max_k;
-    long double lost[GEMM_LOSSES]; /* with signs */
+    long double lost[GEMM_LOSSES]; /* with signs, while the accumulator is a number */
     size_t misread;                /* elements that the unit reads as other numbers than they are */
     fpx_accumulator exact;         /* of what lies in memory */
+    int is_special;                /* Inf or NaN lies there, and so it is no number */
     uint64_t code;
 } gemm_story;
 
@@ -66,6 +67,9 @@ void gemm_story_release(gemm_story *story);
 
 /* The same value (of one format: the same code). */
 int gemm_same_code(const fpx_mma_code *x, const fpx_mma_code *y);
+
+/* NaN or Inf. */
+int gemm_is_special(const fpx_mma_code *x);
 
 /* Near the value; NaN for what is none. */
 long double gemm_near(const fpx_mma_value *x);

@@ -6,10 +6,7 @@
 
 #include "gemm_text.h"
 
-enum {
-    ROWS_MOST = 48,  /* beyond, terms that lose nothing are left out */
-    BEYOND_MARK = 14 /* columns kept free for what is lost */
-};
+enum { BEYOND_MARK = 14 }; /* columns kept free for what is lost */
 
 __attribute__((format(printf, 2, 3))) static void print_left(gemm_page *p, const char *format, ...)
 {
@@ -140,16 +137,27 @@ static void print_scales(gemm_page *p, const gemm_step *s, const fpx_mma_event *
     *last = product;
 }
 
+void gemm_print_left_out(gemm_page *p, const gemm_rows *rows, const char *what, const char *verb)
+{
+    if (rows->left_out > 0 && rows->lost > 0.0L)
+        (void)fprintf(p->out, "       %zu more %s, %.3Lg %s by them\n", rows->left_out, what,
+                      rows->lost, verb);
+    else if (rows->left_out > 0)
+        (void)fprintf(p->out, "       %zu more %s, of which nothing is %s\n", rows->left_out, what,
+                      verb);
+}
+
 static void print_terms(gemm_page *p, const gemm_step *s, uint8_t kind, const gemm_view *v)
 {
-    const int leaves_out = count_of(s, kind) > ROWS_MOST;
+    const int leaves_out = count_of(s, kind) > GEMM_ROWS;
     const fpx_mma_event *scales = NULL;
-    size_t left_out = 0;
+    gemm_rows rows;
 
+    gemm_rows_choose(s, 0, s->n, kind, &rows);
     for (size_t i = 0; i < s->n; i++) {
         const fpx_mma_event *const e = &s->events[i];
         const size_t zeros = zeros_from(s, i, kind);
-        if (e->kind != kind)
+        if (e->kind != kind || (leaves_out && e->count > 0 && !gemm_rows_have(&rows, i)))
             continue;
         if (zeros > 0) {
             char text[GEMM_TEXT + 32], exponent[16] = "";
@@ -162,15 +170,13 @@ static void print_terms(gemm_page *p, const gemm_step *s, uint8_t kind, const ge
                 (void)snprintf(text, sizeof text, "%6zu         a zero", e->k);
             (void)fprintf(p->out, "%-38s %5s\n", text, exponent);
             i += zeros - 1;
-        } else if (leaves_out && e->lost.m == 0 && e->count > 0) {
-            left_out++;
         } else {
             print_scales(p, s, e, &scales);
             print_term(p, s, e, v);
         }
     }
-    if (left_out > 0)
-        (void)fprintf(p->out, "       %zu more terms, of which nothing is cut\n", left_out);
+    if (leaves_out)
+        gemm_print_left_out(p, &rows, "terms", "cut");
 }
 
 static const char *name_of(fpx_mma_part part)

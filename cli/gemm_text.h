@@ -3,6 +3,7 @@
 #define CLI_GEMM_TEXT_H
 
 #include "gemm_page.h"
+#include "gemm_rows.h"
 
 enum {
     GEMM_WIDTH = 100,
@@ -36,6 +37,10 @@ void gemm_print_digits(const gemm_page *page, const fpx_mma_value *x, const gemm
 
 /* "2^24          2^-1|": the weights of the first column and of the last one before the mark. */
 void gemm_print_scale(const gemm_page *page, const gemm_view *view);
+
+/* "12 more terms, of which nothing is cut"; nothing where none is left out. */
+void gemm_print_left_out(gemm_page *page, const gemm_rows *rows, const char *what,
+                         const char *verb);
 
 /* The table of a block, its heading aside; the model is ALIGNED or EXACT. */
 void gemm_print_block(gemm_page *page, const gemm_step *step);

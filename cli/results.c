@@ -49,6 +49,8 @@ fpx_status cli_write_json(const char *path, json_t *root, fpx_error *err)
     status = fpx_report_write(path, text, strlen(text), err);
     if (is_stdout(path))
         (void)putchar('\n'); /* main() asks whether standard output took it */
+    if (is_stdout(path))
+        (void)fflush(stdout); /* the text on standard error follows */
     free(text);
     return status;
 }

@@ -59,7 +59,8 @@ static const cli_option options[] = {
                        "of it: satfinite (8 bits and less), none (more), satpropagate" },
     [OPT_SCALE] = { "--scale", "S", "multiply D by this before it is rounded to its format" },
     [OPT_BOUNDS] = { "--bounds", NULL,
-                     "compare sums with exact ones and with what is proved of the unit" },
+                     "compare sums with exact ones and what is proved of them; -o may be left "
+                     "out" },
     [OPT_THREADS] = { "--threads", "N", "instead of FPX_THREADS, or as many as there are" },
     [OPT_EXPLAIN] = { "--explain", "I,J",
                       "show how one element comes about (of a batch P,I,J); -o may be left out" },
@@ -162,7 +163,7 @@ static void print_text(FILE *out, const gemm_job *job, const effort *e)
     const fpx_mma_preset *const p = &job->unit.preset;
     const fpx_mma_shares *const s = &e->shares;
 
-    cli_put(out, job->words->out);
+    cli_put(out, job->words->out != NULL ? job->words->out : "D, not written,");
     (void)fputs(" = ", out);
     print_array(out, &job->a, job->words->trans_a);
     (void)fputs(" * ", out);
@@ -232,7 +233,7 @@ static json_t *result_json(const gemm_job *job, const effort *e)
 {
     const fpx_mma_preset *const p = &job->unit.preset;
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:s, s:s, s:o, "
+    return json_pack("{s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:s?, s:s, s:o, "
                      "s:s, s:I, s:o, s:f, s:o}",
                      "schema", "fpx.gemm/1", "model", p->model.name, "provenance",
                      fpx_mma_provenance_name(p->provenance), "source", p->source, "shape", "batch",
@@ -294,16 +295,17 @@ static fpx_status compute(gemm_job *job, size_t threads, int is_judged, effort *
 static fpx_status multiply(gemm_job *job, size_t threads, int is_judged, const char *json,
                            int *ret_finding, fpx_error *err)
 {
+    const char *const to = job->words->out;
+    const int is_piped = to != NULL && strcmp(to, "-") == 0;
     effort e;
     fpx_status status = compute(job, threads, is_judged, &e, err);
 
-    if (status == FPX_OK)
+    if (status == FPX_OK && job->words->out != NULL)
         status = gemm_job_write(job, err);
     if (status == FPX_OK && json != NULL)
         status = write_results(json, job, &e, err);
     if (status == FPX_OK)
-        print_text(strcmp(job->words->out, "-") == 0 ? stderr : cli_text_stream(json, NULL), job,
-                   &e);
+        print_text(is_piped ? stderr : cli_text_stream(json, NULL), job, &e);
     if (status == FPX_OK)
         *ret_finding = e.is_judged && e.bounds.violations > 0;
     return status;
@@ -322,10 +324,8 @@ static int run(const cli_args *a)
 
     if (explain.against != NULL && explain.element == NULL)
         return cli_usage("gemm", "--against M: compares one element: --explain I,J is needed");
-    if (words.out == NULL && explain.element == NULL)
+    if (words.out == NULL && explain.element == NULL && !judges)
         return cli_usage("gemm", "-o D is needed");
-    if (words.out == NULL && judges)
-        return cli_usage("gemm", "--bounds judges a whole product: -o D is needed");
     if (words.model == NULL)
         return cli_usage("gemm", "--model M is needed: a unit of fpx models, a device, FILE.yaml");
     if (a->option[OPT_THREADS] != NULL &&
@@ -335,7 +335,9 @@ static int run(const cli_args *a)
         return cli_fail(&err);
     cli_catch_interrupt();
     fpx_status status = gemm_job_load(&words, &job, &err);
-    if (status == FPX_OK && words.out != NULL)
+    if (status == FPX_OK && explain.element != NULL)
+        status = gemm_explain_check(&job, explain.element, &err);
+    if (status == FPX_OK && (words.out != NULL || judges))
         status = multiply(&job, (size_t)threads, judges, explain.element == NULL ? json : NULL,
                           &is_finding, &err);
     if (status == FPX_OK && explain.element != NULL)

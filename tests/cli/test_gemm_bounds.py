@@ -117,6 +117,9 @@ wide_a, wide_b = np.load("la.npy"), np.load("lb.npy")
 expect("the error there", same(r["error"], abs(Fraction(float(d[i, j])) - exact(wide_a, wide_b, i, j))), r)
 
 # For people.
+before = sorted(os.listdir("."))
+done = run("a.npy", "b.npy", "--model", "ampere", "--bounds")
+expect("without -o", done.returncode == 0 and b"sums compared" in done.stdout and sorted(os.listdir(".")) == before, done)
 text = run("a.npy", "b.npy", "-o", "d.npy", "--model", "ampere", "--bounds").stdout.decode()
 for words in ("bounds: 30 of 30 sums compared", "largest error", "ulp of fp32", "cheap: at most", "tight: at most",
               "undecided; none is beyond the tight one"):

@@ -197,6 +197,7 @@ for preset in presets:
     if whole:
         unscaled += 1
         expect(f"{name}: the losses add up", exact - number == lost, (float(exact), float(number), float(lost)))
+    expect(f"{name}: the exact product", abs(Fraction(unit["exact"]) - exact) <= abs(exact) / 2 ** 52, (unit["exact"], float(exact)))
     if unit["error"] is None:
         expect(f"{name}: Inf", c_fmt == "fp16" and "(fp16 0x7c00)" in page or "(fp16 0xfc00)" in page, page)
         continue
@@ -258,6 +259,10 @@ for model, what in (("ideal/fma/any-fp32", "multiply-adds"), ("cdna2", "blocks")
     done = run(*args, "--model", model)
     expect(f"{model}: three screens, and what is left out", len(done.stdout.splitlines()) < 140 and what in done.stdout,
            (len(done.stdout.splitlines()), done.stdout[-600:], done.stderr))
+np.save("longer.npy", random.standard_normal((1, 5000)).astype(np.float16))
+done = run("longer.npy", "longer.npy", "--trans-b", "--explain", "0,0", "--model", "ideal/pairwise/any-fp32")
+expect("a tree over all k: what is left out", "9951 more operations" in done.stdout and len(done.stdout.splitlines()) < 70
+       and "+5000 " in done.stdout, done.stdout)
 np.save("ones.npy", np.ones((1, n), np.float16))
 done = run("ones.npy", "ones.npy", "--trans-b", "--explain", "0,0", "--model", "hopper")
 expect("nothing lost: one block, the others folded", "31 blocks" in done.stdout and "nothing lost]" in done.stdout
@@ -273,7 +278,38 @@ b = np.ones((1, 32), np.float16)
 b[0, 20] = 0
 np.save("zero.npy", b)
 done = run("inf.npy", "zero.npy", "--trans-b", "--explain", "0,0", "--model", "ampere")
-expect("where NaN comes from", re.search(r"20 +Inf +0 += NaN", done.stdout) and "NaN stays" in done.stdout, done.stdout)
+expect("where NaN comes from", re.search(r"20 +Inf +0 += NaN", done.stdout) and "NaN stays]" in done.stdout, done.stdout)
+
+# sums beyond the largest number, of numbers: what they are exactly is shown all the same
+np.save("huge.npy", np.array([[1e30, 0, 0, 0, -1e30, 1.2345]], np.float32))
+np.save("large.npy", np.array([[1e20] * 5 + [3.14]], np.float32))
+np.save("300.npy", np.full((1, 20), 300, np.float16))
+huge = ("huge.npy", "large.npy", "--trans-b", "--explain", "0,0", "--json", "e.json", "--model", "ampere")
+exact = float(sum(Fraction(float(x)) * Fraction(float(y)) for x, y in zip(np.load("huge.npy")[0], np.load("large.npy")[0])))
+for args, number, text in ((huge, exact, f"exact product  {exact:.10g}, nearest"), (("300.npy", "300.npy", *huge[2:-1],
+                           "hopper/mma.sync/fp16-fp16"), 1800000.0, "exact product  1800000, nearest Inf (fp16 0x7c00)")):
+    done = run(*args)
+    unit = json.load(open("e.json", encoding="utf-8"))["units"][0]
+    expect("the exact product of what overflows", text in done.stdout and unit["exact"] == number and unit["error"] is None
+           and "Inf stays]" in done.stdout, (done.stdout, unit["exact"]))
+    expect("the error of what overflows", ("the accumulator went beyond" in done.stdout) == (number == exact)
+           and ("none: the exact product is beyond" in done.stdout) == (number != exact), done.stdout)
+
+# NaN is said once, and nothing is lost of it
+a = random.standard_normal((1, 64)).astype(np.float32)
+np.save("other.npy", a)
+a[0, 20] = np.nan
+np.save("nan.npy", a)
+for model in ("ampere", "ideal/fma/any-fp32", "cdna2"):
+    done = run("nan.npy", "other.npy", "--trans-b", *huge[3:-1], model)
+    unit = json.load(open("e.json", encoding="utf-8"))["units"][0]
+    expect(f"{model}: NaN stays", done.stdout.count("NaN stays") <= 1 and "NaN stays, " not in done.stdout
+           and "\nexact product  NaN (fp32" in done.stdout and unit["exact"] == "NaN" and "error" not in done.stdout, done.stdout)
+    expect(f"{model}: the fold", re.search(r"\[\d+ \S+, k 2\d to 63: NaN stays\]", done.stdout), done.stdout)
+np.save("nan.npy", np.full((1, 1), np.nan, np.float32))
+np.save("one.npy", np.full((1, 8), 1.1, np.float32))
+done = run("one.npy", "one.npy", "--trans-b", "-c", "nan.npy", "--explain", "0,0", "--model", "ampere")
+expect("no legend for an empty table", "* is not" not in done.stdout and "= NaN" in done.stdout, done.stdout)
 a = np.full((1, 4), 2.0 ** -20, np.float16)
 np.save("tiny.npy", a)
 done = run("tiny.npy", "ones.npy", "--trans-b", "--explain", "0,0", "--model", "cdna2")
@@ -301,6 +337,8 @@ expect("D on standard output, the page beside it", done.stdout.startswith(b"\x93
 start = ("a16.npy", "b16.npy", "--model", "hopper")
 for text in ("", "0", "1,0", "0,1", "0,0,0", "-1,0", "0,", ",0", "x,y", "0,0 ", "99999999999999999999,0", "0;0", "0,,0", "0,0,"):
     refused(f"--explain {text!r}", ["--explain", "I,J", "below 1"], *start, "--explain", text)
+refused("--explain of no element, before D", ["--explain", "below 1"], *start, "--explain", "1,0", "-o", "never.npy")
+expect("D is not computed", not os.path.exists("never.npy"))
 refused("of a batch", ["P,I,J", "below 3", "below 4", "below 5"], "batch.npy", "right.npy", "--model", "hopper", "--explain", "0,0")
 refused("--against alone", ["--explain I,J is needed"], *start, "-o", "x.npy", "--against", "ampere")
 refused("no such unit", ["no matrix unit is named 'amper'"], *start, "--explain", "0,0", "--against", "amper")
