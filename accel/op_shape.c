@@ -131,6 +131,18 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .in = { "r[*]", "r[*]", "r[*]", "r[*]", "r[1]", "r[3]" }, .out = { "r[*]", "r[*]", "r[*]" },
         .attr = op_attr_adamw,
     },
+    [FPX_OP_SGD] = {
+        .shape = { .name = "sgd", .min_in = 5, .max_in = 5, .nout = 2, .in_place = 3,
+                   .in_names = { "param", "m", "grad", "factor", "hyper" }, .out_names = { "param", "m" } },
+        .in = { "r[*]", "r[*]", "r[*]", "r[1]", "r[3]" }, .out = { "r[*]", "r[*]" },
+        .attr = op_attr_sgd,
+    },
+    [FPX_OP_LION] = {
+        .shape = { .name = "lion", .min_in = 5, .max_in = 5, .nout = 2, .in_place = 3,
+                   .in_names = { "param", "m", "grad", "factor", "hyper" }, .out_names = { "param", "m" } },
+        .in = { "r[*]", "r[*]", "r[*]", "r[1]", "r[3]" }, .out = { "r[*]", "r[*]" },
+        .attr = op_attr_lion,
+    },
 };
 
 const op_pattern *op_pattern_of(uint32_t kind)

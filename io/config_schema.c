@@ -28,12 +28,16 @@ static const cyaml_schema_field_t data_fields[] = {
 };
 
 static const cyaml_schema_field_t optimizer_fields[] = {
+    OPTIONAL_TEXT(struct io_optimizer_texts, kind),
+    OPTIONAL_TEXT(struct io_optimizer_texts, schedule),
     TEXT(struct io_optimizer_texts, learning_rate),
     OPTIONAL_TEXT(struct io_optimizer_texts, final_share),
+    OPTIONAL_TEXT(struct io_optimizer_texts, decay_share),
     TEXT(struct io_optimizer_texts, warmup),
     OPTIONAL_TEXT(struct io_optimizer_texts, beta1),
     OPTIONAL_TEXT(struct io_optimizer_texts, beta2),
     OPTIONAL_TEXT(struct io_optimizer_texts, eps),
+    OPTIONAL_TEXT(struct io_optimizer_texts, momentum),
     OPTIONAL_TEXT(struct io_optimizer_texts, weight_decay),
     OPTIONAL_TEXT(struct io_optimizer_texts, clip),
     CYAML_FIELD_END,

@@ -59,6 +59,8 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_SUMSQ] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_sumsq },
     [FPX_OP_CLIP] = { OP(flops_rowwise), .flops = 3, .bound = op_bound_clip },
     [FPX_OP_ADAMW] = { OP(flops_rowwise), .flops = 16, .bound = op_bound_adamw },
+    [FPX_OP_SGD] = { OP(flops_rowwise), .flops = 7, .bound = op_bound_sgd },
+    [FPX_OP_LION] = { OP(flops_rowwise), .flops = 12, .bound = op_bound_lion },
 };
 
 const op_row *op_row_of(uint32_t kind)

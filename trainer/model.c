@@ -118,9 +118,6 @@ void build_site(int layer, const char *op, char ret_site[FPX_NAME_MAX])
         (void)snprintf(ret_site, FPX_NAME_MAX, "layer.%d/%s", layer, op);
 }
 
-#define LIST(...) ((uint32_t[]){ __VA_ARGS__, FPX_NO_TENSOR })
-#define DIMS(...) ((uint64_t[FPX_MAX_DIMS]){ __VA_ARGS__ })
-
 /* One output tensor "<site>/<out>" and the operation "<site>/<suffix>" that writes it. */
 static uint32_t apply(build *b, int layer, const char *op, fpx_op_kind kind, fpx_role role,
                       const uint32_t *in, const uint64_t *dims, const char *out,
@@ -262,46 +259,6 @@ static uint32_t block_backward(build *b, const shape *s, const block *k, int lay
     return apply(b, layer, "attn.add", FPX_OP_ADD, FPX_DGRAD, LIST(dx, d), width, "dx", NULL);
 }
 
-/* Squared norm over all gradients in program order, the clipping factor, then AdamW per parameter. */
-static void optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m)
-{
-    const fpx_attr clip = { .clip = { .max_norm = o->clip } };
-    uint32_t total = FPX_NO_TENSOR, factor;
-
-    m->hyper = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_fp32, DIMS(3), "hyper");
-    for (size_t i = 0; i < b->nparams && b->status == FPX_OK; i++) {
-        const fpx_program_tensor grad = *fpx_program_tensor_at(b->program, b->grads[i]);
-        const uint32_t next = build_tensor(b, grad.layer, FPX_TENSOR_GRADIENT, &fpx_fp64, DIMS(1),
-                                           "%s.total", grad.name);
-
-        build_op(b, grad.layer, FPX_OP_SUMSQ, FPX_OPTIMIZER, grad.name, "sumsq",
-                 LIST(b->grads[i], total), LIST(next), NULL);
-        total = next;
-    }
-    factor = build_tensor(b, -1, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(1), "clip/factor");
-    m->norm = build_tensor(b, -1, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(1), "clip/norm");
-    build_op(b, -1, FPX_OP_CLIP, FPX_OPTIMIZER, "clip", "optimizer", LIST(total),
-             LIST(factor, m->norm), &clip);
-    for (size_t i = 0; i < b->nparams && b->status == FPX_OK; i++) {
-        const fpx_program_tensor param = *fpx_program_tensor_at(b->program, b->params[i]);
-        const fpx_attr adamw = { .adamw = { .beta1 = o->beta1,
-                                            .beta2 = o->beta2,
-                                            .eps = o->eps,
-                                            .weight_decay =
-                                                param.desc.ndim < 2 ? 0.0 : o->weight_decay } };
-        uint64_t dims[FPX_MAX_DIMS] = { 0 };
-
-        memcpy(dims, param.desc.shape, param.desc.ndim * sizeof dims[0]);
-        const uint32_t mean =
-            build_tensor(b, param.layer, FPX_TENSOR_STATE, &fpx_fp32, dims, "%s.m", param.name);
-        const uint32_t variance =
-            build_tensor(b, param.layer, FPX_TENSOR_STATE, &fpx_fp32, dims, "%s.v", param.name);
-        build_op(b, param.layer, FPX_OP_ADAMW, FPX_OPTIMIZER, param.name, "adamw",
-                 LIST(b->params[i], mean, variance, b->grads[i], factor, m->hyper),
-                 LIST(b->params[i], mean, variance), &adamw);
-    }
-}
-
 static fpx_status check_shape(const fpx_experiment *e, const shape *s, fpx_error *err)
 {
     if (s->h == 0 || s->c % s->h != 0 || s->d % 2 != 0)
@@ -369,7 +326,7 @@ static fpx_status build_all(build *b, const fpx_experiment *e, const shape *s, i
         d = apply(b, -1, "embed", FPX_OP_EMBED_GRAD, FPX_WGRAD, LIST(m->tokens, d),
                   DIMS(s->v, s->c), "dw", &leaf);
         set_grad(b, table, d);
-        optimizer(b, &e->optimizer, m);
+        build_optimizer(b, &e->optimizer, m);
     }
     return b->status;
 }

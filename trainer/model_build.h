@@ -1,5 +1,5 @@
 /* model_build.h - the growing program, and what its parts need to say: shared by model.c (the forward
- * and backward pass) and model_linear.c (quantized matrix multiplications). */
+ * and backward pass), model_linear.c (quantized matrix multiplications) and model_optim.c (the optimizer). */
 #ifndef TRAINER_MODEL_BUILD_H
 #define TRAINER_MODEL_BUILD_H
 
@@ -9,6 +9,10 @@
 #include <fpx/recipe.h>
 
 enum { BUILD_MAX_PARAMS = 4096 };
+
+/* Tensor indices, ended; a shape. */
+#define LIST(...) ((uint32_t[]){ __VA_ARGS__, FPX_NO_TENSOR })
+#define DIMS(...) ((uint64_t[FPX_MAX_DIMS]){ __VA_ARGS__ })
 
 typedef struct build {
     fpx_program *program;
@@ -46,5 +50,8 @@ uint32_t linear_forward(build *b, linear *l, int layer, const char *op, uint32_t
                         uint64_t outputs);
 /* Backward: dw is added to the build's gradients. Returns dx. */
 uint32_t linear_backward(build *b, const linear *l, uint32_t dy);
+
+/* From the gradients to new parameters: the norm, clipping, one update a parameter. */
+void build_optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m);
 
 #endif /* TRAINER_MODEL_BUILD_H */

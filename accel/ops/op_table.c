@@ -29,4 +29,6 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
     [FPX_OP_SUMSQ] = { .run = OP(op_sumsq) },
     [FPX_OP_CLIP] = { .run = OP(op_clip) },
     [FPX_OP_ADAMW] = { .run = OP(op_adamw) },
+    [FPX_OP_SGD] = { .run = OP(op_sgd) },
+    [FPX_OP_LION] = { .run = OP(op_lion) },
 };

@@ -54,6 +54,8 @@ typedef enum fpx_op_kind {
     FPX_OP_SUMSQ,    /* x, total fp64[1] (absent: 0)          -> total + sum x^2, fp64[1] */
     FPX_OP_CLIP,     /* total fp64[1]                         -> factor[1], norm[1] */
     FPX_OP_ADAMW,    /* param, m, v, grad, factor[1], hyper[3] -> param, m, v (in place) */
+    FPX_OP_SGD,      /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
+    FPX_OP_LION,     /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -113,6 +115,12 @@ typedef union fpx_attr {
     struct {
         double beta1, beta2, eps, weight_decay;
     } adamw; /* hyper = learning rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
+    struct {
+        double momentum, weight_decay;
+    } sgd; /* of hyper the learning rate alone */
+    struct {
+        double beta1, beta2, weight_decay;
+    } lion; /* of hyper the learning rate alone */
     uint64_t words[16];
 } fpx_attr;
 

@@ -35,12 +35,20 @@ typedef struct fpx_data_config {
     double validation; /* share of the corpus, at its end, kept for evaluation; 0 .. 0.5 */
 } fpx_data_config;
 
-/* optimizer: AdamW; learning rate rises linearly over `warmup` steps, then follows a cosine to
- * final_share * learning_rate at the last step. */
+typedef enum fpx_optimizer { FPX_ADAMW, FPX_SGD, FPX_LION } fpx_optimizer;
+typedef enum fpx_schedule { FPX_COSINE, FPX_LINEAR, FPX_WSD } fpx_schedule;
+
+/* optimizer: the learning rate rises linearly over `warmup` steps, then follows the schedule to final_share *
+ * learning_rate at the last step: a cosine, a line, or (wsd: warm-up, stable, decay) the peak and a line over
+ * the last decay_share of the steps. A key of another kind or schedule is refused. */
 typedef struct fpx_optimizer_config {
+    uint32_t kind,
+        schedule; /* "adamw" (default), "sgd", "lion"; "cosine" (default), "linear", "wsd" */
     double learning_rate, final_share; /* final_share default 0.1 */
+    double decay_share;                /* of wsd; default 0.1 */
     uint32_t warmup;
-    double beta1, beta2, eps; /* defaults 0.9, 0.95, 1e-8 */
+    double beta1, beta2, eps; /* defaults 0.9, 0.95 (lion: 0.99), 1e-8; adamw, lion; eps: adamw */
+    double momentum;          /* default 0.9; sgd */
     double weight_decay;      /* default 0.1; not on norm gains */
     double clip;              /* largest gradient norm, default 1; 0: no clipping */
 } fpx_optimizer_config;

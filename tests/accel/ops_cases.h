@@ -355,6 +355,42 @@ static inline fpx_call case_adamw(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_with_momentum(fixture *f, const fpx_format *real, fpx_op_kind kind)
+{
+    fpx_call c = new_call(kind);
+    const fpx_tensor factor = random_tensor(f, real, 0.5, 0.1, SHAPE(1));
+    const fpx_tensor hyper = new_tensor(f, real, SHAPE(3));
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 0.01, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 0.02, SHAPE(CM, CF)));
+    add_in(&c, factor);
+    add_in(&c, hyper);
+    for (int i = 0; i < 2; i++)
+        add_out(&c, c.in[i]);
+    set(f, &hyper, 0, 3e-4);
+    return c;
+}
+
+static inline fpx_call case_sgd(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_with_momentum(f, real, FPX_OP_SGD);
+
+    c.attr.sgd.momentum = 0.9;
+    c.attr.sgd.weight_decay = 0.1;
+    return c;
+}
+
+static inline fpx_call case_lion(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_with_momentum(f, real, FPX_OP_LION);
+
+    c.attr.lion.beta1 = 0.9;
+    c.attr.lion.beta2 = 0.99;
+    c.attr.lion.weight_decay = 0.1;
+    return c;
+}
+
 static const op_case op_cases[] = {
     { "embed", FPX_OP_EMBED, case_embed, 1, 0 },
     { "embed_grad", FPX_OP_EMBED_GRAD, case_embed_grad, 0, 0 },
@@ -384,6 +420,8 @@ static const op_case op_cases[] = {
     { "sumsq", FPX_OP_SUMSQ, case_sumsq, 0, 1 },
     { "clip", FPX_OP_CLIP, case_clip, 0, 1 },
     { "adamw", FPX_OP_ADAMW, case_adamw, 0, 0 },
+    { "sgd", FPX_OP_SGD, case_sgd, 0, 0 },
+    { "lion", FPX_OP_LION, case_lion, 0, 0 },
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };

@@ -81,6 +81,8 @@ BREAK(stochastic, call->attr.quantize.round = FPX_SR)
 BREAK(bad_overflow, call->attr.quantize.overflow = 9)
 BREAK(bad_max_norm, call->attr.clip.max_norm = -1.0)
 BREAK(beta_of_one, call->attr.adamw.beta1 = 1.0)
+BREAK(momentum_of_one, call->attr.sgd.momentum = 1.0)
+BREAK(negative_decay, call->attr.lion.weight_decay = -1.0)
 BREAK(token_too_large, ((int32_t *)data_of(f, &call->in[0]))[CM - 1] = CV)
 BREAK(token_negative, ((int32_t *)data_of(f, &call->in[0]))[5] = -1)
 BREAK(target_too_large, ((int32_t *)data_of(f, &call->in[1]))[CM - 1] = CV)
@@ -158,6 +160,8 @@ static const breakage breakages[] = {
     { "bad overflow", case_quantize, bad_overflow, FPX_EINVAL },
     { "bad norm", case_clip, bad_max_norm, FPX_EINVAL },
     { "beta of 1", case_adamw, beta_of_one, FPX_EINVAL },
+    { "momentum of 1", case_sgd, momentum_of_one, FPX_EINVAL },
+    { "negative decay", case_lion, negative_decay, FPX_EINVAL },
     { "token too large", case_embed, token_too_large, FPX_EINVAL },
     { "token too large, gradient", case_embed_grad, token_too_large, FPX_EINVAL },
     { "token negative", case_embed, token_negative, FPX_EINVAL },

@@ -58,6 +58,8 @@ static const row rows[FPX_OP_KINDS] = {
     [FPX_OP_SUMSQ] = { { "rMC", "d1" }, { "d1" }, 0 },
     [FPX_OP_CLIP] = { { "d1" }, { "r1", "r1" }, 1 },
     [FPX_OP_ADAMW] = { { "rMC", "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC", "rMC" }, 0.9 },
+    [FPX_OP_SGD] = { { "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC" }, 0.9 },
+    [FPX_OP_LION] = { { "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC" }, 0.9 },
 };
 
 static uint64_t state;
@@ -386,6 +388,15 @@ static void set_attributes(fpx_call *c, const extents *s)
         c->attr.adamw.eps = below(2) != 0 ? 1e-8 : 0.0;
         c->attr.adamw.weight_decay = 0.1;
         break;
+    case FPX_OP_SGD:
+        c->attr.sgd.momentum = below(2) != 0 ? 0.9 : 0.0;
+        c->attr.sgd.weight_decay = below(2) != 0 ? 0.1 : 0.0;
+        break;
+    case FPX_OP_LION:
+        c->attr.lion.beta1 = 0.9;
+        c->attr.lion.beta2 = 0.99;
+        c->attr.lion.weight_decay = below(2) != 0 ? 0.1 : 0.0;
+        break;
     default:
         break;
     }
@@ -418,8 +429,8 @@ static void fill(trial *t, const extents *s, enum data data)
     if (kind == FPX_OP_XENT_GRAD && data != SPECIAL) /* above most logits of its row */
         for (size_t j = 0; j < fpx_tensor_count(&t->call.in[2]); j++)
             third[j] = 1.0f + fabsf(third[j]);
-    if (kind == FPX_OP_ADAMW) {
-        float *factor = t->in[4], *hyper = t->in[5];
+    if (kind == FPX_OP_ADAMW || kind == FPX_OP_SGD || kind == FPX_OP_LION) {
+        float *factor = t->in[t->call.nin - 2], *hyper = t->in[t->call.nin - 1];
 
         factor[0] = below(2) != 0 ? 1.0f : 0.37f;
         hyper[0] = 1e-3f;

@@ -133,6 +133,11 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
         c->attr.adamw.eps = 1e-8;
         c->attr.adamw.weight_decay = 0.1;
         break;
+    case FPX_OP_SGD:
+    case FPX_OP_LION:
+        c->in[3] = REAL(1, 1);
+        c->in[4] = REAL(1, 3);
+        break; /* all attributes 0 */
     default: /* ADD */
         break;
     }
@@ -177,6 +182,8 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_SUMSQ:
     case FPX_OP_CLIP:
     case FPX_OP_ADAMW:
+    case FPX_OP_SGD:
+    case FPX_OP_LION:
         good_optimizer(&c, real);
         break;
     default:
@@ -223,7 +230,7 @@ START_TEST(rows_are_whole)
     for (int i = 0; i < FPX_MAX_OUT; i++)
         ck_assert_int_eq(shape->out_names[i] != NULL, i < shape->nout);
     ck_assert_int_eq(shape->in_place >> shape->nout, 0);
-    ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW ? 7 : 0);
+    ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW ? 7 : (_i == FPX_OP_SGD || _i == FPX_OP_LION ? 3 : 0));
     for (int i = 0; i < _i; i++)
         ck_assert_str_ne(shape->name, fpx_op_shape_of((fpx_op_kind)i)->name);
 }
@@ -399,6 +406,11 @@ START_TEST(wrong_attributes_are_refused)
     SPOIL(FPX_OP_ADAMW, adamw.beta2, -0.5, "beta2");
     SPOIL(FPX_OP_ADAMW, adamw.eps, NAN, "eps");
     SPOIL(FPX_OP_ADAMW, adamw.weight_decay, -1.0, "weight_decay");
+    SPOIL(FPX_OP_SGD, sgd.momentum, 1.0, "momentum");
+    SPOIL(FPX_OP_SGD, sgd.weight_decay, NAN, "weight_decay");
+    SPOIL(FPX_OP_LION, lion.beta1, -0.1, "beta1");
+    SPOIL(FPX_OP_LION, lion.beta2, 1.5, "beta2");
+    SPOIL(FPX_OP_LION, lion.weight_decay, INFINITY, "weight_decay");
 
     fpx_call c = good(FPX_OP_QUANTIZE, &fpx_fp32);
     c.nin = 1;
@@ -494,6 +506,8 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_SWIGLU, 5.0 * M * F },
         { FPX_OP_ADD, F * C },
         { FPX_OP_ADAMW, 16.0 * F * C },
+        { FPX_OP_SGD, 7.0 * F * C },
+        { FPX_OP_LION, 12.0 * F * C },
     };
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

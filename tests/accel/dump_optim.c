@@ -1,0 +1,69 @@
+/* dump_optim.c - runs each optimizer's operation once on random data, edge values among them, and writes inputs
+ * and outputs as raw float32 to standard output: test_optimizers.py computes them again with numpy. */
+#include "ops_fixture.h"
+
+enum { N = 20011 };
+
+static const float edges[] = { 0.0f,   -0.0f,    1e-45f,    -1e-45f, 1e-38f, 3e38f,
+                               -3e38f, INFINITY, -INFINITY, NAN,     1.0f,   -1.0f };
+enum { EDGES = sizeof edges / sizeof edges[0] };
+
+static void put(const fixture *f, const fpx_tensor *t)
+{
+    const size_t bytes = fpx_tensor_bytes(t);
+
+    if (fwrite(data_of(f, t), 1, bytes, stdout) != bytes)
+        exit(EXIT_FAILURE);
+}
+
+/* Random values; the first elements are all combinations of edges over the tensors. */
+static fpx_tensor operand(fixture *f, double offset, double scale, size_t stride)
+{
+    const fpx_tensor t = random_tensor(f, &fpx_fp32, offset, scale, SHAPE(N));
+
+    for (size_t i = 0; i < (size_t)EDGES * EDGES * EDGES; i++)
+        ((float *)data_of(f, &t))[i] =
+            offset > 0.0 ? fabsf(edges[i / stride % EDGES]) : edges[i / stride % EDGES];
+    return t;
+}
+
+static void run_one(fpx_op_kind kind, size_t moments, const fpx_attr *attr)
+{
+    fpx_call c = new_call(kind);
+    fixture f;
+
+    fixture_open(&f, "threads=2", 11);
+    add_in(&c, operand(&f, 0.0, 1.0, 1));
+    add_in(&c, operand(&f, 0.0, 0.01, EDGES));
+    if (moments == 2)
+        add_in(&c, operand(&f, 1e-4, 1e-4, EDGES));
+    add_in(&c, operand(&f, 0.0, 0.02, (size_t)EDGES * EDGES));
+    const fpx_tensor factor = new_tensor(&f, &fpx_fp32, SHAPE(1));
+    const fpx_tensor hyper = new_tensor(&f, &fpx_fp32, SHAPE(3));
+    add_in(&c, factor);
+    add_in(&c, hyper);
+    set(&f, &factor, 0, 0.37);
+    set(&f, &hyper, 0, 6e-4);
+    set(&f, &hyper, 1, 1.0 / (1.0 - 0.9 * 0.9 * 0.9));
+    set(&f, &hyper, 2, 1.0 / (1.0 - 0.95 * 0.95 * 0.95));
+    c.attr = *attr;
+    for (size_t i = 0; i <= moments; i++)
+        add_out(&c, c.in[i]);
+    for (size_t i = 0; i < c.nin; i++)
+        put(&f, &c.in[i]);
+    run_call(&f, &c);
+    for (size_t i = 0; i < c.nout; i++)
+        put(&f, &c.out[i]);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const fpx_attr adamw = { .adamw = { 0.9, 0.95, 1e-8, 0.1 } }, sgd = { .sgd = { 0.9, 0.1 } },
+                   lion = { .lion = { 0.9, 0.99, 0.1 } };
+
+    run_one(FPX_OP_ADAMW, 2, &adamw);
+    run_one(FPX_OP_SGD, 1, &sgd);
+    run_one(FPX_OP_LION, 1, &lion);
+    return EXIT_SUCCESS;
+}
