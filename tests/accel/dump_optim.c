@@ -57,7 +57,7 @@ static void run_one(fpx_op_kind kind, size_t moments, const fpx_attr *attr)
     fixture_close(&f);
 }
 
-int main(void)
+START_TEST(dump)
 {
     const fpx_attr adamw = { .adamw = { 0.9, 0.95, 1e-8, 0.1 } }, sgd = { .sgd = { 0.9, 0.1 } },
                    lion = { .lion = { 0.9, 0.99, 0.1 } };
@@ -65,5 +65,20 @@ int main(void)
     run_one(FPX_OP_ADAMW, 2, &adamw);
     run_one(FPX_OP_SGD, 1, &sgd);
     run_one(FPX_OP_LION, 1, &lion);
-    return EXIT_SUCCESS;
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("dump");
+    TCase *tc = tcase_create("dump");
+
+    tcase_add_test(tc, dump); /* the fixture asserts, which only a test may */
+    suite_add_tcase(s, tc);
+    SRunner *sr = srunner_create(s);
+    srunner_set_fork_status(sr, CK_NOFORK);
+    srunner_run_all(sr, CK_SILENT);
+    const int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
