@@ -8,10 +8,10 @@ typedef struct lion_job {
     fpx_real factor, rate, beta1, beta2, rest1, rest2, decay;
 } lion_job;
 
-/* 0 and NaN stay what they are. */
+/* +0 of either zero, as numpy and PyTorch have it; NaN stays. */
 static fpx_real sign(fpx_real x)
 {
-    return x > 0 ? (fpx_real)1 : (x < 0 ? (fpx_real)-1 : x);
+    return x > 0 ? (fpx_real)1 : (x < 0 ? (fpx_real)-1 : (x == 0 ? (fpx_real)0 : x));
 }
 
 static void lion_range(void *context, size_t begin, size_t end, size_t worker)
