@@ -82,6 +82,8 @@ fpx_status op_attr_softmax(const fpx_call *call, const op_dims *dims, fpx_error 
 
 fpx_status op_attr_tokens(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {
+    if (call->attr.tokens.sum > 1)
+        return op_pattern_refuse(call, err, "sum is 0 or 1");
     return check_leaf(call, call->attr.tokens.leaf, 'M', dims->of['M' - 'A'], err);
 }
 

@@ -29,6 +29,7 @@ fpx_status OP(op_clip)(const op_run *run);
 fpx_status OP(op_adamw)(const op_run *run);
 fpx_status OP(op_sgd)(const op_run *run);
 fpx_status OP(op_lion)(const op_run *run);
+fpx_status OP(op_divide)(const op_run *run);
 
 size_t OP(op_embed_grad_work)(const op_run *run);
 size_t OP(op_rmsnorm_grad_work)(const op_run *run);

@@ -97,9 +97,9 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .attr = op_attr_tokens,
     },
     [FPX_OP_XENT_GRAD] = {
-        .shape = { .name = "xent_grad", .min_in = 3, .max_in = 3, .nout = 1,
-                   .in_names = { "logits", "targets", "lse" }, .out_names = { "dlogits" } },
-        .in = { "r[M,V]", "i[M]", "r[M]" }, .out = { "r[M,V]" },
+        .shape = { .name = "xent_grad", .min_in = 3, .max_in = 4, .nout = 1,
+                   .in_names = { "logits", "targets", "lse", "count" }, .out_names = { "dlogits" } },
+        .in = { "r[M,V]", "i[M]", "r[M]", "r[1]" }, .out = { "r[M,V]" },
         .attr = op_attr_tokens,
     },
     [FPX_OP_SCALE] = {
@@ -142,6 +142,11 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
                    .in_names = { "param", "m", "grad", "factor", "hyper" }, .out_names = { "param", "m" } },
         .in = { "r[*]", "r[*]", "r[*]", "r[1]", "r[3]" }, .out = { "r[*]", "r[*]" },
         .attr = op_attr_lion,
+    },
+    [FPX_OP_DIVIDE] = {
+        .shape = { .name = "divide", .min_in = 2, .max_in = 2, .nout = 1,
+                   .in_names = { "a", "b" }, .out_names = { "y" } },
+        .in = { "r[*]", "r[1]" }, .out = { "r[*]" },
     },
 };
 

@@ -159,6 +159,12 @@ static fpx_status check_chain(const session *s, const char *saved, int goes_on, 
         s->options.trace, (unsigned long long)s->first_step, now, saved);
 }
 
+/* Whether a run may stop between micro-batches: nobody else counts on whole steps. */
+static int stops_within(const session *s)
+{
+    return s->options.trace == NULL && !s->options.golden && s->nshadows == 0;
+}
+
 static fpx_status open_all(session *s, fpx_error *err)
 {
     fpx_shadow_spec specs[FPX_SHADOW_MAX];
@@ -185,6 +191,11 @@ static fpx_status open_all(session *s, fpx_error *err)
     if (s->options.resume && (status = resume(s, chain, err)) != FPX_OK)
         return status;
     s->first_step = fpx_trainer_next_step(s->trainer);
+    if (fpx_trainer_next_micro(s->trainer) > 0 && !stops_within(s))
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s: its checkpoint lies within step %llu, where no trace, golden or "
+                             "shadow can begin: resume without them, and save after a whole step",
+                             s->options.checkpoint, (unsigned long long)s->first_step);
     goes_on = s->options.trace != NULL && access(s->options.trace, F_OK) == 0;
     if (s->first_step == s->experiment->steps && !goes_on)
         s->options.trace = NULL; /* no step is left: a trace of nothing would only be in the way */
@@ -248,7 +259,8 @@ static void progress(const session *s, const fpx_step_result *r, double since, i
 {
     const double done = (double)(r->step + 1 - s->first_step);
     const double rate = since > 0.0 ? done / since : 0.0;
-    const double tokens = rate * s->experiment->data.batch * s->experiment->data.sequence;
+    const fpx_data_config *d = &s->experiment->data;
+    const double tokens = rate * d->accumulate * d->batch * d->sequence;
     const double left = rate > 0.0 ? (double)(s->experiment->steps - r->step - 1) / rate : 0.0;
     const int terminal = isatty(fileno(stderr)) == 1;
 
@@ -294,6 +306,32 @@ int session_print_finding(const session *s, FILE *out)
     return f->found;
 }
 
+/* A step, or as much of it as is done when Ctrl-C comes. */
+static fpx_status run_step(session *s, fpx_step_result *r, int *ret_whole, fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+
+    *ret_whole = 0;
+    while (!*ret_whole && status == FPX_OK &&
+           !(cli_interrupted() && stops_within(s) && fpx_trainer_next_micro(s->trainer) > 0))
+        status = fpx_trainer_micro_step(s->trainer, ret_whole, r, err);
+    return status;
+}
+
+static fpx_status stop_within(session *s, fpx_error *err)
+{
+    const fpx_status status = s->options.checkpoint != NULL ? session_save(s, err) : FPX_OK;
+
+    if (status != FPX_OK)
+        return status;
+    return fpx_error_set(
+        err, FPX_EINTERRUPTED, "interrupted after %llu of %u steps and %u of %u micro-batches%s%s",
+        (unsigned long long)fpx_trainer_next_step(s->trainer), s->experiment->steps,
+        fpx_trainer_next_micro(s->trainer), s->experiment->data.accumulate,
+        s->options.checkpoint ? "; the state is saved, go on with --resume " : "",
+        s->options.checkpoint ? s->options.checkpoint : "");
+}
+
 fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
                        fpx_error *err)
 {
@@ -304,13 +342,16 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
     uint64_t done = 0;
 
     while (fpx_trainer_next_step(s->trainer) < all && (max_steps == 0 || done < max_steps)) {
-        fpx_status status = session_step(s, &r, err);
+        int whole = 0;
+        fpx_status status = run_step(s, &r, &whole, err);
         const double now = seconds() - start;
         const uint64_t next = fpx_trainer_next_step(s->trainer);
         const int last = next == all || ++done == max_steps || cli_interrupted();
 
         if (status != FPX_OK)
             return status;
+        if (!whole)
+            return stop_within(s, err);
         look_at_result(s, &r);
         if (!quiet && (last || now - shown > 0.2)) {
             progress(s, &r, now, last);

@@ -17,7 +17,7 @@ typedef struct io_experiment_texts {
         char *norm_eps, *rope_base, *init_std;
     } model;
     struct io_data_texts {
-        char *corpus, *sha256, *sequence, *batch, *validation;
+        char *corpus, *sha256, *sequence, *batch, *accumulate, *validation;
     } data;
     struct io_optimizer_texts {
         char *kind, *schedule, *learning_rate, *final_share, *decay_share, *warmup, *beta1, *beta2,

@@ -22,9 +22,13 @@ static const cyaml_schema_field_t model_fields[] = {
 };
 
 static const cyaml_schema_field_t data_fields[] = {
-    TEXT(struct io_data_texts, corpus),     OPTIONAL_TEXT(struct io_data_texts, sha256),
-    TEXT(struct io_data_texts, sequence),   TEXT(struct io_data_texts, batch),
-    TEXT(struct io_data_texts, validation), CYAML_FIELD_END,
+    TEXT(struct io_data_texts, corpus),
+    OPTIONAL_TEXT(struct io_data_texts, sha256),
+    TEXT(struct io_data_texts, sequence),
+    TEXT(struct io_data_texts, batch),
+    OPTIONAL_TEXT(struct io_data_texts, accumulate),
+    TEXT(struct io_data_texts, validation),
+    CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t optimizer_fields[] = {

@@ -60,6 +60,7 @@ static const row rows[] = {
     { AT(data.sha256), KIND_SHA256, CLOSED, NULL, 0, 0 },
     { AT(data.sequence), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },
     { AT(data.batch), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },
+    { AT(data.accumulate), KIND_COUNT, CLOSED, "1", 1, 1 << 10 },
     { AT(data.validation), KIND_REAL, CLOSED, NULL, 0, 0.5 },
     { AT(optimizer.kind), KIND_OPTIMIZER, CLOSED, "adamw", 0, 0 },
     { AT(optimizer.schedule), KIND_SCHEDULE, CLOSED, "cosine", 0, 0 },
@@ -252,6 +253,20 @@ static fpx_status fill_rows(const char *label, const char *text, const io_experi
     return FPX_OK;
 }
 
+/* Sums over tokens are a tree over the sequences of a whole step: a micro-batch is a whole subtree of it. */
+static fpx_status check_batch(const char *label, const char *text, const fpx_data_config *d,
+                              fpx_error *err)
+{
+    char what[128];
+
+    if (d->accumulate == 1 || (d->batch & (d->batch - 1)) == 0)
+        return FPX_OK;
+    (void)snprintf(what, sizeof what,
+                   "is %" PRIu32 ", but must be a power of two where accumulate is above 1",
+                   d->batch);
+    return refuse(label, text, "data.batch", what, err);
+}
+
 /* A key that says nothing to the optimizer or schedule at hand is a slip; and defaults that depend on them. */
 static fpx_status check_optimizer(const char *label, const char *text,
                                   const struct io_optimizer_texts *texts, fpx_optimizer_config *o,
@@ -312,6 +327,8 @@ fpx_status io_experiment_fill(const char *label, const char *text, const io_expe
     freelocale(plain);
     if (status == FPX_OK)
         status = check_heads(label, text, &ret_experiment->model, err);
+    if (status == FPX_OK)
+        status = check_batch(label, text, &ret_experiment->data, err);
     if (status == FPX_OK)
         status = check_optimizer(label, text, &texts->optimizer, &ret_experiment->optimizer, err);
     return status;

@@ -304,18 +304,23 @@ fpx_status fpx_exec_op(fpx_exec *exec, uint64_t step, uint32_t op, fpx_error *er
     return status == FPX_OK ? show(exec, op, err) : status;
 }
 
-fpx_status fpx_exec_step(fpx_exec *exec, uint64_t step, fpx_error *err)
+fpx_status fpx_exec_part(fpx_exec *exec, uint64_t step, size_t first, size_t end, fpx_error *err)
 {
     const size_t nops = fpx_program_ops(exec->program);
     fpx_status status = FPX_OK;
 
     for (size_t k = 0; k < exec->nobservers && status == FPX_OK; k++)
-        if (exec->observers[k].begin_step)
+        if (first == 0 && exec->observers[k].begin_step)
             status = exec->observers[k].begin_step(exec->observers[k].context, exec, step, err);
-    for (size_t i = 0; i < nops && status == FPX_OK; i++)
+    for (size_t i = first; i < end && status == FPX_OK; i++)
         status = fpx_exec_op(exec, step, (uint32_t)i, err);
     for (size_t k = 0; k < exec->nobservers && status == FPX_OK; k++)
-        if (exec->observers[k].end_step)
+        if (end == nops && exec->observers[k].end_step)
             status = exec->observers[k].end_step(exec->observers[k].context, exec, step, err);
     return status;
+}
+
+fpx_status fpx_exec_step(fpx_exec *exec, uint64_t step, fpx_error *err)
+{
+    return fpx_exec_part(exec, step, 0, fpx_program_ops(exec->program), err);
 }

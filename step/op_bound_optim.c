@@ -135,3 +135,12 @@ void op_bound_lion(const fpx_bound_args *args)
         args->bound[1][i] = op_bound_value(op_add(k, op_mul(k, beta2, m), op_mul(k, rest2, g)));
     }
 }
+
+void op_bound_divide(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const size_t n = fpx_tensor_count(&args->call->in[0]);
+
+    for (size_t i = 0; i < n; i++)
+        args->bound[0][i] = op_bound_value(op_div(k, input(args, 0, i), input(args, 1, 0)));
+}

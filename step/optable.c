@@ -61,6 +61,7 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_ADAMW] = { OP(flops_rowwise), .flops = 16, .bound = op_bound_adamw },
     [FPX_OP_SGD] = { OP(flops_rowwise), .flops = 7, .bound = op_bound_sgd },
     [FPX_OP_LION] = { OP(flops_rowwise), .flops = 12, .bound = op_bound_lion },
+    [FPX_OP_DIVIDE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_divide },
 };
 
 const op_row *op_row_of(uint32_t kind)

@@ -45,8 +45,8 @@ static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error 
     if ((status = prepare(t, err)) != FPX_OK)
         return status;
     for (size_t i = 0; i < batches; i++) {
-        fpx_corpus_valid(t->corpus, i, fpx_exec_data(t->eval_exec, t->eval_model->tokens),
-                         fpx_exec_data(t->eval_exec, t->eval_model->targets));
+        fpx_corpus_valid(t->corpus, i, fpx_exec_data(t->eval_exec, t->eval_model->micro[0].tokens),
+                         fpx_exec_data(t->eval_exec, t->eval_model->micro[0].targets));
         if ((status = fpx_exec_step(t->eval_exec, 0, err)) != FPX_OK)
             return status;
         sum += (double)*(const float *)fpx_exec_data(t->eval_exec, t->eval_model->loss);
@@ -89,8 +89,8 @@ static fpx_status next_byte(fpx_trainer *t, const char *text, size_t length, dou
     const size_t sequence = t->experiment->data.sequence,
                  vocabulary = t->experiment->model.vocabulary;
     const size_t seen = length < sequence ? length : sequence;
-    int32_t *tokens = fpx_exec_data(t->eval_exec, t->eval_model->tokens);
-    int32_t *targets = fpx_exec_data(t->eval_exec, t->eval_model->targets);
+    int32_t *tokens = fpx_exec_data(t->eval_exec, t->eval_model->micro[0].tokens);
+    int32_t *targets = fpx_exec_data(t->eval_exec, t->eval_model->micro[0].targets);
     const float *logits = fpx_exec_data(t->eval_exec, t->eval_model->logits);
     fpx_status status;
 

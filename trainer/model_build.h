@@ -21,8 +21,12 @@ typedef struct build {
     uint64_t batch, sequence;
     fpx_status status; /* the first failure: later calls do nothing */
     fpx_error *err;
-    uint32_t params[BUILD_MAX_PARAMS], grads[BUILD_MAX_PARAMS]; /* in program order */
+    uint32_t params[BUILD_MAX_PARAMS],
+        grads[BUILD_MAX_PARAMS + 1]; /* in program order; the loss behind */
     size_t nparams;
+    uint32_t micro;  /* the micro-batch that is built, of accumulate */
+    char prefix[24]; /* of its names: "micro.1/", or "" where there is one only */
+    uint32_t accumulate;
 } build;
 
 /* A tensor of up to four axes (shape ends at the first 0). Returns its index, or FPX_NO_TENSOR. */
@@ -34,8 +38,15 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
 void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *site,
               const char *suffix, const uint32_t *in, const uint32_t *out, const fpx_attr *attr);
 
-/* "layer.3/attn.qkv", or "head" outside the layers. */
-void build_site(int layer, const char *op, char ret_site[FPX_NAME_MAX]);
+/* "layer.3/attn.qkv", or "head" outside the layers: of parameters, and what is made of them alone. */
+void build_shared_site(int layer, const char *op, char ret_site[FPX_NAME_MAX]);
+/* The same of this micro-batch. */
+void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAME_MAX]);
+
+/* The parameter "<site>/<name>": made by the first micro-batch, found by the others. */
+uint32_t build_param(build *b, int layer, const char *op, const char *name,
+                     const uint64_t dims[FPX_MAX_DIMS]);
+void build_set_grad(build *b, uint32_t param, uint32_t grad);
 
 /* One linear layer y = x W^T. */
 typedef struct linear {
@@ -50,6 +61,15 @@ uint32_t linear_forward(build *b, linear *l, int layer, const char *op, uint32_t
                         uint64_t outputs);
 /* Backward: dw is added to the build's gradients. Returns dx. */
 uint32_t linear_backward(build *b, const linear *l, uint32_t dy);
+
+/* ---- model_accumulate.c ---- */
+/* After micro-batch b->micro: its gradients, and its loss sum, join those before it. After the last, b->grads and
+ * *loss are of the whole step. Does nothing where there is one micro-batch. */
+typedef struct accumulation {
+    uint32_t *open; /* [level][nparams + 1]: subtrees that wait for their right neighbour */
+    size_t width;
+} accumulation;
+void build_accumulate(build *b, accumulation *a, uint32_t *loss);
 
 /* From the gradients to new parameters: the norm, clipping, one update a parameter. */
 void build_optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m);

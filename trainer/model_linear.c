@@ -23,7 +23,10 @@ static uint32_t quantized(build *b, const linear *l, fpx_role role, const char *
         fpx_recipe_operand(b->recipe, l->layer, l->op, role, tensor, b->used, &rule, b->err);
     if (b->status != FPX_OK || !rule.quantized)
         return source;
-    build_site(l->layer, l->op, site);
+    if (strcmp(tensor, "w") == 0) /* the same for every micro-batch */
+        build_shared_site(l->layer, l->op, site);
+    else
+        build_site(b, l->layer, l->op, site);
     const int narrow = rule.conversion.format.bits < 16;
     const int open = rule.conversion.overflow != FPX_SATFINITE;
 
@@ -75,7 +78,7 @@ static void multiply(build *b, const linear *l, fpx_role role, uint32_t a, uint3
     const fpx_attr attr = { .gemm = { .trans_a = trans_a, .trans_b = trans_b, .leaf = leaf } };
     char site[FPX_NAME_MAX];
 
-    build_site(l->layer, l->op, site);
+    build_site(b, l->layer, l->op, site);
     build_op(b, l->layer, FPX_OP_GEMM, role, site, suffix[role],
              (uint32_t[]){ a, x, FPX_NO_TENSOR }, (uint32_t[]){ d, FPX_NO_TENSOR }, &attr);
 }
@@ -87,9 +90,8 @@ uint32_t linear_forward(build *b, linear *l, int layer, const char *op, uint32_t
     char site[FPX_NAME_MAX];
 
     *l = (linear){ .layer = layer, .op = op, .inputs = inputs, .outputs = outputs, .x = x };
-    build_site(layer, op, site);
-    l->w = build_tensor(b, layer, FPX_TENSOR_PARAM, &fpx_fp32,
-                        (uint64_t[4]){ outputs, inputs, 0, 0 }, "%s/w", site);
+    build_site(b, layer, op, site);
+    l->w = build_param(b, layer, op, "w", DIMS(outputs, inputs));
     l->y = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32,
                         (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y", site);
     const uint32_t xq = quantized(b, l, FPX_FPROP, "x", x);
@@ -104,7 +106,7 @@ uint32_t linear_backward(build *b, const linear *l, uint32_t dy)
     char site[FPX_NAME_MAX];
     uint32_t dx, dw;
 
-    build_site(l->layer, l->op, site);
+    build_site(b, l->layer, l->op, site);
     dx = build_tensor(b, l->layer, FPX_TENSOR_GRADIENT, &fpx_fp32,
                       (uint64_t[4]){ m, l->inputs, 0, 0 }, "%s/dx", site);
     dw = build_tensor(b, l->layer, FPX_TENSOR_GRADIENT, &fpx_fp32,
@@ -115,8 +117,6 @@ uint32_t linear_backward(build *b, const linear *l, uint32_t dy)
     const uint32_t dyt = quantized(b, l, FPX_WGRAD, "dy", dy);
     const uint32_t xq = quantized(b, l, FPX_WGRAD, "x", l->x);
     multiply(b, l, FPX_WGRAD, dyt, xq, dw, 1, 0, b->sequence); /* one leaf a sequence */
-    for (size_t i = 0; i < b->nparams; i++)
-        if (b->params[i] == l->w)
-            b->grads[i] = dw;
+    build_set_grad(b, l->w, dw);
     return dx;
 }

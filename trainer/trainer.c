@@ -42,12 +42,14 @@ static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevi
 
     if ((status = fpx_corpus_new(e, &t->corpus, err)) != FPX_OK)
         return status;
-    if (e->steps > fpx_corpus_train_steps(t->corpus))
+    const size_t possible =
+        fpx_corpus_train_steps(t->corpus) / (e->data.accumulate + !e->data.accumulate);
+    if (e->steps > possible)
         return fpx_error_set(
             err, FPX_EINVAL,
-            "%s: %u steps of %u x %u bytes would repeat tokens; the corpus gives %zu "
-            "steps: lower steps, batch or sequence, or take a larger corpus",
-            e->name, e->steps, e->data.batch, e->data.sequence, fpx_corpus_train_steps(t->corpus));
+            "%s: %u steps of %u x %u x %u bytes would repeat tokens; the corpus gives %zu "
+            "steps: lower steps, batch, accumulate or sequence, or take a larger corpus",
+            e->name, e->steps, e->data.accumulate, e->data.batch, e->data.sequence, possible);
     if ((status = fpx_model_build(e, t->recipe, 1, 0, 0, &t->model, err)) != FPX_OK ||
         (status = fpx_exec_new(t->model->program, devices, ndevices, keep, &t->exec, err)) !=
             FPX_OK)
@@ -153,38 +155,93 @@ static fpx_status read_results(void *context, const fpx_op_view *view, fpx_error
     return FPX_OK;
 }
 
-fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, fpx_error *err)
+uint32_t fpx_trainer_next_micro(const fpx_trainer *trainer)
+{
+    return trainer->next_micro;
+}
+
+/* Everything that a step reads; its later micro-batches write the same again. */
+static void write_inputs(fpx_trainer *t, double rate)
+{
+    const fpx_model *m = t->model;
+    const size_t tokens = (size_t)t->experiment->data.batch * t->experiment->data.sequence;
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < m->accumulate; i++) {
+        int32_t *targets = fpx_exec_data(t->exec, m->micro[i].targets);
+
+        fpx_corpus_train(t->corpus, (size_t)t->next_step * m->accumulate + i,
+                         fpx_exec_data(t->exec, m->micro[i].tokens), targets);
+        for (size_t k = 0; k < tokens; k++)
+            count += targets[k] >= 0;
+    }
+    if (m->count != FPX_NO_TENSOR)
+        *(float *)fpx_exec_data(t->exec, m->count) = (float)count;
+    write_hyper(t, rate);
+}
+
+static fpx_status run_micro(fpx_trainer *t, double rate, int *ret_done, fpx_error *err)
+{
+    const fpx_model *m = t->model;
+    const size_t first = t->next_micro == 0 ? 0 : m->micro[t->next_micro - 1].end;
+    const int last = t->next_micro + 1 == m->accumulate;
+    fpx_status status;
+
+    write_inputs(t, rate);
+    status = fpx_exec_part(t->exec, t->next_step, first,
+                           last ? fpx_program_ops(m->program) : m->micro[t->next_micro].end, err);
+    if (status != FPX_OK)
+        return status;
+    t->next_micro = last ? 0 : t->next_micro + 1;
+    *ret_done = last;
+    return FPX_OK;
+}
+
+static fpx_status watch_results(fpx_trainer *t, fpx_error *err)
+{
+    const fpx_observer o = { .context = t, .after_op = read_results };
+
+    if (t->reading)
+        return FPX_OK;
+    if (fpx_exec_attach(t->exec, &o) != FPX_OK)
+        return fpx_error_set(err, FPX_ENOMEM, "trainer: out of memory");
+    t->reading = 1;
+    return FPX_OK;
+}
+
+fpx_status fpx_trainer_micro_step(fpx_trainer *trainer, int *ret_done, fpx_step_result *ret_result,
+                                  fpx_error *err)
 {
     fpx_trainer *t = trainer;
     const uint64_t step = t->next_step;
-    fpx_status status;
-    fpx_fpenv env;
-    double rate;
+    const fpx_fpenv env = fpx_fpenv_enter();
+    const double rate = fpx_learning_rate(t->experiment, step);
+    fpx_status status = FPX_OK;
+    int done = 0;
 
     if (step >= t->experiment->steps)
-        return fpx_error_set(err, FPX_EINVAL, "%s: all %u steps are done", t->experiment->name,
-                             t->experiment->steps);
-    env = fpx_fpenv_enter();
-    if (!t->reading) {
-        const fpx_observer o = { .context = t, .after_op = read_results };
-
-        if (fpx_exec_attach(t->exec, &o) != FPX_OK) {
-            fpx_fpenv_leave(env);
-            return fpx_error_set(err, FPX_ENOMEM, "trainer: out of memory");
-        }
-        t->reading = 1;
-    }
-    rate = fpx_learning_rate(t->experiment, step);
-    fpx_corpus_train(t->corpus, step, fpx_exec_data(t->exec, t->model->tokens),
-                     fpx_exec_data(t->exec, t->model->targets));
-    write_hyper(t, rate);
-    status = fpx_exec_step(t->exec, step, err);
+        status = fpx_error_set(err, FPX_EINVAL, "%s: all %u steps are done", t->experiment->name,
+                               t->experiment->steps);
+    if (status == FPX_OK && (status = watch_results(t, err)) == FPX_OK)
+        status = run_micro(t, rate, &done, err);
     fpx_fpenv_leave(env);
     if (status != FPX_OK)
         return status;
-    t->next_step = step + 1;
-    *ret_result = (fpx_step_result){
-        .step = step, .loss = (double)t->loss, .norm = (double)t->norm, .learning_rate = rate
-    };
+    *ret_done = done;
+    if (done) {
+        t->next_step = step + 1;
+        *ret_result = (fpx_step_result){
+            .step = step, .loss = (double)t->loss, .norm = (double)t->norm, .learning_rate = rate
+        };
+    }
     return FPX_OK;
+}
+
+fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+
+    for (int done = 0; !done && status == FPX_OK;)
+        status = fpx_trainer_micro_step(trainer, &done, ret_result, err);
+    return status;
 }

@@ -15,7 +15,8 @@ struct fpx_trainer {
     fpx_model *eval_model; /* forward pass only, made when first needed */
     fpx_exec *eval_exec;
     uint64_t next_step;
-    int reading; /* the observer that fills loss and norm is attached */
+    uint32_t next_micro; /* of it */
+    int reading;         /* the observer that fills loss and norm is attached */
     float loss, norm;
 };
 

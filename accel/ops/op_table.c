@@ -31,4 +31,5 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
     [FPX_OP_ADAMW] = { .run = OP(op_adamw) },
     [FPX_OP_SGD] = { .run = OP(op_sgd) },
     [FPX_OP_LION] = { .run = OP(op_lion) },
+    [FPX_OP_DIVIDE] = { .run = OP(op_divide) },
 };

@@ -47,8 +47,9 @@ typedef enum fpx_op_kind {
     FPX_OP_GELU,         /* x[M,F]                                -> y[M,F], tanh form (GPT-2) */
     FPX_OP_GELU_GRAD,    /* x[M,F], dy[M,F]                       -> dx[M,F] */
     FPX_OP_ADD,          /* a, b                                  -> y = a + b */
-    FPX_OP_XENT,         /* logits[M,V], targets int32[M]         -> loss[1] (mean), lse[M] */
-    FPX_OP_XENT_GRAD,    /* logits[M,V], targets int32[M], lse[M] -> dlogits[M,V] */
+    FPX_OP_XENT,      /* logits[M,V], targets int32[M]         -> loss[1] (mean, or sum), lse[M] */
+    FPX_OP_XENT_GRAD, /* logits[M,V], targets int32[M], lse[M], count[1] (absent: the targets there are)
+                          *                                       -> dlogits[M,V] */
     FPX_OP_SCALE,    /* x                                     -> scale[2] = encode, decode factor */
     FPX_OP_QUANTIZE, /* x, scale[2] (absent: unscaled cast)   -> codes */
     FPX_OP_SUMSQ,    /* x, total fp64[1] (absent: 0)          -> total + sum x^2, fp64[1] */
@@ -56,6 +57,7 @@ typedef enum fpx_op_kind {
     FPX_OP_ADAMW,    /* param, m, v, grad, factor[1], hyper[3] -> param, m, v (in place) */
     FPX_OP_SGD,      /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_LION,     /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
+    FPX_OP_DIVIDE,   /* a, b[1]                                -> y = a / b */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -100,6 +102,8 @@ typedef union fpx_attr {
     } softmax;
     struct {
         uint64_t leaf;
+        uint32_t sum; /* XENT: 1: the loss is not divided by the number of targets */
+        uint32_t reserved;
     } tokens; /* EMBED_GRAD, XENT, XENT_GRAD */
     struct {
         fpx_format target; /* whose largest value amax is mapped to */

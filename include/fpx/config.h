@@ -31,7 +31,9 @@ typedef struct fpx_data_config {
     char *corpus;      /* path, made relative to the experiment file's folder when read */
     char *sha256;      /* 64 lower-case hexadecimal digits, checked; NULL: not checked */
     uint32_t sequence; /* T */
-    uint32_t batch;    /* B sequences a step */
+    uint32_t batch;    /* B sequences at a time */
+    uint32_t
+        accumulate; /* micro-batches of B sequences in a step; default 1; above it B is a power of two */
     double validation; /* share of the corpus, at its end, kept for evaluation; 0 .. 0.5 */
 } fpx_data_config;
 

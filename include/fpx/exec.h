@@ -68,6 +68,10 @@ uint64_t fpx_exec_arena_bytes(const fpx_exec *exec);
  * as far as the step went. */
 fpx_status fpx_exec_step(fpx_exec *exec, uint64_t step, fpx_error *err);
 
+/* Operations first to end - 1 of a step, in order; parts follow each other. Observers see the step begin with
+ * operation 0, and end with the last. */
+fpx_status fpx_exec_part(fpx_exec *exec, uint64_t step, size_t first, size_t end, fpx_error *err);
+
 /* Runs operation op alone, observers included, on the data at hand. */
 fpx_status fpx_exec_op(fpx_exec *exec, uint64_t step, uint32_t op, fpx_error *err);
 

@@ -21,9 +21,19 @@
 extern "C" {
 #endif
 
+/* One of the step's micro-batches. Where there are several, its names begin with "micro.N/", and what is made of
+ * parameters alone is made by the first. */
+typedef struct fpx_micro_batch {
+    uint32_t tokens, targets; /* int32[B*T] inputs */
+    uint32_t end;             /* the operation after its last */
+} fpx_micro_batch;
+
 typedef struct fpx_model {
     fpx_program *program;
-    uint32_t tokens, targets; /* int32[B*T] inputs */
+    fpx_micro_batch *micro; /* [accumulate]; one without training */
+    uint32_t accumulate;
+    uint32_t
+        count; /* fp32[1] input: targets of the whole step; where there are several micro-batches */
     uint32_t hyper;      /* fp32[3]: learning rate, 1/(1-beta1^t), 1/(1-beta2^t); training only */
     uint32_t logits;     /* fp32[B*T, V] */
     uint32_t loss;       /* fp32[1]: mean over tokens, in nats */

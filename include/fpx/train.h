@@ -30,7 +30,7 @@ size_t fpx_corpus_bytes(const fpx_corpus *corpus);
 size_t fpx_corpus_train_steps(const fpx_corpus *corpus); /* batches before a token would repeat */
 size_t fpx_corpus_valid_batches(const fpx_corpus *corpus);
 
-/* Batch `index` of training (step) or validation: tokens and targets int32[batch * sequence]; the
+/* Batch `index` of training (step * accumulate + micro-batch) or validation: tokens and targets int32[batch * sequence]; the
  * target of a position is the next byte. index must be below the counts above. */
 void fpx_corpus_train(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
 void fpx_corpus_valid(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
@@ -43,7 +43,7 @@ typedef struct fpx_trainer fpx_trainer;
 
 /* Builds the training program and its executor on these devices (fpx_exec_new's order), initial weights
  * from the seed. keep: enum fpx_exec_keep. experiment, recipe, devices must outlive the trainer.
- * FPX_EINVAL: also where steps * batch * sequence would repeat a token; the text says how many steps the
+ * FPX_EINVAL: also where steps * accumulate * batch * sequence would repeat a token; the text says how many steps the
  * corpus gives. */
 fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *recipe,
                            fpx_device *const *devices, size_t ndevices, unsigned keep,
@@ -61,8 +61,14 @@ typedef struct fpx_step_result {
     double learning_rate;
 } fpx_step_result;
 
-/* The next step. Fails with FPX_EINVAL after the experiment's last one. */
+/* The next step, or the rest of one. Fails with FPX_EINVAL after the experiment's last one. */
 fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, fpx_error *err);
+
+/* The next micro-batch alone; with the step's last one also the optimizer, and *ret_result then is filled.
+ * *ret_done: whether the step is done. The state in between can be saved as well. */
+fpx_status fpx_trainer_micro_step(fpx_trainer *trainer, int *ret_done, fpx_step_result *ret_result,
+                                  fpx_error *err);
+uint32_t fpx_trainer_next_micro(const fpx_trainer *trainer); /* 0: a step begins */
 
 /* Mean bits per byte over the whole validation part, with the recipe's forward arithmetic. */
 fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err);
@@ -85,7 +91,7 @@ typedef struct fpx_checkpoint_extra {
  * experiment, recipe, seed or number of steps, or files of such names that are none. */
 fpx_status fpx_trainer_check_folder(const fpx_trainer *trainer, const char *dir, fpx_error *err);
 
-/* Writes the state after the steps done so far. chain: text stored with it, may be "". FPX_EIO. */
+/* Writes the state after the steps, and the micro-batches of the next one, done so far. chain: text stored with it, may be "". FPX_EIO. */
 fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
                             const fpx_checkpoint_extra *extras, size_t nextras, const char *chain,
                             fpx_error *err);

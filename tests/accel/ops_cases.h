@@ -269,6 +269,34 @@ static inline fpx_call case_xent_grad(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_xent_sum(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_xent(f, real);
+
+    c.attr.tokens.sum = 1;
+    return c;
+}
+
+static inline fpx_call case_xent_grad_counted(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_xent_grad(f, real);
+    const fpx_tensor count = new_tensor(f, real, SHAPE(1));
+
+    set(f, &count, 0, 1000.0);
+    add_in(&c, count);
+    return c;
+}
+
+static inline fpx_call case_divide(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DIVIDE);
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_in(&c, random_tensor(f, real, 7, 1, SHAPE(1)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
 static inline fpx_call case_scale(fixture *f, const fpx_format *real)
 {
     fpx_call c = new_call(FPX_OP_SCALE);
@@ -422,6 +450,9 @@ static const op_case op_cases[] = {
     { "adamw", FPX_OP_ADAMW, case_adamw, 0, 0 },
     { "sgd", FPX_OP_SGD, case_sgd, 0, 0 },
     { "lion", FPX_OP_LION, case_lion, 0, 0 },
+    { "summed xent", FPX_OP_XENT, case_xent_sum, 0, 0 },
+    { "counted xent_grad", FPX_OP_XENT_GRAD, case_xent_grad_counted, 0, 0 },
+    { "divide", FPX_OP_DIVIDE, case_divide, 0, 1 },
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };

@@ -245,6 +245,8 @@ static const struct {
     { "0.003", "-0.003", "optimizer.learning_rate is '-0.003'" },
     { "beta1: 0.8", "beta1: 1",
       "optimizer.beta1 is '1', but must be a number at least 0 and below 1" },
+    { "batch: ", "accumulate: 0, batch: ", "data.accumulate is '0'" },
+    { "batch: 4", "accumulate: 2, batch: 6", "data.batch is 6, but must be a power of two" },
     { "warmup: 10", "warmup: 10, kind: adam",
       "optimizer.kind is 'adam', but must be one of adamw, sgd, lion" },
     { "warmup: 10", "warmup: 10, schedule: step", "must be one of cosine, linear, wsd" },

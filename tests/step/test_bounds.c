@@ -54,11 +54,12 @@ static const row rows[FPX_OP_KINDS] = {
     [FPX_OP_GELU_GRAD] = { { "rMF", "rMF" }, { "rMF" }, 0.95 },
     [FPX_OP_ADD] = { { "rMC", "rMC" }, { "rMC" }, 1 },
     [FPX_OP_XENT] = { { "rMV", "iM" }, { "r1", "rM" }, 0.9 },
-    [FPX_OP_XENT_GRAD] = { { "rMV", "iM", "rM" }, { "rMV" }, 0.9 },
+    [FPX_OP_XENT_GRAD] = { { "rMV", "iM", "rM", "r1" }, { "rMV" }, 0.9 },
     [FPX_OP_SUMSQ] = { { "rMC", "d1" }, { "d1" }, 0 },
     [FPX_OP_CLIP] = { { "d1" }, { "r1", "r1" }, 1 },
     [FPX_OP_ADAMW] = { { "rMC", "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC", "rMC" }, 0.9 },
     [FPX_OP_SGD] = { { "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC" }, 0.9 },
+    [FPX_OP_DIVIDE] = { { "rMC", "r1" }, { "rMC" }, 1 },
     [FPX_OP_LION] = { { "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC" }, 0.9 },
 };
 
@@ -364,6 +365,7 @@ static void set_attributes(fpx_call *c, const extents *s)
     case FPX_OP_XENT:
     case FPX_OP_XENT_GRAD:
         c->attr.tokens.leaf = leaf;
+        c->attr.tokens.sum = c->kind == FPX_OP_XENT && below(2) != 0;
         break;
     case FPX_OP_RMSNORM:
     case FPX_OP_RMSNORM_GRAD:
@@ -429,6 +431,8 @@ static void fill(trial *t, const extents *s, enum data data)
     if (kind == FPX_OP_XENT_GRAD && data != SPECIAL) /* above most logits of its row */
         for (size_t j = 0; j < fpx_tensor_count(&t->call.in[2]); j++)
             third[j] = 1.0f + fabsf(third[j]);
+    if (kind == FPX_OP_XENT_GRAD)
+        ((float *)t->in[3])[0] = (float)(1 + below(1000));
     if (kind == FPX_OP_ADAMW || kind == FPX_OP_SGD || kind == FPX_OP_LION) {
         float *factor = t->in[t->call.nin - 2], *hyper = t->in[t->call.nin - 1];
 

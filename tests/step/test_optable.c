@@ -96,6 +96,7 @@ static void good_tokens(fpx_call *c, const fpx_format *real)
         c->in[1] = c->in[0];
         c->in[0] = REAL(2, M, V);
         c->in[2] = REAL(1, M);
+        c->in[3] = REAL(1, 1);
         c->out[0] = c->kind == FPX_OP_XENT ? REAL(1, 1) : REAL(2, M, V);
         c->out[1] = REAL(1, M);
     }
@@ -132,6 +133,9 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
         c->attr.adamw.beta2 = 0.95;
         c->attr.adamw.eps = 1e-8;
         c->attr.adamw.weight_decay = 0.1;
+        break;
+    case FPX_OP_DIVIDE:
+        c->in[1] = REAL(1, 1);
         break;
     case FPX_OP_SGD:
     case FPX_OP_LION:
@@ -176,6 +180,7 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_GELU_GRAD:
         good_activation(&c, real);
         break;
+    case FPX_OP_DIVIDE:
     case FPX_OP_ADD:
     case FPX_OP_SCALE:
     case FPX_OP_QUANTIZE:
@@ -397,6 +402,7 @@ START_TEST(wrong_attributes_are_refused)
     SPOIL(FPX_OP_EMBED_GRAD, tokens.leaf, 3, "leaf 3 does not divide M = 8");
     SPOIL(FPX_OP_XENT, tokens.leaf, 3, "leaf 3");
     SPOIL(FPX_OP_XENT_GRAD, tokens.leaf, 3, "leaf 3");
+    SPOIL(FPX_OP_XENT, tokens.sum, 2, "sum");
     SPOIL(FPX_OP_SCALE, scale.rule, 9, "rule");
     SPOIL(FPX_OP_SCALE, scale.target, fpx_int32, "target");
     SPOIL(FPX_OP_QUANTIZE, quantize.round, FPX_SR + 1, "round");
@@ -506,6 +512,7 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_SWIGLU, 5.0 * M * F },
         { FPX_OP_ADD, F * C },
         { FPX_OP_ADAMW, 16.0 * F * C },
+        { FPX_OP_DIVIDE, 1.0 * F * C },
         { FPX_OP_SGD, 7.0 * F * C },
         { FPX_OP_LION, 12.0 * F * C },
     };
