@@ -91,7 +91,7 @@ fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *e
 {
     (void)dims;
     return require(call,
-                   call->attr.scale.rule == FPX_SCALE_CURRENT &&
+                   call->attr.scale.rule <= FPX_SCALE_POW2 &&
                        fpx_format_is_valid(&call->attr.scale.target) &&
                        call->attr.scale.target.cls == FPX_CLASS_FLOAT,
                    "the rule is unknown, or the target is not a floating-point format", err);
@@ -155,4 +155,15 @@ fpx_status op_attr_lion(const fpx_call *call, const op_dims *dims, fpx_error *er
         return op_pattern_refuse(call, err, "beta1 and beta2 are not in [0, 1)");
     return require(call, is_amount(call->attr.lion.weight_decay),
                    "weight_decay is not a finite number >= 0", err);
+}
+
+/* No attribute, but a number of groups that no pattern can say; codes have these as their only scales. */
+fpx_status op_attr_coat(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const fpx_tensor *codes = call->kind == FPX_OP_QUANTIZE_COAT ? &call->out[0] : &call->in[0];
+
+    if (codes->nscales != 0)
+        return op_pattern_refuse(call, err, "codes has scales beside its groups");
+    return require(call, dims->of['G' - 'A'] == (fpx_tensor_count(codes) + 127) / 128,
+                   "groups should be [G,3], one row for each 128 elements", err);
 }

@@ -148,6 +148,23 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
                    .in_names = { "a", "b" }, .out_names = { "y" } },
         .in = { "r[*]", "r[1]" }, .out = { "r[*]" },
     },
+    [FPX_OP_DEQUANTIZE] = {
+        .shape = { .name = "dequantize", .min_in = 1, .max_in = 1, .nout = 1,
+                   .in_names = { "codes" }, .out_names = { "x" } },
+        .in = { "g[*]" }, .out = { "r[*]" },
+    },
+    [FPX_OP_QUANTIZE_COAT] = {
+        .shape = { .name = "quantize_coat", .min_in = 1, .max_in = 1, .nout = 2,
+                   .in_names = { "x" }, .out_names = { "codes", "groups" } },
+        .in = { "r[*]" }, .out = { "q[*]", "r[G,3]" },
+        .attr = op_attr_coat,
+    },
+    [FPX_OP_DEQUANTIZE_COAT] = {
+        .shape = { .name = "dequantize_coat", .min_in = 2, .max_in = 2, .nout = 1,
+                   .in_names = { "codes", "groups" }, .out_names = { "x" } },
+        .in = { "q[*]", "r[G,3]" }, .out = { "r[*]" },
+        .attr = op_attr_coat,
+    },
 };
 
 const op_pattern *op_pattern_of(uint32_t kind)

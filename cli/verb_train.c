@@ -27,7 +27,7 @@ enum {
 };
 
 static const cli_option options[] = {
-    [OPT_RECIPE] = { "--recipe", "NAME", "shipped recipe (fp32, bf16, fp8, fp8-hopper) or FILE.yaml" },
+    [OPT_RECIPE] = { "--recipe", "NAME", "shipped recipe (fp32, bf16, fp8, ...; fpx doctor lists them) or FILE.yaml" },
     [OPT_DEVICE] = { "--device", "D",
                      "cpu[,threads=N][,level=L][,engine=E] or PLUGIN.so[,KEY=VALUE]" },
     [OPT_SHADOW] = { "--shadow", "MODE",

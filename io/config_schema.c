@@ -79,6 +79,14 @@ static const cyaml_schema_field_t unit_rule_fields[] = {
 static const cyaml_schema_value_t unit_rule_schema = { CYAML_VALUE_MAPPING(
     CYAML_FLAG_DEFAULT, fpx_unit_rule, unit_rule_fields) };
 
+static const cyaml_schema_field_t state_rule_fields[] = {
+    TEXT(fpx_state_rule, layer),  TEXT(fpx_state_rule, op),      TEXT(fpx_state_rule, tensor),
+    TEXT(fpx_state_rule, format), TEXT(fpx_state_rule, scaling), CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t state_rule_schema = { CYAML_VALUE_MAPPING(
+    CYAML_FLAG_DEFAULT, fpx_state_rule, state_rule_fields) };
+
 static const cyaml_schema_field_t recipe_fields[] = {
     TEXT(fpx_recipe, name),
     TEXT(fpx_recipe, source),
@@ -86,6 +94,8 @@ static const cyaml_schema_field_t recipe_fields[] = {
                                0, MAX_RULES),
     CYAML_FIELD_SEQUENCE_COUNT("units", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, fpx_recipe, units,
                                nunits, &unit_rule_schema, 0, MAX_RULES),
+    CYAML_FIELD_SEQUENCE_COUNT("states", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, fpx_recipe,
+                               states, nstates, &state_rule_schema, 0, MAX_RULES),
     CYAML_FIELD_END,
 };
 

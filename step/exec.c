@@ -66,7 +66,8 @@ static uint64_t place_kept(const fpx_exec *exec, size_t index, uint64_t end)
         const fpx_program_tensor *t = fpx_program_tensor_at(exec->program, op->in[i]);
 
         exec->ops[index].kept[i] = exec->offsets[op->in[i]];
-        if (((shape->in_place >> i) & 1) && (exec->keep & FPX_KEEP_INPUTS)) {
+        if (((shape->in_place >> i) & 1) && op->in[i] == op->out[i] &&
+            (exec->keep & FPX_KEEP_INPUTS)) {
             exec->ops[index].kept[i] = end + used;
             used += (fpx_tensor_bytes(&t->desc) + 63) / 64 * 64;
         }

@@ -34,5 +34,7 @@ void op_bound_adamw(const fpx_bound_args *args);
 void op_bound_sgd(const fpx_bound_args *args);
 void op_bound_lion(const fpx_bound_args *args);
 void op_bound_divide(const fpx_bound_args *args);
+void op_bound_dequantize(const fpx_bound_args *args);
+void op_bound_open(const fpx_bound_args *args);
 
 #endif /* FPX_STEP_OP_BOUND_H */

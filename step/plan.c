@@ -27,8 +27,8 @@ static void find_lifetimes(const fpx_program *program, unsigned keep, life *live
     for (size_t i = 0; i < ntensors; i++) {
         const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
         const uint64_t bytes = fpx_tensor_bytes(&t->desc);
-        const int lasting = t->cls == FPX_TENSOR_INPUT || t->cls == FPX_TENSOR_PARAM ||
-                            t->cls == FPX_TENSOR_STATE || (keep & FPX_KEEP_ALL) != 0;
+        const int lasting = t->cls == FPX_TENSOR_INPUT || fpx_tensor_class_lasts(t->cls) ||
+                            (keep & FPX_KEEP_ALL) != 0;
 
         lives[i].tensor = (uint32_t)i;
         lives[i].bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;

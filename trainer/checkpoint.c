@@ -33,7 +33,7 @@ static int is_state(const fpx_program *program, uint32_t tensor, size_t from)
 {
     const uint32_t cls = fpx_program_tensor_at(program, tensor)->cls;
 
-    return cls == FPX_TENSOR_PARAM || cls == FPX_TENSOR_STATE || is_open(program, tensor, from);
+    return fpx_tensor_class_lasts(cls) || is_open(program, tensor, from);
 }
 
 /* The next operation: 0, or within a step the first of the next micro-batch. */

@@ -24,7 +24,7 @@ static fpx_status prepare(fpx_trainer *t, fpx_error *err)
     for (size_t i = 0; i < fpx_program_tensors(t->eval_model->program); i++) {
         const fpx_program_tensor *p = fpx_program_tensor_at(t->eval_model->program, i);
 
-        if (p->cls == FPX_TENSOR_PARAM)
+        if (fpx_tensor_class_lasts(p->cls))
             memcpy(fpx_exec_data(t->eval_exec, (uint32_t)i),
                    fpx_exec_data(t->exec, fpx_program_find_tensor(t->model->program, p->name)),
                    fpx_tensor_bytes(&p->desc));

@@ -62,13 +62,6 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
         b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: impossible shape", t.name);
     else
         b->status = fpx_program_add_tensor(b->program, &t, &index, b->err);
-    if (b->status == FPX_OK && cls == FPX_TENSOR_PARAM) {
-        if (b->nparams == BUILD_MAX_PARAMS)
-            b->status = fpx_error_set(b->err, FPX_EINVAL, "more than %d parameter tensors",
-                                      BUILD_MAX_PARAMS);
-        else
-            b->params[b->nparams++] = index;
-    }
     return index;
 }
 
@@ -128,18 +121,6 @@ void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAM
                    (int)(FPX_NAME_MAX - sizeof b->prefix), shared);
 }
 
-uint32_t build_param(build *b, int layer, const char *op, const char *name,
-                     const uint64_t dims[FPX_MAX_DIMS])
-{
-    char site[FPX_NAME_MAX], whole[2 * FPX_NAME_MAX];
-
-    build_shared_site(layer, op, site);
-    if (b->micro == 0)
-        return build_tensor(b, layer, FPX_TENSOR_PARAM, &fpx_fp32, dims, "%s/%s", site, name);
-    (void)snprintf(whole, sizeof whole, "%s/%s", site, name);
-    return fpx_program_find_tensor(b->program, whole);
-}
-
 /* One output tensor "<site>/<out>" and the operation "<site>/<suffix>" that writes it. */
 static uint32_t apply(build *b, int layer, const char *op, fpx_op_kind kind, fpx_role role,
                       const uint32_t *in, const uint64_t *dims, const char *out,
@@ -174,13 +155,6 @@ static uint32_t norm_forward(build *b, const shape *s, norm *n, int layer, const
     build_op(b, layer, FPX_OP_RMSNORM, FPX_FPROP, site, "fprop", LIST(x, n->gain),
              LIST(n->y, n->rstd), &attr);
     return n->y;
-}
-
-void build_set_grad(build *b, uint32_t param, uint32_t grad)
-{
-    for (size_t i = 0; i < b->nparams; i++)
-        if (b->params[i] == param)
-            b->grads[i] = grad;
 }
 
 static uint32_t norm_backward(build *b, const shape *s, const norm *n, uint32_t dy)
@@ -310,14 +284,17 @@ static fpx_status check_rules_used(const build *b, fpx_error *err)
 {
     const unsigned nrules = b->recipe->nrules;
 
-    for (unsigned i = 0; i < nrules + b->recipe->nunits; i++)
+    const unsigned nunits = b->recipe->nunits;
+
+    for (unsigned i = 0; i < nrules + nunits + b->recipe->nstates; i++)
         if (!b->used[i])
-            return fpx_error_set(err, FPX_EINVAL,
-                                 "recipe %s: %s %u matches nothing that an earlier one leaves: "
-                                 "remove it, or mend its layer, op, role%s",
-                                 b->recipe->name, i < nrules ? "rule" : "unit",
-                                 i < nrules ? i + 1 : i - nrules + 1,
-                                 i < nrules ? " or tensor" : "");
+            return fpx_error_set(
+                err, FPX_EINVAL,
+                "recipe %s: %s %u matches nothing that an earlier one leaves: "
+                "remove it, or mend its layer, op%s",
+                b->recipe->name, i < nrules ? "rule" : (i < nrules + nunits ? "unit" : "state"),
+                (i < nrules ? i : (i < nrules + nunits ? i - nrules : i - nrules - nunits)) + 1,
+                i < nrules ? ", role or tensor" : (i < nrules + nunits ? ", role" : " or tensor"));
     return FPX_OK;
 }
 
@@ -415,7 +392,7 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
     fpx_model *m = calloc(1, sizeof *m);
     build *b = calloc(1, sizeof *b);
     block *blocks = calloc(c->layers + 1, sizeof *blocks);
-    unsigned char *used = calloc((size_t)recipe->nrules + recipe->nunits + 1, 1);
+    unsigned char *used = calloc((size_t)recipe->nrules + recipe->nunits + recipe->nstates + 1, 1);
     fpx_status status = FPX_ENOMEM;
 
     s.m = s.b * s.t;

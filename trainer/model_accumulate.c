@@ -13,6 +13,9 @@ static uint32_t join(build *b, uint32_t left, uint32_t right)
     if (b->status != FPX_OK)
         return FPX_NO_TENSOR;
     const fpx_program_tensor t = *fpx_program_tensor_at(b->program, right);
+    if (!fpx_format_equal(&t.desc.format,
+                          &fpx_fp32)) /* stored: summed already, see build_set_grad */
+        return right;
     const uint32_t sum =
         build_tensor(b, t.layer, (fpx_tensor_class)t.cls, &t.desc.format,
                      DIMS(t.desc.shape[0], t.desc.ndim > 1 ? t.desc.shape[1] : 0), "%s+", t.name);

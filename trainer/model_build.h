@@ -22,7 +22,10 @@ typedef struct build {
     fpx_status status; /* the first failure: later calls do nothing */
     fpx_error *err;
     uint32_t params[BUILD_MAX_PARAMS],
-        grads[BUILD_MAX_PARAMS + 1]; /* in program order; the loss behind */
+        grads[BUILD_MAX_PARAMS + 1];   /* in program order; the loss behind */
+    const char *ops[BUILD_MAX_PARAMS]; /* whose parameter: "attn.qkv" */
+    uint32_t
+        weights[BUILD_MAX_PARAMS]; /* the parameter in fp32: itself, or what is made of its codes */
     size_t nparams;
     uint32_t micro;  /* the micro-batch that is built, of accumulate */
     char prefix[24]; /* of its names: "micro.1/", or "" where there is one only */
@@ -43,10 +46,18 @@ void build_shared_site(int layer, const char *op, char ret_site[FPX_NAME_MAX]);
 /* The same of this micro-batch. */
 void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAME_MAX]);
 
-/* The parameter "<site>/<name>": made by the first micro-batch, found by the others. */
+/* ---- model_state.c ---- */
+/* The parameter "<site>/<name>" in fp32: made by the first micro-batch, found by the others. */
 uint32_t build_param(build *b, int layer, const char *op, const char *name,
                      const uint64_t dims[FPX_MAX_DIMS]);
-void build_set_grad(build *b, uint32_t param, uint32_t grad);
+/* The gradient of such a parameter, stored as the recipe says. */
+void build_set_grad(build *b, uint32_t weight, uint32_t grad);
+/* A tensor in fp32: itself, or "<name>.<as>", made of its codes. */
+uint32_t build_real(build *b, fpx_role role, uint32_t tensor, const char *as);
+/* The state "m" or "v" of a parameter. */
+uint32_t build_moment(build *b, size_t param, const char *name);
+/* fp32 values become the codes of `codes`, whose scale is taken from them. */
+void build_store(build *b, fpx_role role, uint32_t real, uint32_t codes);
 
 /* One linear layer y = x W^T. */
 typedef struct linear {

@@ -41,6 +41,18 @@ static fpx_attr attributes(const fpx_optimizer_config *o, double decay)
     return attr;
 }
 
+/* Where the new value of a state goes: its place, or fp32 that will be stored there. */
+static uint32_t next_of(build *b, uint32_t state, uint32_t now)
+{
+    uint64_t dims[FPX_MAX_DIMS] = { 0 };
+
+    if (state == now || b->status != FPX_OK)
+        return state;
+    const fpx_program_tensor t = *fpx_program_tensor_at(b->program, state);
+    memcpy(dims, t.desc.shape, t.desc.ndim * sizeof dims[0]);
+    return build_tensor(b, t.layer, FPX_TENSOR_GRADIENT, &fpx_fp32, dims, "%s.next", t.name);
+}
+
 /* Norm gains, which have one axis, do not decay. */
 static void update(build *b, const fpx_optimizer_config *o, size_t index, uint32_t factor,
                    uint32_t hyper)
@@ -48,18 +60,21 @@ static void update(build *b, const fpx_optimizer_config *o, size_t index, uint32
     const method *by = &methods[o->kind];
     const fpx_program_tensor param = *fpx_program_tensor_at(b->program, b->params[index]);
     const fpx_attr attr = attributes(o, param.desc.ndim < 2 ? 0.0 : o->weight_decay);
-    uint64_t dims[FPX_MAX_DIMS] = { 0 };
-    uint32_t in[FPX_MAX_IN + 1] = { b->params[index] };
-    uint32_t out[FPX_MAX_OUT + 1] = { b->params[index] };
+    uint32_t state[3] = { b->params[index] }, in[FPX_MAX_IN + 1], out[FPX_MAX_OUT + 1];
     size_t n = 1;
 
-    memcpy(dims, param.desc.shape, param.desc.ndim * sizeof dims[0]);
     for (; n <= 2 && by->moments[n - 1] != NULL; n++)
-        in[n] = out[n] = build_tensor(b, param.layer, FPX_TENSOR_STATE, &fpx_fp32, dims, "%s.%s",
-                                      param.name, by->moments[n - 1]);
-    memcpy(in + n, LIST(b->grads[index], factor, hyper), 4 * sizeof in[0]);
+        state[n] = build_moment(b, index, by->moments[n - 1]);
+    for (size_t i = 0; i < n; i++) {
+        in[i] = build_real(b, FPX_OPTIMIZER, state[i], "now");
+        out[i] = next_of(b, state[i], in[i]);
+    }
+    const uint32_t grad = build_real(b, FPX_OPTIMIZER, b->grads[index], "now");
+    memcpy(in + n, LIST(grad, factor, hyper), 4 * sizeof in[0]);
     out[n] = FPX_NO_TENSOR;
     build_op(b, param.layer, by->kind, FPX_OPTIMIZER, param.name, by->suffix, in, out, &attr);
+    for (size_t i = 0; i < n; i++)
+        build_store(b, FPX_OPTIMIZER, out[i], state[i]);
 }
 
 void build_optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m)
@@ -74,7 +89,7 @@ void build_optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m)
                                            "%s.total", grad.name);
 
         build_op(b, grad.layer, FPX_OP_SUMSQ, FPX_OPTIMIZER, grad.name, "sumsq",
-                 LIST(b->grads[i], total), LIST(next), NULL);
+                 LIST(build_real(b, FPX_OPTIMIZER, b->grads[i], "norm"), total), LIST(next), NULL);
         total = next;
     }
     factor = build_tensor(b, -1, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(1), "clip/factor");

@@ -4,34 +4,88 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/convert.h>
 #include <fpx/cpu.h>
+#include <fpx/scale.h>
 #include <fpx/stream.h>
 
 #include "sites.h"
 #include "trainer_state.h"
 
+/* Values into a parameter as it is stored: fp32, or codes of these with their scale. */
+static fpx_status store_values(fpx_trainer *t, uint32_t index, const float *values, size_t n)
+{
+    const fpx_program_tensor *p = fpx_program_tensor_at(t->model->program, index);
+    const fpx_conversion conversion = { .format = p->desc.format };
+    float amax = 0.0f, encode = 1.0f;
+
+    if (p->scale != FPX_NO_TENSOR) {
+        float *scale = fpx_exec_data(t->exec, p->scale);
+
+        for (size_t k = 0; k < n; k++)
+            amax = fabsf(values[k]) > amax ? fabsf(values[k]) : amax;
+        encode = fpx_scale_pow2(&p->desc.format, amax);
+        scale[0] = encode;
+        scale[1] = 1.0f / encode;
+    }
+    if (fpx_format_equal(&p->desc.format, &fpx_fp32)) {
+        memcpy(fpx_exec_data(t->exec, index), values, n * sizeof *values);
+        return FPX_OK;
+    }
+    return fpx_encode_f32(&conversion, encode, values, fpx_exec_data(t->exec, index), n);
+}
+
+/* Factors of moments that are 0 still: 1. */
+static void set_factors(fpx_trainer *t)
+{
+    const fpx_program *program = t->model->program;
+
+    for (size_t i = 0; i < fpx_program_tensors(program); i++) {
+        const fpx_program_tensor *p = fpx_program_tensor_at(program, i);
+        const size_t length = strlen(p->name);
+        const int groups = p->cls == FPX_TENSOR_STATE && length > 7 &&
+                           strcmp(p->name + length - 7, ".groups") == 0;
+        float *data = fpx_exec_data(t->exec, (uint32_t)i);
+
+        for (size_t k = 0;
+             (groups || p->cls == FPX_TENSOR_STATE_SCALE) && k < fpx_tensor_count(&p->desc); k++)
+            data[k] = 1.0f;
+    }
+}
+
 /* Normal with the experiment's deviation; what is added to the residual stream is divided by
  * sqrt(2 layers) (GPT-2); gains start at 1. */
-static void initialise(fpx_trainer *t)
+static fpx_status initialise(fpx_trainer *t, fpx_error *err)
 {
     const fpx_program *program = t->model->program;
     const fpx_model_config *c = &t->experiment->model;
     uint64_t site = SITE_INIT;
+    fpx_status status = FPX_OK;
 
-    for (size_t i = 0; i < fpx_program_tensors(program); i++) {
+    set_factors(t);
+    for (size_t i = 0; i < fpx_program_tensors(program) && status == FPX_OK; i++) {
         const fpx_program_tensor *p = fpx_program_tensor_at(program, i);
         const int gain = p->desc.ndim < 2;
         const int residual = strstr(p->name, "attn.out/") || strstr(p->name, "mlp.down/");
         const double std = c->init_std / (residual ? sqrt(2.0 * c->layers) : 1.0);
         const fpx_stream stream = { .seed = t->experiment->seed, .site = site };
-        float *data = fpx_exec_data(t->exec, (uint32_t)i);
+        const size_t n = fpx_tensor_count(&p->desc);
 
         if (p->cls != FPX_TENSOR_PARAM)
             continue;
-        for (size_t k = 0; k < fpx_tensor_count(&p->desc); k++)
-            data[k] = gain ? 1.0f : (float)(std * fpx_stream_normal(&stream, k));
+        float *values = malloc(n * sizeof *values);
+        if (values == NULL)
+            return fpx_error_set(err, FPX_ENOMEM, "trainer: out of memory");
+        for (size_t k = 0; k < n; k++)
+            values[k] = gain ? 1.0f : (float)(std * fpx_stream_normal(&stream, k));
+        status = store_values(t, (uint32_t)i, values, n);
+        if (status != FPX_OK)
+            status =
+                fpx_error_set(err, status, "%s: %s cannot store it", p->name, p->desc.format.name);
+        free(values);
         site++;
     }
+    return status;
 }
 
 static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevices, unsigned keep,
@@ -54,8 +108,7 @@ static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevi
         (status = fpx_exec_new(t->model->program, devices, ndevices, keep, &t->exec, err)) !=
             FPX_OK)
         return status;
-    initialise(t);
-    return FPX_OK;
+    return initialise(t, err);
 }
 
 fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *recipe,

@@ -1,10 +1,10 @@
-/* op_lion.c - one step of Lion, element by element and in place: Chen et al., arXiv 2302.06675, algorithm 2.
+/* op_lion.c - one step of Lion, element by element, in place or not: Chen et al., arXiv 2302.06675, algorithm 2.
  * Attributes are float64 and rounded once, 1 - beta too, so that no cancellation enters. */
 #include "op_kernels.h"
 
 typedef struct lion_job {
     fpx_real *param, *m;
-    const fpx_real *grad;
+    const fpx_real *old, *old_m, *grad;
     fpx_real factor, rate, beta1, beta2, rest1, rest2, decay;
 } lion_job;
 
@@ -17,16 +17,18 @@ static fpx_real sign(fpx_real x)
 static void lion_range(void *context, size_t begin, size_t end, size_t worker)
 {
     const lion_job j = *(const lion_job *)context;
-    fpx_real *restrict param = j.param, *restrict first = j.m;
-    const fpx_real *restrict grad = j.grad;
+    fpx_real *param = j.param, *first = j.m;
+    const fpx_real *old = j.old, *old_m = j.old_m;
+    const fpx_real *grad = j.grad;
 
     (void)worker;
+#pragma GCC ivdep /* outputs are their inputs, or overlap nothing */
     for (size_t i = begin; i < end; i++) {
         const fpx_real g = grad[i] * j.factor;
-        const fpx_real update = sign(j.beta1 * first[i] + j.rest1 * g);
+        const fpx_real update = sign(j.beta1 * old_m[i] + j.rest1 * g);
 
-        first[i] = canonical(j.beta2 * first[i] + j.rest2 * g);
-        param[i] = canonical(param[i] - j.rate * (update + j.decay * param[i]));
+        first[i] = canonical(j.beta2 * old_m[i] + j.rest2 * g);
+        param[i] = canonical(old[i] - j.rate * (update + j.decay * old[i]));
     }
 }
 
@@ -36,6 +38,8 @@ fpx_status OP(op_lion)(const op_run *run)
     const fpx_real *factor = run->in[3], *hyper = run->in[4];
     lion_job j = { .param = run->out[0],
                    .m = run->out[1],
+                   .old = run->in[0],
+                   .old_m = run->in[1],
                    .grad = run->in[2],
                    .factor = factor[0],
                    .rate = hyper[0],

@@ -1,6 +1,8 @@
 /* op_scale.c - the factors that map a tensor's largest magnitude to a format's largest value: one maximum,
- * two float32 divisions. */
+ * two float32 divisions, or the power of two below. */
 #include <float.h>
+
+#include <fpx/scale.h>
 
 #include "op_kernels.h"
 
@@ -44,7 +46,9 @@ fpx_status OP(op_scale)(const op_run *run)
             j.amax[i] = 0.0f;
         fpx_parallel_for(run->pool, fpx_tensor_count(&run->call->in[0]), OP_GRAIN, amax_range, &j);
         const float amax = fpx_amax_f32(run->level, j.amax, threads);
-        if (amax > 0.0f && amax <= FLT_MAX)
+        if (run->call->attr.scale.rule == FPX_SCALE_POW2)
+            encode = fpx_scale_pow2(target, amax);
+        else if (amax > 0.0f && amax <= FLT_MAX)
             encode = (float)fpx_format_max(target) / amax;
         if (encode > FLT_MAX)
             encode = FLT_MAX;

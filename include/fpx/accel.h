@@ -58,6 +58,10 @@ typedef enum fpx_op_kind {
     FPX_OP_SGD,      /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_LION,     /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_DIVIDE,   /* a, b[1]                                -> y = a / b */
+    FPX_OP_DEQUANTIZE, /* codes (any format, scaled or not)    -> x */
+    /* COAT's state: groups of 128 in memory order, G = their number; docs/operations.md. */
+    FPX_OP_QUANTIZE_COAT, /* x                               -> codes, groups[G,3] = k, root, scale */
+    FPX_OP_DEQUANTIZE_COAT, /* codes, groups[G,3]              -> x */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -72,9 +76,11 @@ typedef enum fpx_role {
 
 /* How FPX_OP_SCALE turns amax into a scale. */
 typedef enum fpx_scale_rule {
-    FPX_SCALE_CURRENT /* encode = max / amax (amax 0, Inf or NaN: 1; Inf: FLT_MAX), decode = 1 / encode,
+    FPX_SCALE_CURRENT, /* encode = max / amax (amax 0, Inf or NaN: 1; Inf: FLT_MAX), decode = 1 / encode,
                        * in float32: Transformer Engine's current scaling. Always 1 in float64, and
                        * where the target format is fp32 or fp64. */
+    FPX_SCALE_POW2 /* encode = 2^floor(log2(max / amax)), exact, the exponent in -126 .. 126 (amax 0, Inf or NaN:
+                    * 1), decode = 1 / encode: MS-AMP's without a margin. 1 as above. */
 } fpx_scale_rule;
 
 /* Attributes; the member named like the kind is meaningful. Sums over tokens use leaves of `leaf`
@@ -130,7 +136,7 @@ typedef union fpx_attr {
 
 /* One operation for a device. step, op and name say where the call stands: for messages, never for
  * arithmetic. Inputs and outputs do not overlap, except where the table above says "in place": then
- * out[i] is exactly in[i]. */
+ * out[i] is exactly in[i], or overlaps nothing. */
 typedef struct fpx_call {
     uint32_t struct_size; /* sizeof(fpx_call) of the caller */
     uint32_t kind;        /* fpx_op_kind */

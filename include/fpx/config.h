@@ -85,6 +85,16 @@ typedef struct fpx_unit_rule {
     char *unit;              /* "hopper/wgmma/fp8-fp32", with changes: fpx_mma_preset_parse */
 } fpx_unit_rule;
 
+/* Where all three patterns match, the optimizer's numbers of a parameter are stored as it says, between the operations
+ * that use them in fp32. */
+typedef struct fpx_state_rule {
+    char *layer,
+        *op;      /* as above, of the parameter: "attn.qkv", "attn.norm", "embed", "norm", "head" */
+    char *tensor; /* "master", "grad", "m", "v" */
+    char *format; /* as above */
+    char *scaling; /* "none"; "tensor-pow2": fpx_scale_pow2, at every step; "coat": of m and v */
+} fpx_state_rule;
+
 /* The first rule that matches an operand decides; an operand that no rule matches stays fp32. */
 typedef struct fpx_recipe {
     char *name;
@@ -93,6 +103,8 @@ typedef struct fpx_recipe {
     unsigned nrules;
     fpx_unit_rule *units; /* may be absent: products no rule matches have the house's order */
     unsigned nunits;
+    fpx_state_rule *states; /* may be absent: what no rule matches is fp32 */
+    unsigned nstates;
     char *text; /* the file as read */
 } fpx_recipe;
 

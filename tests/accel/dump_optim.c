@@ -1,5 +1,5 @@
-/* dump_optim.c - runs each optimizer's operation once on random data, edge values among them, and writes inputs
- * and outputs as raw float32 to standard output: test_optimizers.py computes them again with numpy. */
+/* dump_optim.c - runs each optimizer's operation once on random data, edge values among them, and those that store its
+ * state; and writes inputs and outputs raw to standard output: test_optimizers.py computes them again with numpy. */
 #include "ops_fixture.h"
 
 enum { N = 20011 };
@@ -57,6 +57,79 @@ static void run_one(fpx_op_kind kind, size_t moments, const fpx_attr *attr)
     fixture_close(&f);
 }
 
+/* Powers of two for amax of every exponent and random mantissas, the format's largest mantissa among them. */
+static void run_scales(const fpx_format *target)
+{
+    enum { COUNT = 256 * 6 };
+    static const uint32_t mantissas[] = { 0, 0x7fffff, 0x600000, 0x600001, 0x5fffff };
+    fixture f;
+
+    fixture_open(&f, "threads=1", 12);
+    const fpx_tensor x = new_tensor(&f, &fpx_fp32, SHAPE(COUNT));
+    const fpx_tensor scales = new_tensor(&f, &fpx_fp32, SHAPE(2 * COUNT));
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const uint32_t mantissa = i % 6 < 5 ? mantissas[i % 6] : next_random(&f) & 0x7fffff;
+
+        ((uint32_t *)data_of(&f, &x))[i] = i / 6 << 23 | mantissa | (uint32_t)(i & 1) << 31;
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        fpx_call c = new_call(FPX_OP_SCALE);
+        fpx_tensor one = x, pair = scales;
+
+        one.shape[0] = 1;
+        one.place.offset += 4 * i;
+        pair.shape[0] = 2;
+        pair.place.offset += 8 * i;
+        add_in(&c, one);
+        add_out(&c, pair);
+        c.attr.scale.target = *target;
+        c.attr.scale.rule = FPX_SCALE_POW2;
+        run_call(&f, &c);
+    }
+    put(&f, &x);
+    put(&f, &scales);
+    fixture_close(&f);
+}
+
+/* Groups of many ranges, the last one short; zeros, one magnitude, subnormals and the largest among them. */
+static void run_coat(void)
+{
+    enum { COUNT = 128 * 150 + 77, GROUPS = 151 };
+    fpx_call q = new_call(FPX_OP_QUANTIZE_COAT), back = new_call(FPX_OP_DEQUANTIZE_COAT);
+    fixture f;
+
+    fixture_open(&f, "threads=2", 13);
+    const fpx_tensor x = new_tensor(&f, &fpx_fp32, SHAPE(COUNT));
+    const fpx_tensor codes = new_tensor(&f, &fpx_e4m3, SHAPE(COUNT));
+    const fpx_tensor groups = new_tensor(&f, &fpx_fp32, SHAPE(GROUPS, 3));
+    for (size_t i = 0; i < COUNT; i++) {
+        const size_t group = i / 128;
+        const double sign = next_uniform(&f) < 0.0 ? -1.0 : 1.0;
+
+        set(&f, &x, i,
+            group == 0   ? 0.0
+            : group == 1 ? sign * 0.3
+            : group == 2 && i % 7 == 0
+                ? 0.0
+                : sign * ldexp(1.0 + fabs(next_uniform(&f)),
+                               (int)((double)group * 0.7 * next_uniform(&f)) - (int)group / 4));
+    }
+    add_in(&q, x);
+    add_out(&q, codes);
+    add_out(&q, groups);
+    run_call(&f, &q);
+    const fpx_tensor y = new_tensor(&f, &fpx_fp32, SHAPE(COUNT));
+    add_in(&back, codes);
+    add_in(&back, groups);
+    add_out(&back, y);
+    run_call(&f, &back);
+    put(&f, &x);
+    put(&f, &groups);
+    put(&f, &y);
+    put(&f, &codes);
+    fixture_close(&f);
+}
+
 START_TEST(dump)
 {
     const fpx_attr adamw = { .adamw = { 0.9, 0.95, 1e-8, 0.1 } }, sgd = { .sgd = { 0.9, 0.1 } },
@@ -65,6 +138,9 @@ START_TEST(dump)
     run_one(FPX_OP_ADAMW, 2, &adamw);
     run_one(FPX_OP_SGD, 1, &sgd);
     run_one(FPX_OP_LION, 1, &lion);
+    run_scales(&fpx_e4m3);
+    run_scales(&fpx_fp16);
+    run_coat();
 }
 END_TEST
 

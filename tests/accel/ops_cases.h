@@ -338,6 +338,45 @@ static inline fpx_call case_identity(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_pow2(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_scale(f, real);
+
+    c.attr.scale.rule = FPX_SCALE_POW2;
+    return c;
+}
+
+static inline fpx_call case_dequantize(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DEQUANTIZE);
+
+    add_in(&c, codes(f, &fpx_e4m3, 0.3f, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_quantize_coat(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_QUANTIZE_COAT);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, &fpx_e4m3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE((CM * CF + 127) / 128, 3)));
+    return c;
+}
+
+static inline fpx_call case_dequantize_coat(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DEQUANTIZE_COAT);
+    fpx_tensor t = codes(f, &fpx_e4m3, 1.0f, SHAPE(CM, CF));
+
+    t.nscales = 0;
+    add_in(&c, t);
+    add_in(&c, random_tensor(f, real, 1.5, 0.4, SHAPE((CM * CF + 127) / 128, 3)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
 static inline fpx_call case_sumsq(fixture *f, const fpx_format *real)
 {
     fpx_call c = new_call(FPX_OP_SUMSQ);
@@ -380,6 +419,15 @@ static inline fpx_call case_adamw(fixture *f, const fpx_format *real)
     c.attr.adamw.beta2 = 0.95;
     c.attr.adamw.eps = 1e-8;
     c.attr.adamw.weight_decay = 0.1;
+    return c;
+}
+
+static inline fpx_call case_adamw_apart(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_adamw(f, real);
+
+    for (int i = 0; i < 3; i++)
+        c.out[i] = new_tensor(f, real, SHAPE(CM, CF));
     return c;
 }
 
@@ -453,6 +501,11 @@ static const op_case op_cases[] = {
     { "summed xent", FPX_OP_XENT, case_xent_sum, 0, 0 },
     { "counted xent_grad", FPX_OP_XENT_GRAD, case_xent_grad_counted, 0, 0 },
     { "divide", FPX_OP_DIVIDE, case_divide, 0, 1 },
+    { "adamw, not in place", FPX_OP_ADAMW, case_adamw_apart, 0, 0 },
+    { "power of two", FPX_OP_SCALE, case_pow2, 0, 0 },
+    { "dequantize", FPX_OP_DEQUANTIZE, case_dequantize, 0, 0 },
+    { "quantize_coat", FPX_OP_QUANTIZE_COAT, case_quantize_coat, 0, 0 },
+    { "dequantize_coat", FPX_OP_DEQUANTIZE_COAT, case_dequantize_coat, 0, 0 },
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };

@@ -60,6 +60,7 @@ static const row rows[FPX_OP_KINDS] = {
     [FPX_OP_ADAMW] = { { "rMC", "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC", "rMC" }, 0.9 },
     [FPX_OP_SGD] = { { "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC" }, 0.9 },
     [FPX_OP_DIVIDE] = { { "rMC", "r1" }, { "rMC" }, 1 },
+    [FPX_OP_DEQUANTIZE] = { { "rMC" }, { "rMC" }, 1 },
     [FPX_OP_LION] = { { "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC" }, 0.9 },
 };
 

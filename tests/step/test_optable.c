@@ -137,12 +137,24 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
     case FPX_OP_DIVIDE:
         c->in[1] = REAL(1, 1);
         break;
+    case FPX_OP_DEQUANTIZE:
+        c->in[0] = tensor(&fpx_e4m3, 2, F, C);
+        add_scale(&c->in[0]);
+        break;
+    case FPX_OP_QUANTIZE_COAT:
+        c->out[0] = tensor(&fpx_e4m3, 2, F, C);
+        c->out[1] = REAL(2, (F * C + 127) / 128, 3);
+        break;
+    case FPX_OP_DEQUANTIZE_COAT:
+        c->in[0] = tensor(&fpx_e4m3, 2, F, C);
+        c->in[1] = REAL(2, (F * C + 127) / 128, 3);
+        break;
     case FPX_OP_SGD:
     case FPX_OP_LION:
         c->in[3] = REAL(1, 1);
         c->in[4] = REAL(1, 3);
         break; /* all attributes 0 */
-    default: /* ADD */
+    default:   /* ADD */
         break;
     }
 }
@@ -180,6 +192,9 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_GELU_GRAD:
         good_activation(&c, real);
         break;
+    case FPX_OP_DEQUANTIZE:
+    case FPX_OP_QUANTIZE_COAT:
+    case FPX_OP_DEQUANTIZE_COAT:
     case FPX_OP_DIVIDE:
     case FPX_OP_ADD:
     case FPX_OP_SCALE:
@@ -235,7 +250,8 @@ START_TEST(rows_are_whole)
     for (int i = 0; i < FPX_MAX_OUT; i++)
         ck_assert_int_eq(shape->out_names[i] != NULL, i < shape->nout);
     ck_assert_int_eq(shape->in_place >> shape->nout, 0);
-    ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW ? 7 : (_i == FPX_OP_SGD || _i == FPX_OP_LION ? 3 : 0));
+    ck_assert_int_eq(shape->in_place,
+                     _i == FPX_OP_ADAMW ? 7 : (_i == FPX_OP_SGD || _i == FPX_OP_LION ? 3 : 0));
     for (int i = 0; i < _i; i++)
         ck_assert_str_ne(shape->name, fpx_op_shape_of((fpx_op_kind)i)->name);
 }
@@ -319,6 +335,13 @@ START_TEST(wrong_extents_are_refused)
 }
 END_TEST
 
+/* Codes, beside the operands of GEMM. */
+static int has_any_format(int kind, uint32_t t)
+{
+    return (kind == FPX_OP_QUANTIZE && t == 2) || (kind == FPX_OP_DEQUANTIZE && t == 0) ||
+           (kind == FPX_OP_QUANTIZE_COAT && t == 1) || (kind == FPX_OP_DEQUANTIZE_COAT && t == 0);
+}
+
 START_TEST(wrong_formats_are_refused)
 {
     const fpx_call right = good((uint32_t)_i, &fpx_fp32);
@@ -333,7 +356,7 @@ START_TEST(wrong_formats_are_refused)
             fpx_format_equal(&x->format, &fpx_int32) ? fpx_fp32 : fpx_int32; /* never right */
         refuses(&wrong, name, "should be", x->format.name);
         if (fpx_format_equal(&x->format, &fpx_int32) && _i != FPX_OP_GEMM &&
-            !(_i == FPX_OP_QUANTIZE && t == 2)) {
+            !has_any_format(_i, t)) {
             x->format = fpx_bf16;
             refuses(&wrong, name, "should be", "bf16");
             *x = t < right.nin ? right.in[t] : right.out[t - right.nin];
@@ -358,7 +381,8 @@ START_TEST(arity_and_reals_are_checked)
     wrong.nout++;
     refuses(&wrong, "outputs", "", "");
     wrong = right;
-    if (right.nout == 1 && _i != FPX_OP_SUMSQ && _i != FPX_OP_QUANTIZE && _i != FPX_OP_GEMM) {
+    if (right.nout == 1 && _i != FPX_OP_SUMSQ && _i != FPX_OP_QUANTIZE && _i != FPX_OP_GEMM &&
+        _i != FPX_OP_DEQUANTIZE) {
         wrong.out[0].format = fpx_fp64; /* beside fp32 inputs */
         refuses(&wrong, shape->out_names[0], "fp64", "should be fp32");
     }
@@ -513,6 +537,9 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_ADD, F * C },
         { FPX_OP_ADAMW, 16.0 * F * C },
         { FPX_OP_DIVIDE, 1.0 * F * C },
+        { FPX_OP_DEQUANTIZE, 1.0 * F * C },
+        { FPX_OP_QUANTIZE_COAT, 5.0 * F * C },
+        { FPX_OP_DEQUANTIZE_COAT, 5.0 * F * C },
         { FPX_OP_SGD, 7.0 * F * C },
         { FPX_OP_LION, 12.0 * F * C },
     };

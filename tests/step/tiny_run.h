@@ -171,7 +171,7 @@ static inline fpx_digest tiny_state(const fpx_exec *exec)
     for (size_t i = 0; i < fpx_program_tensors(program); i++) {
         const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
 
-        if (t->cls == FPX_TENSOR_PARAM || t->cls == FPX_TENSOR_STATE)
+        if (fpx_tensor_class_lasts(t->cls))
             state = fpx_digest_chain(state,
                                      fpx_digest_tensor(&t->desc, fpx_exec_data(exec, (uint32_t)i)));
     }
