@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "results.h"
 #include "session.h"
+#include "train_memory.h"
 #include "train_table.h"
 
 enum {
@@ -23,11 +24,13 @@ enum {
     OPT_SAMPLE,
     OPT_COMPARE,
     OPT_SEEDS,
+    OPT_MEMORY,
     OPT_JSON
 };
 
 static const cli_option options[] = {
-    [OPT_RECIPE] = { "--recipe", "NAME", "shipped recipe (fp32, bf16, fp8, ...; fpx doctor lists them) or FILE.yaml" },
+    [OPT_RECIPE] = { "--recipe", "NAME",
+                     "shipped recipe (fp32, bf16, fp8, ...; fpx doctor lists them) or FILE.yaml" },
     [OPT_DEVICE] = { "--device", "D",
                      "cpu[,threads=N][,level=L][,engine=E] or PLUGIN.so[,KEY=VALUE]" },
     [OPT_SHADOW] = { "--shadow", "MODE",
@@ -43,6 +46,7 @@ static const cli_option options[] = {
     [OPT_SAMPLE] = { "--sample", "TEXT", "let the trained model continue TEXT by 160 bytes" },
     [OPT_COMPARE] = { "--compare", "R,R,...", "train each recipe with each seed, print a table" },
     [OPT_SEEDS] = { "--seeds", "N", "with --compare: paired seeds 1..N (default 5)" },
+    [OPT_MEMORY] = { "--memory", NULL, "train nothing: print what a run needs, by kind" },
     [OPT_JSON] = { "--json", "FILE", "results as JSON; - is standard output" },
     { NULL, NULL, NULL }
 };
@@ -145,6 +149,10 @@ static int run(const cli_args *a)
         return train_table(a->positional[0], a->option[OPT_COMPARE],
                            a->option[OPT_SEEDS] ? a->option[OPT_SEEDS] : "5", a->option[OPT_STEPS],
                            a->option[OPT_JSON]);
+    if (a->option[OPT_MEMORY] && (a->option[OPT_RESUME] || a->option[OPT_CHECKPOINT] ||
+                                  a->option[OPT_TRACE] || a->option[OPT_SAMPLE]))
+        return cli_usage("train", "--memory trains nothing: leave --resume, --checkpoint, --trace "
+                                  "and --sample out");
     if (a->option[OPT_RESUME] && a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--resume DIR also saves there: leave --checkpoint out");
     if (a->option[OPT_EVERY] && !a->option[OPT_RESUME] && !a->option[OPT_CHECKPOINT])
@@ -162,6 +170,8 @@ static int run(const cli_args *a)
     o.checkpoint = o.resume ? a->option[OPT_RESUME] : a->option[OPT_CHECKPOINT];
     if (numbers(a, &o, &err) != FPX_OK)
         return cli_fail(&err);
+    if (a->option[OPT_MEMORY])
+        return train_memory(&o, a->option[OPT_JSON]);
     if (session_open(&o, &s, &err) != FPX_OK)
         return fail(a, &err);
     cli_catch_interrupt();

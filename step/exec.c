@@ -26,6 +26,7 @@ struct fpx_exec {
     size_t ndevices;
     exec_op *ops;
     uint64_t *offsets; /* of tensors in the arena */
+    step_span *spans;
     fpx_arena *arena;
     char *base; /* the arena's address */
     fpx_observer *observers;
@@ -124,8 +125,10 @@ static fpx_status build(fpx_exec *exec, fpx_device *const *devices, fpx_error *e
     exec->devices = calloc(exec->ndevices, sizeof *exec->devices);
     exec->ops = calloc(nops + 1, sizeof *exec->ops);
     exec->offsets = calloc(fpx_program_tensors(exec->program) + 1, sizeof *exec->offsets);
+    exec->spans = calloc(fpx_program_tensors(exec->program) + 1, sizeof *exec->spans);
     if (exec->devices == NULL || exec->ops == NULL || exec->offsets == NULL ||
-        step_plan(exec->program, exec->keep, exec->offsets, &end) != FPX_OK)
+        exec->spans == NULL ||
+        step_plan(exec->program, exec->keep, exec->offsets, exec->spans, &end) != FPX_OK)
         return fpx_error_set(err, FPX_ENOMEM, "planning a step: out of memory");
     for (size_t d = 0; d < exec->ndevices; d++)
         exec->devices[d].device = devices[d];
@@ -175,6 +178,7 @@ void fpx_exec_free(fpx_exec *exec)
     free(exec->devices);
     free(exec->ops);
     free(exec->offsets);
+    free(exec->spans);
     free(exec->observers);
     free(exec);
 }
@@ -194,6 +198,12 @@ fpx_status fpx_exec_attach(fpx_exec *exec, const fpx_observer *observer)
 void *fpx_exec_data(const fpx_exec *exec, uint32_t tensor)
 {
     return exec->base + exec->offsets[tensor];
+}
+
+void fpx_exec_span(const fpx_exec *exec, uint32_t tensor, uint32_t *ret_first, uint32_t *ret_last)
+{
+    *ret_first = exec->spans[tensor].first;
+    *ret_last = exec->spans[tensor].last;
 }
 
 double fpx_exec_scale(const fpx_exec *exec, uint32_t tensor)

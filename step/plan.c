@@ -85,7 +85,7 @@ static uint64_t first_fit(const life *lives, size_t placed, const life *l)
 }
 
 fpx_status step_plan(const fpx_program *program, unsigned keep, uint64_t *ret_offsets,
-                     uint64_t *ret_bytes)
+                     step_span *ret_spans, uint64_t *ret_bytes)
 {
     const size_t n = fpx_program_tensors(program);
     life *lives = calloc(n + 1, sizeof *lives);
@@ -105,6 +105,8 @@ fpx_status step_plan(const fpx_program *program, unsigned keep, uint64_t *ret_of
         if (lives[i].offset + lives[i].bytes > end)
             end = lives[i].offset + lives[i].bytes;
         ret_offsets[lives[i].tensor] = lives[i].offset;
+        ret_spans[lives[i].tensor] =
+            (step_span){ (uint32_t)lives[i].first, (uint32_t)lives[i].last };
     }
     free(lives);
     *ret_bytes = end;

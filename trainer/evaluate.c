@@ -10,7 +10,7 @@
 #include "trainer_state.h"
 
 /* The forward program with today's parameters: names are the same in both programs. */
-static fpx_status prepare(fpx_trainer *t, fpx_error *err)
+fpx_status trainer_prepare_evaluation(fpx_trainer *t, fpx_error *err)
 {
     fpx_status status = FPX_OK;
 
@@ -42,7 +42,7 @@ static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error 
         return fpx_error_set(err, FPX_EINVAL,
                              "%s: data.validation is 0, there is nothing to evaluate",
                              t->experiment->name);
-    if ((status = prepare(t, err)) != FPX_OK)
+    if ((status = trainer_prepare_evaluation(t, err)) != FPX_OK)
         return status;
     for (size_t i = 0; i < batches; i++) {
         fpx_corpus_valid(t->corpus, i, fpx_exec_data(t->eval_exec, t->eval_model->micro[0].tokens),
@@ -113,7 +113,7 @@ static fpx_status sample(fpx_trainer *trainer, const char *prompt, size_t count,
 
     if (length == 0)
         return fpx_error_set(err, FPX_EINVAL, "a sample needs a prompt of at least one byte");
-    if ((status = prepare(trainer, err)) != FPX_OK)
+    if ((status = trainer_prepare_evaluation(trainer, err)) != FPX_OK)
         return status;
     for (size_t i = 0; i < count; i++) {
         char window[4096];

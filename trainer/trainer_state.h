@@ -20,4 +20,7 @@ struct fpx_trainer {
     float loss, norm;
 };
 
+/* The forward program with today's parameters in eval_model and eval_exec. */
+fpx_status trainer_prepare_evaluation(fpx_trainer *t, fpx_error *err);
+
 #endif /* TRAINER_STATE_H */

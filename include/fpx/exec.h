@@ -56,6 +56,10 @@ fpx_status fpx_exec_attach(fpx_exec *exec, const fpx_observer *observer);
  * tensors while an observer looks at an operation that uses them (always with FPX_KEEP_ALL). */
 void *fpx_exec_data(const fpx_exec *exec, uint32_t tensor);
 
+/* The operations, both included, during which a tensor's memory in the arena is its own; 0 to their number where it
+ * lasts. */
+void fpx_exec_span(const fpx_exec *exec, uint32_t tensor, uint32_t *ret_first, uint32_t *ret_last);
+
 /* The scale that decodes this tensor now: 1 where it has none. */
 double fpx_exec_scale(const fpx_exec *exec, uint32_t tensor);
 

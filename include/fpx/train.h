@@ -79,6 +79,35 @@ fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte,
 fpx_status fpx_trainer_sample(fpx_trainer *trainer, const char *prompt, size_t count,
                               char *ret_text, fpx_error *err);
 
+/* ---- memory ---- */
+typedef enum fpx_memory_kind {
+    FPX_MEMORY_MASTER,   /* parameters as they are kept, with their scales */
+    FPX_MEMORY_GRADIENT, /* of parameters, as the optimizer or the next micro-batch finds them */
+    FPX_MEMORY_M,        /* moments, with their scales or groups */
+    FPX_MEMORY_V,
+    FPX_MEMORY_COMPUTE,    /* what is made of parameters alone for the products of a step */
+    FPX_MEMORY_ACTIVATION, /* of the forward pass, quantized or not */
+    FPX_MEMORY_WORK, /* all the rest: inputs, gradients of activations, fp32 between operations */
+    FPX_MEMORY_KINDS
+} fpx_memory_kind;
+
+/* Bytes, from the plan of the arena. */
+typedef struct fpx_memory {
+    uint64_t parameters; /* a count */
+    uint64_t
+        most[FPX_MEMORY_KINDS]; /* the largest sum that each kind has during a step, by itself */
+    uint64_t together
+        [FPX_MEMORY_KINDS]; /* their sums when all of them are largest, in lines of 64 bytes */
+    uint32_t fullest;       /* the operation at which that is */
+    uint64_t gap;           /* arena less all of those: room that no tensor fits */
+    uint64_t arena;
+    uint64_t evaluation; /* arena of the forward pass for validation; 0 without one */
+    uint64_t corpus;     /* the text and the order of its windows */
+} fpx_memory;
+
+/* FPX_ENOMEM. */
+fpx_status fpx_trainer_memory(fpx_trainer *trainer, fpx_memory *ret_memory, fpx_error *err);
+
 /* ---- checkpoints: DIR/step-000020.safetensors, whole or not at all ---- */
 
 /* State that belongs to others (a free shadow, a trace's chain digest) rides along. */
