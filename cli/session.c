@@ -10,6 +10,7 @@
 #include <fpx/recipe.h>
 
 #include "cli.h"
+#include "session_guard.h"
 
 session_options session_defaults(const char *experiment)
 {
@@ -159,8 +160,7 @@ static fpx_status check_chain(const session *s, const char *saved, int goes_on, 
         s->options.trace, (unsigned long long)s->first_step, now, saved);
 }
 
-/* Whether a run may stop between micro-batches: nobody else counts on whole steps. */
-static int stops_within(const session *s)
+int stops_within(const session *s)
 {
     return s->options.trace == NULL && !s->options.golden && s->nshadows == 0;
 }
@@ -199,7 +199,8 @@ static fpx_status open_all(session *s, fpx_error *err)
     goes_on = s->options.trace != NULL && access(s->options.trace, F_OK) == 0;
     if (s->first_step == s->experiment->steps && !goes_on)
         s->options.trace = NULL; /* no step is left: a trace of nothing would only be in the way */
-    if ((status = watch_new(s, &s->watch, err)) != FPX_OK)
+    if ((status = watch_new(s, &s->watch, err)) != FPX_OK ||
+        (s->options.guard && (status = guard_new(s, &s->guard, err)) != FPX_OK))
         return status;
     return check_chain(s, chain, goes_on, err);
 }
@@ -221,6 +222,7 @@ fpx_status session_close(session *s, fpx_error *err)
 
     folder_close(s);
     fpx_trainer_free(s->trainer);
+    guard_free(s->guard);
     for (size_t i = 0; i < s->nshadows; i++)
         fpx_shadow_free(s->shadows[i]);
     fpx_device_close(s->own);
@@ -272,12 +274,27 @@ static void progress(const session *s, const fpx_step_result *r, double since, i
                   r->loss, r->norm, tokens, left, last ? "\n" : "");
 }
 
+static void look_at_loss(session *s, const fpx_step_result *r)
+{
+    session_spike spike = { .step = r->step, .loss = r->loss };
+
+    if (!loss_band_add(&s->band, r->loss, &spike.median, &spike.limit))
+        return;
+    if (s->nspikes++ < SESSION_SPIKES)
+        s->spikes[s->nspikes - 1] = spike;
+    (void)fprintf(stderr,
+                  "%sstep %llu: loss %.4f left its band: median %.4f of %d steps, limit %.4f\n",
+                  isatty(fileno(stderr)) == 1 ? "\r\033[K" : "", (unsigned long long)spike.step,
+                  spike.loss, spike.median, LOSS_BAND_STEPS, spike.limit);
+}
+
 /* Without anything attached the loss is all that is seen. */
 static void look_at_result(session *s, const fpx_step_result *r)
 {
+    look_at_loss(s, r);
     if (s->finding.found || (isfinite(r->loss) && isfinite(r->norm)))
         return;
-    s->finding.found = 1;
+    s->finding.found = s->finding.nonfinite = 1;
     s->finding.step = r->step;
     (void)snprintf(s->finding.what, sizeof s->finding.what, "the %s is %g",
                    isfinite(r->loss) ? "gradient's norm" : "loss",
@@ -298,6 +315,12 @@ int session_print_finding(const session *s, FILE *out)
     else if (s->nshadows > 0)
         (void)fprintf(out, "shadow %s: %llu results judged, %llu contradicted\n", s->options.shadow,
                       (unsigned long long)f->judged, (unsigned long long)f->contradicted);
+    if (s->ended && guard_kept(s->guard))
+        (void)fprintf(
+            out,
+            "the state before step %llu is in %s: to see it happen again, with every value: "
+            "--resume %s --trace FILE --values '*'\n",
+            (unsigned long long)f->step, s->options.checkpoint, s->options.checkpoint);
     if (f->found && s->options.trace != NULL)
         (void)fprintf(out, "see: fpx diff %s\n", s->options.trace);
     else if (f->found)
@@ -348,6 +371,10 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
         const uint64_t next = fpx_trainer_next_step(s->trainer);
         const int last = next == all || ++done == max_steps || cli_interrupted();
 
+        if (s->guard != NULL && status == FPX_ENUMERIC && guard_caught(s->guard, err)) {
+            s->ended = 1;
+            return FPX_OK;
+        }
         if (status != FPX_OK)
             return status;
         if (!whole)
@@ -357,11 +384,15 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
             progress(s, &r, now, last);
             shown = now;
         }
+        *ret_last = r;
+        if (s->guard != NULL && s->finding.nonfinite) {
+            s->ended = 1;
+            return FPX_OK;
+        }
         if (s->options.checkpoint != NULL &&
             (last || (s->options.every > 0 && next % s->options.every == 0)) &&
             (status = session_save(s, err)) != FPX_OK)
             return status;
-        *ret_last = r;
         if (cli_interrupted() && next < all)
             return fpx_error_set(
                 err, FPX_EINTERRUPTED, "interrupted after %llu of %llu steps%s%s",

@@ -71,6 +71,20 @@ static json_t *finding_json(const session_finding *f)
                     : json_null();
 }
 
+/* Losses that left their band: how many, the rule, and the first of them. */
+static json_t *spikes_json(const session *s)
+{
+    json_t *list = json_array();
+
+    for (uint64_t i = 0; i < s->nspikes && i < SESSION_SPIKES; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:I, s:f, s:f, s:f}", "step", (json_int_t)s->spikes[i].step, "loss",
+                            s->spikes[i].loss, "median", s->spikes[i].median, "limit",
+                            s->spikes[i].limit));
+    return json_pack("{s:I, s:I, s:f, s:o}", "count", (json_int_t)s->nspikes, "window",
+                     (json_int_t)LOSS_BAND_STEPS, "deviations", LOSS_BAND_WIDTH, "first", list);
+}
+
 /* null: there is none, for no step was left to run, or nothing is held back for validation. */
 static fpx_status write_json(const char *path, const session *s, const fpx_step_result *r,
                              const double *bits_per_byte, fpx_error *err)
@@ -78,12 +92,12 @@ static fpx_status write_json(const char *path, const session *s, const fpx_step_
     const uint64_t next = fpx_trainer_next_step(s->trainer);
     const int ran = next > s->first_step;
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "schema", "fpx.train/1", "experiment",
+        "{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "schema", "fpx.train/1", "experiment",
         s->experiment->name, "recipe", s->recipe->name, "seed", (json_int_t)s->experiment->seed,
         "steps", (json_int_t)next, "loss", ran ? cli_json_number(r->loss) : json_null(),
         "gradient_norm", ran ? cli_json_number(r->norm) : json_null(), "bits_per_byte",
         bits_per_byte ? cli_json_number(*bits_per_byte) : json_null(), "finding",
-        finding_json(&s->finding));
+        finding_json(&s->finding), "spikes", spikes_json(s));
 
     return cli_write_json(path, root, err);
 }
@@ -116,6 +130,13 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
     if (status == FPX_OK && a->option[OPT_JSON])
         status = write_json(a->option[OPT_JSON], s, r, validates ? &bits : NULL, err);
     return status;
+}
+
+/* A run that the guard has ended: there is nothing to validate. */
+static fpx_status finish_early(const cli_args *a, const session *s, const fpx_step_result *r,
+                               fpx_error *err)
+{
+    return a->option[OPT_JSON] ? write_json(a->option[OPT_JSON], s, r, NULL, err) : FPX_OK;
 }
 
 /* A device that fails is a finding, and the results say so. */
@@ -161,6 +182,7 @@ static int run(const cli_args *a)
         return cli_usage("train", "--values needs --trace FILE");
     o.files = &json;
     o.nfiles = 1;
+    o.guard = 1;
     o.recipe = a->option[OPT_RECIPE];
     o.device = a->option[OPT_DEVICE];
     o.shadow = a->option[OPT_SHADOW];
@@ -186,7 +208,7 @@ static int run(const cli_args *a)
                             said.text);
     }
     if (status == FPX_OK)
-        status = finish(a, &s, &last, &err);
+        status = s.ended ? finish_early(a, &s, &last, &err) : finish(a, &s, &last, &err);
     const int found = session_print_finding(&s, cli_text_stream(a->option[OPT_JSON], NULL));
     if (session_close(&s, &closing) != FPX_OK && status == FPX_OK)
         return fail(a, &closing);

@@ -213,6 +213,11 @@ uint32_t fpx_trainer_next_micro(const fpx_trainer *trainer)
     return trainer->next_micro;
 }
 
+void fpx_trainer_rewind(fpx_trainer *trainer)
+{
+    trainer->next_micro = 0;
+}
+
 /* Everything that a step reads; its later micro-batches write the same again. */
 static void write_inputs(fpx_trainer *t, double rate)
 {
@@ -238,6 +243,7 @@ static fpx_status run_micro(fpx_trainer *t, double rate, int *ret_done, fpx_erro
     const fpx_model *m = t->model;
     const size_t first = t->next_micro == 0 ? 0 : m->micro[t->next_micro - 1].end;
     const int last = t->next_micro + 1 == m->accumulate;
+    const uint32_t next = last ? 0 : t->next_micro + 1; /* an observer may rewind, to save */
     fpx_status status;
 
     write_inputs(t, rate);
@@ -245,7 +251,7 @@ static fpx_status run_micro(fpx_trainer *t, double rate, int *ret_done, fpx_erro
                            last ? fpx_program_ops(m->program) : m->micro[t->next_micro].end, err);
     if (status != FPX_OK)
         return status;
-    t->next_micro = last ? 0 : t->next_micro + 1;
+    t->next_micro = next;
     *ret_done = last;
     return FPX_OK;
 }

@@ -70,6 +70,9 @@ fpx_status fpx_trainer_micro_step(fpx_trainer *trainer, int *ret_done, fpx_step_
                                   fpx_error *err);
 uint32_t fpx_trainer_next_micro(const fpx_trainer *trainer); /* 0: a step begins */
 
+/* The step in progress, or one that failed, begins anew. Its optimizer must not have run. */
+void fpx_trainer_rewind(fpx_trainer *trainer);
+
 /* Mean bits per byte over the whole validation part, with the recipe's forward arithmetic. */
 fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err);
 
