@@ -56,6 +56,8 @@ void build_set_grad(build *b, uint32_t weight, uint32_t grad);
 uint32_t build_real(build *b, fpx_role role, uint32_t tensor, const char *as);
 /* The state "m" or "v" of a parameter. */
 uint32_t build_moment(build *b, size_t param, const char *name);
+/* There is none: the recipe's rules of it are used nevertheless. */
+void build_no_moment(build *b, size_t param, const char *name);
 /* fp32 values become the codes of `codes`, whose scale is taken from them. */
 void build_store(build *b, fpx_role role, uint32_t real, uint32_t codes);
 

@@ -8,13 +8,13 @@
 typedef struct method {
     fpx_op_kind kind;
     const char *suffix;
-    const char *moments[2];
+    size_t nmoments; /* of "m", "v" */
 } method;
 
 static const method methods[] = {
-    [FPX_ADAMW] = { FPX_OP_ADAMW, "adamw", { "m", "v" } },
-    [FPX_SGD] = { FPX_OP_SGD, "sgd", { "m" } },
-    [FPX_LION] = { FPX_OP_LION, "lion", { "m" } },
+    [FPX_ADAMW] = { FPX_OP_ADAMW, "adamw", 2 },
+    [FPX_SGD] = { FPX_OP_SGD, "sgd", 1 },
+    [FPX_LION] = { FPX_OP_LION, "lion", 1 },
 };
 
 static fpx_attr attributes(const fpx_optimizer_config *o, double decay)
@@ -63,8 +63,10 @@ static void update(build *b, const fpx_optimizer_config *o, size_t index, uint32
     uint32_t state[3] = { b->params[index] }, in[FPX_MAX_IN + 1], out[FPX_MAX_OUT + 1];
     size_t n = 1;
 
-    for (; n <= 2 && by->moments[n - 1] != NULL; n++)
-        state[n] = build_moment(b, index, by->moments[n - 1]);
+    for (; n <= by->nmoments; n++)
+        state[n] = build_moment(b, index, n == 1 ? "m" : "v");
+    if (by->nmoments < 2) /* a recipe need not know the optimizer */
+        build_no_moment(b, index, "v");
     for (size_t i = 0; i < n; i++) {
         in[i] = build_real(b, FPX_OPTIMIZER, state[i], "now");
         out[i] = next_of(b, state[i], in[i]);

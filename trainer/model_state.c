@@ -171,3 +171,10 @@ uint32_t build_moment(build *b, size_t param, const char *name)
     (void)snprintf(whole, sizeof whole, "%s.%s", p.name, name);
     return make(b, p.layer, FPX_TENSOR_STATE, &as, dims_of(&p.desc, dims), FPX_NO_TENSOR, whole);
 }
+
+void build_no_moment(build *b, size_t param, const char *name)
+{
+    if (b->status == FPX_OK)
+        (void)stored_as(b, fpx_program_tensor_at(b->program, b->params[param])->layer,
+                        b->ops[param], name);
+}
