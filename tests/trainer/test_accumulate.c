@@ -40,7 +40,8 @@ typedef struct running {
     fpx_trainer *trainer;
 } running;
 
-static void start(running *r, const char *recipe, uint32_t batch, uint32_t accumulate)
+static void start_on(running *r, const char *device, const char *recipe, uint32_t batch,
+                     uint32_t accumulate)
 {
     r->experiment = tiny_experiment(FPX_SWIGLU);
     r->experiment.data.corpus = corpus_path;
@@ -48,8 +49,13 @@ static void start(running *r, const char *recipe, uint32_t batch, uint32_t accum
     r->experiment.data.accumulate = accumulate;
     r->experiment.steps = 4;
     r->recipe = tiny_recipe(recipe);
-    r->device = tiny_device("cpu,threads=1");
+    r->device = tiny_device(device);
     MUST(fpx_trainer_new(&r->experiment, r->recipe, &r->device, 1, 0, &r->trainer, err));
+}
+
+static void start(running *r, const char *recipe, uint32_t batch, uint32_t accumulate)
+{
+    start_on(r, "cpu,threads=1", recipe, batch, accumulate);
 }
 
 static void stop(running *r)
@@ -125,6 +131,18 @@ START_TEST(resume_within_a_step)
 }
 END_TEST
 
+START_TEST(the_bits_of_any_device)
+{
+    running one, other;
+
+    start_on(&one, "cpu,threads=1,level=scalar", recipes[_i], 2, 3);
+    start_on(&other, "cpu,threads=2", recipes[_i], 2, 3);
+    SAME_DIGEST(finish(&one), finish(&other), "recipe %s", recipes[_i]);
+    stop(&one);
+    stop(&other);
+}
+END_TEST
+
 START_TEST(what_is_impossible_is_refused)
 {
     running r;
@@ -155,6 +173,7 @@ int main(void)
     tcase_add_unchecked_fixture(tc, make_folder, remove_folder);
     tcase_add_loop_test(tc, the_bits_of_one_batch, 0, sizeof cuts / sizeof cuts[0]);
     tcase_add_loop_test(tc, resume_within_a_step, 0, 7 * RECIPES);
+    tcase_add_loop_test(tc, the_bits_of_any_device, 0, RECIPES);
     tcase_add_test(tc, what_is_impossible_is_refused);
     suite_add_tcase(s, tc);
 
