@@ -114,8 +114,7 @@ static fpx_status check_inputs(const fpx_program *program, const fpx_program_op 
             return fpx_error_set(err, FPX_EINVAL, "%s: input %u does not exist", op->name, i);
         t = &program->tensors[op->in[i]];
         if (fpx_tensor_class_lasts(t->cls)) {
-            const int new_scale =
-                t->cls == FPX_TENSOR_STATE_SCALE && op->role == FPX_OPTIMIZER;
+            const int new_scale = t->cls == FPX_TENSOR_STATE_SCALE && op->role == FPX_OPTIMIZER;
 
             if (t->producer != FPX_NO_TENSOR && !new_scale)
                 return fpx_error_set(err, FPX_EINVAL, "%s: reads %s after %s updated it", op->name,
