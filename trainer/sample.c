@@ -53,7 +53,7 @@ static fpx_status load(const fpx_st_file *file, const char *path, fpx_sampler *s
         const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
         const fpx_st_entry *entry;
 
-        if (t->cls != FPX_TENSOR_PARAM && t->cls != FPX_TENSOR_STATE)
+        if (!fpx_tensor_class_lasts(t->cls))
             continue;
         entry = fpx_st_find(file, t->name);
         if (entry == NULL || !fpx_tensor_same_kind(&entry->desc, &t->desc))

@@ -193,9 +193,9 @@ static fpx_digest run_step(const char *recipe_name, const char *on, const char *
     const fpx_program *p = model->program;
     MUST(fpx_exec_new(p, &device, 1, 0, &exec, err));
     tiny_fill(exec, 11, 256);
-    if (model->draw != FPX_NO_TENSOR) {
-        ((int32_t *)fpx_exec_data(exec, model->draw))[0] = draw;
-        ((int32_t *)fpx_exec_data(exec, model->draw))[1] = 0;
+    if (model->micro[0].draw != FPX_NO_TENSOR) {
+        ((int32_t *)fpx_exec_data(exec, model->micro[0].draw))[0] = draw;
+        ((int32_t *)fpx_exec_data(exec, model->micro[0].draw))[1] = 0;
     }
     if (trace != NULL) {
         fpx_trace_record *records = calloc(fpx_program_ops(p) * FPX_MAX_OUT, sizeof *records);
