@@ -56,7 +56,7 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
     va_end(args);
     while (ndim < FPX_MAX_DIMS && dims[ndim] != 0)
         ndim++;
-    if (name_status(b, length, format_name) != FPX_OK)
+    if (name_status(b, length, t.name) != FPX_OK)
         return FPX_NO_TENSOR;
     if (fpx_tensor_make(format, ndim, dims, &t.desc) != FPX_OK)
         b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: impossible shape", t.name);
