@@ -299,7 +299,8 @@ static fpx_status resolve_all(const cpu_device *d, op_run *run)
             resolve(d, run, &t->place, fpx_tensor_bytes(t), fpx_format_size(&t->format), "in", i);
         if (run->in[i] == NULL)
             return FPX_EINVAL;
-        if (call->kind == FPX_OP_GEMM && resolve_scales(d, run, i) != FPX_OK)
+        if ((call->kind == FPX_OP_GEMM || call->kind == FPX_OP_DEQUANTIZE) &&
+            resolve_scales(d, run, i) != FPX_OK)
             return FPX_EINVAL;
     }
     for (uint32_t i = 0; i < call->nout; i++) {
@@ -320,7 +321,7 @@ static int overlap(const void *a, size_t a_bytes, const void *b, size_t b_bytes)
     return x < y + b_bytes && y < x + a_bytes;
 }
 
-/* Outputs overlap nothing, except that out[i] of an in-place kind is exactly in[i]. */
+/* Outputs overlap nothing, except that out[i] of an in-place kind may be exactly in[i]. */
 static fpx_status check_overlap(const op_run *run)
 {
     const fpx_call *call = run->call;
@@ -328,11 +329,8 @@ static fpx_status check_overlap(const op_run *run)
 
     for (uint32_t o = 0; o < call->nout; o++) {
         const size_t bytes = fpx_tensor_bytes(&call->out[o]);
-        const int same = (in_place >> o & 1) != 0;
+        const int same = (in_place >> o & 1) != 0 && run->out[o] == run->in[o];
 
-        if (same && run->out[o] != run->in[o])
-            return op_refuse(run, FPX_EINVAL,
-                             "works in place, but out[%" PRIu32 "] is not in[%" PRIu32 "]", o, o);
         for (uint32_t i = 0; i < call->nin; i++)
             if (!(same && i == o) &&
                 overlap(run->out[o], bytes, run->in[i], fpx_tensor_bytes(&call->in[i])))

@@ -83,6 +83,8 @@ fpx_status op_attr_softmax(const fpx_call *call, const op_dims *dims, fpx_error 
 
 fpx_status op_attr_tokens(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {
+    if (call->attr.tokens.sum > 1)
+        return op_pattern_refuse(call, err, "sum is 0 or 1");
     return check_leaf(call, call->attr.tokens.leaf, 'M', dims->of['M' - 'A'], err);
 }
 
@@ -98,7 +100,7 @@ fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *e
         return op_pattern_refuse(call, err,
                                  "the profile is unknown, or has no scale for the whole tensor");
     return require(call,
-                   call->attr.scale.rule <= FPX_SCALE_THREE_QUARTERS &&
+                   call->attr.scale.rule <= FPX_SCALE_POW2 &&
                        fpx_format_is_valid(&call->attr.scale.target) &&
                        call->attr.scale.target.cls == FPX_CLASS_FLOAT,
                    "the rule is unknown, or the target is not a floating-point format", err);
@@ -205,14 +207,52 @@ fpx_status op_attr_clip(const fpx_call *call, const op_dims *dims, fpx_error *er
                    "max_norm is not a finite number >= 0", err);
 }
 
+static int is_share(double x)
+{
+    return x >= 0.0 && x < 1.0;
+}
+
+static int is_amount(double x)
+{
+    return isfinite(x) && x >= 0.0;
+}
+
 fpx_status op_attr_adamw(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {
     const double beta1 = call->attr.adamw.beta1, beta2 = call->attr.adamw.beta2;
     const double eps = call->attr.adamw.eps, decay = call->attr.adamw.weight_decay;
 
     (void)dims;
-    if (!(beta1 >= 0.0 && beta1 < 1.0 && beta2 >= 0.0 && beta2 < 1.0))
+    if (!is_share(beta1) || !is_share(beta2))
         return op_pattern_refuse(call, err, "beta1 and beta2 are not in [0, 1)");
-    return require(call, isfinite(eps) && eps >= 0.0 && isfinite(decay) && decay >= 0.0,
+    return require(call, is_amount(eps) && is_amount(decay),
                    "eps and weight_decay are not finite numbers >= 0", err);
+}
+
+fpx_status op_attr_sgd(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    (void)dims;
+    return require(call,
+                   is_share(call->attr.sgd.momentum) && is_amount(call->attr.sgd.weight_decay),
+                   "momentum is not in [0, 1), or weight_decay is not a finite number >= 0", err);
+}
+
+fpx_status op_attr_lion(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    (void)dims;
+    if (!is_share(call->attr.lion.beta1) || !is_share(call->attr.lion.beta2))
+        return op_pattern_refuse(call, err, "beta1 and beta2 are not in [0, 1)");
+    return require(call, is_amount(call->attr.lion.weight_decay),
+                   "weight_decay is not a finite number >= 0", err);
+}
+
+/* No attribute, but a number of groups that no pattern can say; codes have these as their only scales. */
+fpx_status op_attr_coat(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const fpx_tensor *codes = call->kind == FPX_OP_QUANTIZE_COAT ? &call->out[0] : &call->in[0];
+
+    if (codes->nscales != 0)
+        return op_pattern_refuse(call, err, "codes has scales beside its groups");
+    return require(call, dims->of['G' - 'A'] == (fpx_tensor_count(codes) + 127) / 128,
+                   "groups should be [G,3], one row for each 128 elements", err);
 }

@@ -30,6 +30,12 @@ fpx_status OP(op_scale_delayed)(const op_run *run);
 fpx_status OP(op_sumsq)(const op_run *run);
 fpx_status OP(op_clip)(const op_run *run);
 fpx_status OP(op_adamw)(const op_run *run);
+fpx_status OP(op_sgd)(const op_run *run);
+fpx_status OP(op_lion)(const op_run *run);
+fpx_status OP(op_divide)(const op_run *run);
+fpx_status OP(op_dequantize)(const op_run *run);
+fpx_status OP(op_quantize_coat)(const op_run *run);
+fpx_status OP(op_dequantize_coat)(const op_run *run);
 
 size_t OP(op_embed_grad_work)(const op_run *run);
 size_t OP(op_rmsnorm_grad_work)(const op_run *run);
@@ -41,6 +47,8 @@ size_t OP(op_quantize_block_work)(const op_run *run);
 fpx_status OP(op_gemm_accept)(const op_run *run);
 fpx_status OP(op_quantize_accept)(const op_run *run);
 fpx_status OP(op_quantize_block_accept)(const op_run *run);
+fpx_status OP(op_dequantize_accept)(const op_run *run);
+fpx_status OP(op_coat_accept)(const op_run *run);
 
 size_t OP(op_rope_table_bytes)(const fpx_call *call, uint64_t key[4]);
 void OP(op_rope_table_fill)(const fpx_call *call, void *table);

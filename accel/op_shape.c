@@ -97,9 +97,9 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .attr = op_attr_tokens,
     },
     [FPX_OP_XENT_GRAD] = {
-        .shape = { .name = "xent_grad", .min_in = 3, .max_in = 3, .nout = 1,
-                   .in_names = { "logits", "targets", "lse" }, .out_names = { "dlogits" } },
-        .in = { "r[M,V]", "i[M]", "r[M]" }, .out = { "r[M,V]" },
+        .shape = { .name = "xent_grad", .min_in = 3, .max_in = 4, .nout = 1,
+                   .in_names = { "logits", "targets", "lse", "count" }, .out_names = { "dlogits" } },
+        .in = { "r[M,V]", "i[M]", "r[M]", "r[1]" }, .out = { "r[M,V]" },
         .attr = op_attr_tokens,
     },
     [FPX_OP_SCALE] = {
@@ -160,6 +160,40 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
                    .in_names = { "history", "x" }, .out_names = { "history", "scale" } },
         .in = { "r[W]", "r[*]" }, .out = { "r[W]", "r[2]" },
         .attr = op_attr_delayed,
+    },
+    [FPX_OP_SGD] = {
+        .shape = { .name = "sgd", .min_in = 5, .max_in = 5, .nout = 2, .in_place = 3,
+                   .in_names = { "param", "m", "grad", "factor", "hyper" }, .out_names = { "param", "m" } },
+        .in = { "r[*]", "r[*]", "r[*]", "r[1]", "r[3]" }, .out = { "r[*]", "r[*]" },
+        .attr = op_attr_sgd,
+    },
+    [FPX_OP_LION] = {
+        .shape = { .name = "lion", .min_in = 5, .max_in = 5, .nout = 2, .in_place = 3,
+                   .in_names = { "param", "m", "grad", "factor", "hyper" }, .out_names = { "param", "m" } },
+        .in = { "r[*]", "r[*]", "r[*]", "r[1]", "r[3]" }, .out = { "r[*]", "r[*]" },
+        .attr = op_attr_lion,
+    },
+    [FPX_OP_DIVIDE] = {
+        .shape = { .name = "divide", .min_in = 2, .max_in = 2, .nout = 1,
+                   .in_names = { "a", "b" }, .out_names = { "y" } },
+        .in = { "r[*]", "r[1]" }, .out = { "r[*]" },
+    },
+    [FPX_OP_DEQUANTIZE] = {
+        .shape = { .name = "dequantize", .min_in = 1, .max_in = 1, .nout = 1,
+                   .in_names = { "codes" }, .out_names = { "x" } },
+        .in = { "g[*]" }, .out = { "r[*]" },
+    },
+    [FPX_OP_QUANTIZE_COAT] = {
+        .shape = { .name = "quantize_coat", .min_in = 1, .max_in = 1, .nout = 2,
+                   .in_names = { "x" }, .out_names = { "codes", "groups" } },
+        .in = { "r[*]" }, .out = { "q[*]", "r[G,3]" },
+        .attr = op_attr_coat,
+    },
+    [FPX_OP_DEQUANTIZE_COAT] = {
+        .shape = { .name = "dequantize_coat", .min_in = 2, .max_in = 2, .nout = 1,
+                   .in_names = { "codes", "groups" }, .out_names = { "x" } },
+        .in = { "q[*]", "r[G,3]" }, .out = { "r[*]" },
+        .attr = op_attr_coat,
     },
 };
 

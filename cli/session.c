@@ -11,6 +11,7 @@
 #include <fpx/recipe.h>
 
 #include "cli.h"
+#include "session_guard.h"
 
 session_options session_defaults(const char *experiment)
 {
@@ -163,6 +164,11 @@ static fpx_status check_chain(const session *s, const char *saved, int goes_on, 
         s->options.trace, (unsigned long long)s->first_step, now, saved);
 }
 
+int stops_within(const session *s)
+{
+    return s->options.trace == NULL && !s->options.golden && s->nshadows == 0;
+}
+
 static fpx_status open_all(session *s, fpx_error *err)
 {
     fpx_shadow_spec specs[FPX_SHADOW_MAX];
@@ -191,10 +197,16 @@ static fpx_status open_all(session *s, fpx_error *err)
     if (s->options.resume && (status = resume(s, chain, err)) != FPX_OK)
         return status;
     s->first_step = fpx_trainer_next_step(s->trainer);
+    if (fpx_trainer_next_micro(s->trainer) > 0 && !stops_within(s))
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s: its checkpoint lies within step %llu, where no trace, golden or "
+                             "shadow can begin: resume without them, and save after a whole step",
+                             s->options.checkpoint, (unsigned long long)s->first_step);
     goes_on = s->options.trace != NULL && access(s->options.trace, F_OK) == 0;
     if (s->first_step == s->experiment->steps && !goes_on)
         s->options.trace = NULL; /* no step is left: a trace of nothing would only be in the way */
-    if ((status = watch_new(s, &s->watch, err)) != FPX_OK)
+    if ((status = watch_new(s, &s->watch, err)) != FPX_OK ||
+        (s->options.guard && (status = guard_new(s, &s->guard, err)) != FPX_OK))
         return status;
     return check_chain(s, chain, goes_on, err);
 }
@@ -216,6 +228,7 @@ fpx_status session_close(session *s, fpx_error *err)
 
     folder_close(s);
     fpx_trainer_free(s->trainer);
+    guard_free(s->guard);
     for (size_t i = 0; i < s->nshadows; i++)
         fpx_shadow_free(s->shadows[i]);
     fpx_device_close(s->own);
@@ -254,7 +267,8 @@ static void progress(const session *s, const fpx_step_result *r, double since, i
 {
     const double done = (double)(r->step + 1 - s->first_step);
     const double rate = since > 0.0 ? done / since : 0.0;
-    const double tokens = rate * s->experiment->data.batch * s->experiment->data.sequence;
+    const fpx_data_config *d = &s->experiment->data;
+    const double tokens = rate * d->accumulate * d->batch * d->sequence;
     const double left = rate > 0.0 ? (double)(s->experiment->steps - r->step - 1) / rate : 0.0;
     const int terminal = isatty(fileno(stderr)) == 1;
 
@@ -266,12 +280,27 @@ static void progress(const session *s, const fpx_step_result *r, double since, i
                   r->loss, r->norm, tokens, left, last ? "\n" : "");
 }
 
+static void look_at_loss(session *s, const fpx_step_result *r)
+{
+    session_spike spike = { .step = r->step, .loss = r->loss };
+
+    if (!loss_band_add(&s->band, r->loss, &spike.median, &spike.limit))
+        return;
+    if (s->nspikes++ < SESSION_SPIKES)
+        s->spikes[s->nspikes - 1] = spike;
+    (void)fprintf(stderr,
+                  "%sstep %llu: loss %.4f left its band: median %.4f of %d steps, limit %.4f\n",
+                  isatty(fileno(stderr)) == 1 ? "\r\033[K" : "", (unsigned long long)spike.step,
+                  spike.loss, spike.median, LOSS_BAND_STEPS, spike.limit);
+}
+
 /* Without anything attached the loss is all that is seen. */
 static void look_at_result(session *s, const fpx_step_result *r)
 {
+    look_at_loss(s, r);
     if (s->finding.found || (isfinite(r->loss) && isfinite(r->norm)))
         return;
-    s->finding.found = 1;
+    s->finding.found = s->finding.nonfinite = 1;
     s->finding.step = r->step;
     (void)snprintf(s->finding.what, sizeof s->finding.what, "the %s is %g",
                    isfinite(r->loss) ? "gradient's norm" : "loss",
@@ -317,12 +346,44 @@ int session_print_finding(const session *s, FILE *out)
         (void)fprintf(out, "shadow %s: %llu results judged, %llu contradicted\n", s->options.shadow,
                       (unsigned long long)f->judged, (unsigned long long)f->contradicted);
     print_ratios(f, out);
+    if (s->ended && guard_kept(s->guard))
+        (void)fprintf(
+            out,
+            "the state before step %llu is in %s: to see it happen again, with every value: "
+            "--resume %s --trace FILE --values '*'\n",
+            (unsigned long long)f->step, s->options.checkpoint, s->options.checkpoint);
     if (f->found && s->options.trace != NULL)
         (void)fprintf(out, "see: fpx diff %s\n", s->options.trace);
     else if (f->found)
         (void)fprintf(out, "to see more: --trace FILE%s, then fpx diff FILE\n",
                       s->nshadows == 0 ? " --shadow local" : "");
     return f->found;
+}
+
+/* A step, or as much of it as is done when Ctrl-C comes. */
+static fpx_status run_step(session *s, fpx_step_result *r, int *ret_whole, fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+
+    *ret_whole = 0;
+    while (!*ret_whole && status == FPX_OK &&
+           !(cli_interrupted() && stops_within(s) && fpx_trainer_next_micro(s->trainer) > 0))
+        status = fpx_trainer_micro_step(s->trainer, ret_whole, r, err);
+    return status;
+}
+
+static fpx_status stop_within(session *s, fpx_error *err)
+{
+    const fpx_status status = s->options.checkpoint != NULL ? session_save(s, err) : FPX_OK;
+
+    if (status != FPX_OK)
+        return status;
+    return fpx_error_set(
+        err, FPX_EINTERRUPTED, "interrupted after %llu of %u steps and %u of %u micro-batches%s%s",
+        (unsigned long long)fpx_trainer_next_step(s->trainer), s->experiment->steps,
+        fpx_trainer_next_micro(s->trainer), s->experiment->data.accumulate,
+        s->options.checkpoint ? "; the state is saved, go on with --resume " : "",
+        s->options.checkpoint ? s->options.checkpoint : "");
 }
 
 fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
@@ -335,23 +396,34 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
     uint64_t done = 0;
 
     while (fpx_trainer_next_step(s->trainer) < all && (max_steps == 0 || done < max_steps)) {
-        fpx_status status = session_step(s, &r, err);
+        int whole = 0;
+        fpx_status status = run_step(s, &r, &whole, err);
         const double now = seconds() - start;
         const uint64_t next = fpx_trainer_next_step(s->trainer);
         const int last = next == all || ++done == max_steps || cli_interrupted();
 
+        if (s->guard != NULL && status == FPX_ENUMERIC && guard_caught(s->guard, err)) {
+            s->ended = 1;
+            return FPX_OK;
+        }
         if (status != FPX_OK)
             return status;
+        if (!whole)
+            return stop_within(s, err);
         look_at_result(s, &r);
         if (!quiet && (last || now - shown > 0.2)) {
             progress(s, &r, now, last);
             shown = now;
         }
+        *ret_last = r;
+        if (s->guard != NULL && s->finding.nonfinite) {
+            s->ended = 1;
+            return FPX_OK;
+        }
         if (s->options.checkpoint != NULL &&
             (last || (s->options.every > 0 && next % s->options.every == 0)) &&
             (status = session_save(s, err)) != FPX_OK)
             return status;
-        *ret_last = r;
         if (cli_interrupted() && next < all)
             return fpx_error_set(
                 err, FPX_EINTERRUPTED, "interrupted after %llu of %llu steps%s%s",

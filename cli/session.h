@@ -12,6 +12,7 @@
 #include <fpx/trace.h>
 #include <fpx/train.h>
 
+#include "loss_band.h"
 #include "outputs.h"
 
 typedef struct session_options {
@@ -27,6 +28,7 @@ typedef struct session_options {
     const char *init; /* checkpoint whose parameters a new run starts from; NULL: the seed's */
     int resume;       /* start from the folder's newest checkpoint */
     int golden;       /* collect a golden */
+    int guard;        /* end the run where a NaN or Inf is made */
     const cli_file
         *files; /* what else the command reads and writes, checked with the session's own */
     size_t nfiles;
@@ -35,13 +37,21 @@ typedef struct session_options {
 
 /* What a run's own checks found first: a shadow that contradicts a result, or a value that is not finite. */
 typedef struct session_finding {
-    int found;
+    int found, nonfinite;
     uint64_t step;
     char op[FPX_TRACE_NAME], tensor[FPX_TRACE_NAME]; /* "": only the loss was looked at */
     char what[128];
     uint64_t judged, contradicted; /* results that a shadow could contradict; that one did */
     double ratio[FPX_OP_KINDS]; /* the largest error / bound by kind of operation; 0: none seen */
 } session_finding;
+
+/* A loss that left the band of those before it: loss_band.h. */
+typedef struct session_spike {
+    uint64_t step;
+    double loss, median, limit;
+} session_spike;
+
+enum { SESSION_SPIKES = 16 };
 
 typedef struct session {
     session_options options;
@@ -56,10 +66,18 @@ typedef struct session {
     size_t nshadows;
     session_finding finding;
     struct watch *watch; /* trace, golden, findings: session_watch.c */
+    struct guard *guard; /* session_guard.c; NULL: none */
+    loss_band band;
+    session_spike spikes[SESSION_SPIKES];
+    uint64_t nspikes;    /* of which the first are in spikes[] */
     uint64_t first_step; /* where this run began */
+    int ended;           /* by the guard, before the last step */
     int lock;            /* the folder of checkpoints, locked; -1: none: session_folder.c */
     int made_folder;
 } session;
+
+/* Whether a run may stop between micro-batches: no trace, golden or shadow counts on whole steps. */
+int stops_within(const session *s);
 
 /* Options with nothing set. */
 session_options session_defaults(const char *experiment);

@@ -13,6 +13,7 @@
 
 #include "cli.h"
 #include "session.h"
+#include "session_guard.h"
 
 struct watch {
     session *s;
@@ -188,22 +189,6 @@ static fpx_status begin_step(void *context, const fpx_exec *exec, uint64_t step,
     return w->writer ? fpx_trace_begin(w->writer, step, err) : FPX_OK;
 }
 
-/* The first element of a result that is no finite number; SIZE_MAX: none. Codes that are packed have none. */
-static size_t first_nonfinite(const fpx_tensor *desc, const void *codes)
-{
-    const int is_fp32 = fpx_format_equal(&desc->format, &fpx_fp32);
-    const size_t n = fpx_tensor_count(desc);
-
-    if (desc->format.cls != FPX_CLASS_FLOAT || desc->packing != FPX_PACK_NONE)
-        return SIZE_MAX;
-    for (size_t i = 0; i < n; i++)
-        if (is_fp32 ? (((const uint32_t *)codes)[i] & 0x7f800000u) == 0x7f800000u
-                    : !isfinite(fpx_format_value(&desc->format,
-                                                 fpx_format_code(&desc->format, codes, i))))
-            return i;
-    return SIZE_MAX;
-}
-
 static session_finding *find_here(watch *w, uint64_t step, size_t record)
 {
     session_finding *f = &w->s->finding;
@@ -242,12 +227,10 @@ static void judge(watch *w, uint64_t step, uint32_t kind, size_t record, const v
                        g->mismatches, fpx_tensor_count(&w->records[record].desc),
                        equality ? "have other bits" : "are off by more than the bound", name);
     }
-    if (f->found || (at = first_nonfinite(&w->records[record].desc, codes)) == SIZE_MAX)
+    if (f->found || (at = guard_first_nonfinite(&w->records[record].desc, codes)) == SIZE_MAX)
         return;
-    f = find_here(w, step, record);
-    (void)snprintf(f->what, sizeof f->what,
-                   "element %zu of %zu is NaN or Inf, the first of the run", at,
-                   fpx_tensor_count(&w->records[record].desc));
+    guard_find(w->s, step, w->records[record].op, w->records[record].tensor,
+               &w->records[record].desc, at);
 }
 
 static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *err)

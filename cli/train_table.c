@@ -74,6 +74,7 @@ static fpx_status train_one(const char *experiment, uint64_t steps, table *t, si
     o.steps = steps;
     o.files = t->files;
     o.nfiles = t->nfiles;
+    o.guard = 1;
     (void)fprintf(stderr, "%s, seed %zu:\n", t->names[recipe], seed + 1);
     if ((status = session_open(&o, &s, err)) != FPX_OK)
         return status;
@@ -82,10 +83,12 @@ static fpx_status train_one(const char *experiment, uint64_t steps, table *t, si
         (void)snprintf(t->finding, sizeof t->finding, "recipe %s, seed %zu, step %llu: %s",
                        t->names[recipe], seed + 1, (unsigned long long)s.finding.step,
                        s.finding.what);
-    if (status == FPX_OK)
+    if (s.ended)
+        t->bits[recipe][seed] = (double)NAN;
+    else if (status == FPX_OK)
         status = fpx_trainer_evaluate(s.trainer, &t->bits[recipe][seed], err);
     t->unit = fpx_trainer_unit(s.trainer);
-    if (status == FPX_OK && seed == 0 &&
+    if (status == FPX_OK && seed == 0 && !s.ended &&
         strcmp(t->unit, "byte") == 0) /* tokens alone are no text */
         status =
             fpx_trainer_sample(s.trainer, "And the LORD said ", SAMPLE, t->samples[recipe], err);

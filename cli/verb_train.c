@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "results.h"
 #include "session.h"
+#include "train_memory.h"
 #include "train_table.h"
 
 enum {
@@ -24,12 +25,13 @@ enum {
     OPT_COMPARE,
     OPT_SEEDS,
     OPT_INIT,
+    OPT_MEMORY,
     OPT_JSON
 };
 
 static const cli_option options[] = {
     [OPT_RECIPE] = { "--recipe", "NAME",
-                     "shipped recipe (fp32, bf16, fp8, mxfp8, nvfp4, ...) or FILE.yaml" },
+                     "shipped recipe (fp32, bf16, fp8, ...; fpx doctor lists them) or FILE.yaml" },
     [OPT_DEVICE] = { "--device", "D",
                      "cpu[,threads=N][,level=L][,engine=E] or PLUGIN.so[,KEY=VALUE]" },
     [OPT_SHADOW] = { "--shadow", "MODE",
@@ -47,6 +49,7 @@ static const cli_option options[] = {
     [OPT_SEEDS] = { "--seeds", "N", "with --compare: paired seeds 1..N (default 5)" },
     [OPT_INIT] = { "--init", "FILE",
                    "start from a checkpoint's parameters, or a Llama model's (.safetensors)" },
+    [OPT_MEMORY] = { "--memory", NULL, "train nothing: print what a run needs, by kind" },
     [OPT_JSON] = { "--json", "FILE", "results as JSON; - is standard output" },
     { NULL, NULL, NULL }
 };
@@ -71,6 +74,20 @@ static json_t *finding_json(const session_finding *f)
                     : json_null();
 }
 
+/* Losses that left their band: how many, the rule, and the first of them. */
+static json_t *spikes_json(const session *s)
+{
+    json_t *list = json_array();
+
+    for (uint64_t i = 0; i < s->nspikes && i < SESSION_SPIKES; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:I, s:f, s:f, s:f}", "step", (json_int_t)s->spikes[i].step, "loss",
+                            s->spikes[i].loss, "median", s->spikes[i].median, "limit",
+                            s->spikes[i].limit));
+    return json_pack("{s:I, s:I, s:f, s:o}", "count", (json_int_t)s->nspikes, "window",
+                     (json_int_t)LOSS_BAND_STEPS, "deviations", LOSS_BAND_WIDTH, "first", list);
+}
+
 /* "bits_per_byte" or, beside a null, "bits_per_token". null: there is none, for no step was left to run, or nothing is held back for validation. */
 static fpx_status write_json(const char *path, const session *s, const fpx_step_result *r,
                              const double *bits_per_byte, fpx_error *err)
@@ -79,12 +96,12 @@ static fpx_status write_json(const char *path, const session *s, const fpx_step_
     const int ran = next > s->first_step;
     const int in_bytes = strcmp(fpx_trainer_unit(s->trainer), "byte") == 0;
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "schema", "fpx.train/1", "experiment",
+        "{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "schema", "fpx.train/1", "experiment",
         s->experiment->name, "recipe", s->recipe->name, "seed", (json_int_t)s->experiment->seed,
         "steps", (json_int_t)next, "loss", ran ? cli_json_number(r->loss) : json_null(),
         "gradient_norm", ran ? cli_json_number(r->norm) : json_null(), "bits_per_byte",
         bits_per_byte && in_bytes ? cli_json_number(*bits_per_byte) : json_null(), "finding",
-        finding_json(&s->finding));
+        finding_json(&s->finding), "spikes", spikes_json(s));
 
     if (root != NULL && !in_bytes)
         (void)json_object_set_new(root, "bits_per_token",
@@ -124,6 +141,13 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
     return status;
 }
 
+/* A run that the guard has ended: there is nothing to validate. */
+static fpx_status finish_early(const cli_args *a, const session *s, const fpx_step_result *r,
+                               fpx_error *err)
+{
+    return a->option[OPT_JSON] ? write_json(a->option[OPT_JSON], s, r, NULL, err) : FPX_OK;
+}
+
 /* A device that fails is a finding, and the results say so. */
 static int fail(const cli_args *a, const fpx_error *err)
 {
@@ -155,6 +179,10 @@ static int run(const cli_args *a)
         return train_table(a->positional[0], a->option[OPT_COMPARE],
                            a->option[OPT_SEEDS] ? a->option[OPT_SEEDS] : "5", a->option[OPT_STEPS],
                            a->option[OPT_JSON]);
+    if (a->option[OPT_MEMORY] && (a->option[OPT_RESUME] || a->option[OPT_CHECKPOINT] ||
+                                  a->option[OPT_TRACE] || a->option[OPT_SAMPLE]))
+        return cli_usage("train", "--memory trains nothing: leave --resume, --checkpoint, --trace "
+                                  "and --sample out");
     if (a->option[OPT_RESUME] && a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--resume DIR also saves there: leave --checkpoint out");
     if (a->option[OPT_RESUME] && a->option[OPT_INIT])
@@ -165,6 +193,7 @@ static int run(const cli_args *a)
         return cli_usage("train", "--values needs --trace FILE");
     o.files = &json;
     o.nfiles = 1;
+    o.guard = 1;
     o.recipe = a->option[OPT_RECIPE];
     o.device = a->option[OPT_DEVICE];
     o.init = a->option[OPT_INIT];
@@ -175,6 +204,8 @@ static int run(const cli_args *a)
     o.checkpoint = o.resume ? a->option[OPT_RESUME] : a->option[OPT_CHECKPOINT];
     if (numbers(a, &o, &err) != FPX_OK)
         return cli_fail(&err);
+    if (a->option[OPT_MEMORY])
+        return train_memory(&o, a->option[OPT_JSON]);
     if (session_open(&o, &s, &err) != FPX_OK)
         return fail(a, &err);
     cli_catch_interrupt();
@@ -189,7 +220,7 @@ static int run(const cli_args *a)
                             said.text);
     }
     if (status == FPX_OK)
-        status = finish(a, &s, &last, &err);
+        status = s.ended ? finish_early(a, &s, &last, &err) : finish(a, &s, &last, &err);
     const int found = session_print_finding(&s, cli_text_stream(a->option[OPT_JSON], NULL));
     if (session_close(&s, &closing) != FPX_OK && status == FPX_OK)
         return fail(a, &closing);

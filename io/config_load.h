@@ -17,11 +17,13 @@ typedef struct io_experiment_texts {
         char *norm_eps, *rope_base, *init_std;
     } model;
     struct io_data_texts {
-        char *corpus, *sha256, *sequence, *batch, *validation;
+        char *corpus, *sha256, *sequence, *batch, *accumulate, *validation;
         char *tokens, *tokenizer, *kind;
     } data;
     struct io_optimizer_texts {
-        char *learning_rate, *final_share, *warmup, *beta1, *beta2, *eps, *weight_decay, *clip;
+        char *kind, *schedule, *learning_rate, *final_share, *decay_share, *warmup, *beta1, *beta2,
+            *eps;
+        char *momentum, *weight_decay, *clip;
     } optimizer;
     char *steps, *seed, *recipe;
 } io_experiment_texts;

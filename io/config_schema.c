@@ -26,6 +26,7 @@ static const cyaml_schema_field_t data_fields[] = {
     OPTIONAL_TEXT(struct io_data_texts, sha256),
     TEXT(struct io_data_texts, sequence),
     TEXT(struct io_data_texts, batch),
+    OPTIONAL_TEXT(struct io_data_texts, accumulate),
     TEXT(struct io_data_texts, validation),
     OPTIONAL_TEXT(struct io_data_texts, tokens),
     OPTIONAL_TEXT(struct io_data_texts, tokenizer),
@@ -34,12 +35,16 @@ static const cyaml_schema_field_t data_fields[] = {
 };
 
 static const cyaml_schema_field_t optimizer_fields[] = {
+    OPTIONAL_TEXT(struct io_optimizer_texts, kind),
+    OPTIONAL_TEXT(struct io_optimizer_texts, schedule),
     TEXT(struct io_optimizer_texts, learning_rate),
     OPTIONAL_TEXT(struct io_optimizer_texts, final_share),
+    OPTIONAL_TEXT(struct io_optimizer_texts, decay_share),
     TEXT(struct io_optimizer_texts, warmup),
     OPTIONAL_TEXT(struct io_optimizer_texts, beta1),
     OPTIONAL_TEXT(struct io_optimizer_texts, beta2),
     OPTIONAL_TEXT(struct io_optimizer_texts, eps),
+    OPTIONAL_TEXT(struct io_optimizer_texts, momentum),
     OPTIONAL_TEXT(struct io_optimizer_texts, weight_decay),
     OPTIONAL_TEXT(struct io_optimizer_texts, clip),
     CYAML_FIELD_END,
@@ -78,6 +83,14 @@ static const cyaml_schema_field_t unit_rule_fields[] = {
 static const cyaml_schema_value_t unit_rule_schema = { CYAML_VALUE_MAPPING(
     CYAML_FLAG_DEFAULT, fpx_unit_rule, unit_rule_fields) };
 
+static const cyaml_schema_field_t state_rule_fields[] = {
+    TEXT(fpx_state_rule, layer),  TEXT(fpx_state_rule, op),      TEXT(fpx_state_rule, tensor),
+    TEXT(fpx_state_rule, format), TEXT(fpx_state_rule, scaling), CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t state_rule_schema = { CYAML_VALUE_MAPPING(
+    CYAML_FLAG_DEFAULT, fpx_state_rule, state_rule_fields) };
+
 static const cyaml_schema_field_t recipe_fields[] = {
     TEXT(fpx_recipe, name),
     TEXT(fpx_recipe, source),
@@ -85,6 +98,8 @@ static const cyaml_schema_field_t recipe_fields[] = {
                                0, MAX_RULES),
     CYAML_FIELD_SEQUENCE_COUNT("units", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, fpx_recipe, units,
                                nunits, &unit_rule_schema, 0, MAX_RULES),
+    CYAML_FIELD_SEQUENCE_COUNT("states", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, fpx_recipe,
+                               states, nstates, &state_rule_schema, 0, MAX_RULES),
     CYAML_FIELD_END,
 };
 

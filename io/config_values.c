@@ -13,7 +13,23 @@
 #include "quote.h"
 #include "yaml_scan.h"
 
-enum kind { KIND_TEXT, KIND_COUNT, KIND_SEED, KIND_REAL, KIND_ACTIVATION, KIND_SHA256, KIND_DATA };
+enum kind {
+    KIND_TEXT,
+    KIND_COUNT,
+    KIND_SEED,
+    KIND_REAL,
+    KIND_SHA256,
+    KIND_ACTIVATION,
+    KIND_DATA,
+    KIND_OPTIMIZER,
+    KIND_SCHEDULE
+};
+
+/* The names of values 0, 1, ... of a kind, as they are listed for a person. */
+static const char *const words_of[] = { [KIND_ACTIVATION] = "swiglu, gelu",
+                                        [KIND_DATA] = "text, instruct",
+                                        [KIND_OPTIMIZER] = "adamw, sgd, lion",
+                                        [KIND_SCHEDULE] = "cosine, linear, wsd" };
 
 /* Which ends of a range belong to it. */
 enum ends { CLOSED, ABOVE_MIN, BELOW_MAX };
@@ -46,16 +62,21 @@ static const row rows[] = {
     { AT(data.sha256), KIND_SHA256, CLOSED, NULL, 0, 0 },
     { AT(data.sequence), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },
     { AT(data.batch), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },
+    { AT(data.accumulate), KIND_COUNT, CLOSED, "1", 1, 1 << 10 },
     { AT(data.validation), KIND_REAL, CLOSED, NULL, 0, 0.5 },
     { AT(data.tokens), KIND_TEXT, CLOSED, NULL, 0, 0 },
     { AT(data.tokenizer), KIND_TEXT, CLOSED, NULL, 0, 0 },
     { AT(data.kind), KIND_DATA, CLOSED, "text", 0, 0 },
+    { AT(optimizer.kind), KIND_OPTIMIZER, CLOSED, "adamw", 0, 0 },
+    { AT(optimizer.schedule), KIND_SCHEDULE, CLOSED, "cosine", 0, 0 },
     { AT(optimizer.learning_rate), KIND_REAL, CLOSED, NULL, 0, 1e6 },
     { AT(optimizer.final_share), KIND_REAL, CLOSED, "0.1", 0, 1 },
+    { AT(optimizer.decay_share), KIND_REAL, ABOVE_MIN, "0.1", 0, 1 },
     { AT(optimizer.warmup), KIND_COUNT, CLOSED, NULL, 0, UINT32_MAX },
     { AT(optimizer.beta1), KIND_REAL, BELOW_MAX, "0.9", 0, 1 },
     { AT(optimizer.beta2), KIND_REAL, BELOW_MAX, "0.95", 0, 1 },
     { AT(optimizer.eps), KIND_REAL, ABOVE_MIN, "1e-8", 0, 1 },
+    { AT(optimizer.momentum), KIND_REAL, BELOW_MAX, "0.9", 0, 1 },
     { AT(optimizer.weight_decay), KIND_REAL, CLOSED, "0.1", 0, 1e6 },
     { AT(optimizer.clip), KIND_REAL, CLOSED, "1", 0, 1e30 },
     { AT(steps), KIND_COUNT, CLOSED, NULL, 1, UINT32_MAX },
@@ -115,18 +136,20 @@ static int read_sha256(const char *text, char **ret_text)
     return 1;
 }
 
-static const char *const activations[2] = { [FPX_SWIGLU] = "swiglu", [FPX_GELU] = "gelu" };
-static const char *const data_kinds[2] = {
-    [FPX_DATA_TEXT] = "text", [FPX_DATA_INSTRUCT] = "instruct"
-};
-
-static int read_name(const char *const names[2], const char *text, uint32_t *ret_value)
+/* The place of the text in the list "one, two, three". */
+static int read_word(const char *words, const char *text, uint32_t *ret_value)
 {
-    for (uint32_t i = 0; i < 2; i++) {
-        if (strcmp(text, names[i]) == 0) {
+    const size_t length = strlen(text);
+
+    for (uint32_t i = 0; *words != '\0'; i++) {
+        const size_t n = strcspn(words, ",");
+
+        if (n == length && memcmp(words, text, n) == 0) {
             *ret_value = i;
             return 1;
         }
+        words += n;
+        words += strspn(words, ", ");
     }
     return 0;
 }
@@ -144,9 +167,10 @@ static int read_value(const row *r, const char *text, void *to)
     case KIND_SHA256:
         return read_sha256(text, to);
     case KIND_ACTIVATION:
-        return read_name(activations, text, to);
     case KIND_DATA:
-        return read_name(data_kinds, text, to);
+    case KIND_OPTIMIZER:
+    case KIND_SCHEDULE:
+        return read_word(words_of[r->kind], text, to);
     case KIND_SEED:
         return read_whole(text, to);
     case KIND_COUNT:
@@ -173,10 +197,10 @@ static void say_right(const row *r, char *ret_text, size_t room)
         (void)snprintf(ret_text, room, "64 hexadecimal digits");
         break;
     case KIND_ACTIVATION:
-        (void)snprintf(ret_text, room, "%s or %s", activations[0], activations[1]);
-        break;
     case KIND_DATA:
-        (void)snprintf(ret_text, room, "%s or %s", data_kinds[0], data_kinds[1]);
+    case KIND_OPTIMIZER:
+    case KIND_SCHEDULE:
+        (void)snprintf(ret_text, room, "one of %s", words_of[r->kind]);
         break;
     case KIND_SEED:
         (void)snprintf(ret_text, room, "a whole number from 0 to %" PRIu64, UINT64_MAX);
@@ -236,6 +260,48 @@ static fpx_status fill_rows(const char *label, const char *text, const io_experi
     return FPX_OK;
 }
 
+/* Sums over tokens are a tree over the sequences of a whole step: a micro-batch is a whole subtree of it. */
+static fpx_status check_batch(const char *label, const char *text, const fpx_data_config *d,
+                              fpx_error *err)
+{
+    char what[128];
+
+    if (d->accumulate == 1 || (d->batch & (d->batch - 1)) == 0)
+        return FPX_OK;
+    (void)snprintf(what, sizeof what,
+                   "is %" PRIu32 ", but must be a power of two where accumulate is above 1",
+                   d->batch);
+    return refuse(label, text, "data.batch", what, err);
+}
+
+/* A key that says nothing to the optimizer or schedule at hand is a slip; and defaults that depend on them. */
+static fpx_status check_optimizer(const char *label, const char *text,
+                                  const struct io_optimizer_texts *texts, fpx_optimizer_config *o,
+                                  fpx_error *err)
+{
+    const struct {
+        const char *path, *given, *of;
+        int used;
+    } keys[] = {
+        { "optimizer.beta1", texts->beta1, "adamw and lion", o->kind != FPX_SGD },
+        { "optimizer.beta2", texts->beta2, "adamw and lion", o->kind != FPX_SGD },
+        { "optimizer.eps", texts->eps, "adamw", o->kind == FPX_ADAMW },
+        { "optimizer.momentum", texts->momentum, "sgd", o->kind == FPX_SGD },
+        { "optimizer.decay_share", texts->decay_share, "wsd", o->schedule == FPX_WSD },
+    };
+    char what[64];
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (keys[i].given == NULL || keys[i].used)
+            continue;
+        (void)snprintf(what, sizeof what, "is a key of %s only: remove it", keys[i].of);
+        return refuse(label, text, keys[i].path, what, err);
+    }
+    if (o->kind == FPX_LION && texts->beta2 == NULL)
+        o->beta2 = 0.99; /* Lion's own (arXiv 2302.06675), not AdamW's */
+    return FPX_OK;
+}
+
 /* Rotary embedding turns pairs: every head has an even width. */
 static fpx_status check_heads(const char *label, const char *text, const fpx_model_config *m,
                               fpx_error *err)
@@ -286,5 +352,9 @@ fpx_status io_experiment_fill(const char *label, const char *text, const io_expe
         status = check_data(label, text, &ret_experiment->data, err);
     if (status == FPX_OK)
         status = check_heads(label, text, &ret_experiment->model, err);
+    if (status == FPX_OK)
+        status = check_batch(label, text, &ret_experiment->data, err);
+    if (status == FPX_OK)
+        status = check_optimizer(label, text, &texts->optimizer, &ret_experiment->optimizer, err);
     return status;
 }

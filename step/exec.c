@@ -26,6 +26,7 @@ struct fpx_exec {
     size_t ndevices;
     exec_op *ops;
     uint64_t *offsets; /* of tensors in the arena */
+    step_span *spans;
     fpx_arena *arena;
     char *base; /* the arena's address */
     fpx_observer *observers;
@@ -74,7 +75,8 @@ static uint64_t place_kept(const fpx_exec *exec, size_t index, uint64_t end)
         const fpx_program_tensor *t = fpx_program_tensor_at(exec->program, op->in[i]);
 
         exec->ops[index].kept[i] = exec->offsets[op->in[i]];
-        if (((shape->in_place >> i) & 1) && (exec->keep & FPX_KEEP_INPUTS)) {
+        if (((shape->in_place >> i) & 1) && op->in[i] == op->out[i] &&
+            (exec->keep & FPX_KEEP_INPUTS)) {
             exec->ops[index].kept[i] = end + used;
             used += (fpx_tensor_bytes(&t->desc) + 63) / 64 * 64;
         }
@@ -131,8 +133,10 @@ static fpx_status build(fpx_exec *exec, fpx_device *const *devices, fpx_error *e
     exec->devices = calloc(exec->ndevices, sizeof *exec->devices);
     exec->ops = calloc(nops + 1, sizeof *exec->ops);
     exec->offsets = calloc(fpx_program_tensors(exec->program) + 1, sizeof *exec->offsets);
+    exec->spans = calloc(fpx_program_tensors(exec->program) + 1, sizeof *exec->spans);
     if (exec->devices == NULL || exec->ops == NULL || exec->offsets == NULL ||
-        step_plan(exec->program, exec->keep, exec->offsets, &end) != FPX_OK)
+        exec->spans == NULL ||
+        step_plan(exec->program, exec->keep, exec->offsets, exec->spans, &end) != FPX_OK)
         return fpx_error_set(err, FPX_ENOMEM, "planning a step: out of memory");
     for (size_t d = 0; d < exec->ndevices; d++)
         exec->devices[d].device = devices[d];
@@ -182,6 +186,7 @@ void fpx_exec_free(fpx_exec *exec)
     free(exec->devices);
     free(exec->ops);
     free(exec->offsets);
+    free(exec->spans);
     free(exec->observers);
     free(exec);
 }
@@ -201,6 +206,12 @@ fpx_status fpx_exec_attach(fpx_exec *exec, const fpx_observer *observer)
 void *fpx_exec_data(const fpx_exec *exec, uint32_t tensor)
 {
     return exec->base + exec->offsets[tensor];
+}
+
+void fpx_exec_span(const fpx_exec *exec, uint32_t tensor, uint32_t *ret_first, uint32_t *ret_last)
+{
+    *ret_first = exec->spans[tensor].first;
+    *ret_last = exec->spans[tensor].last;
 }
 
 double fpx_exec_scale(const fpx_exec *exec, uint32_t tensor)
@@ -316,18 +327,23 @@ fpx_status fpx_exec_op(fpx_exec *exec, uint64_t step, uint32_t op, fpx_error *er
     return status == FPX_OK ? show(exec, op, err) : status;
 }
 
-fpx_status fpx_exec_step(fpx_exec *exec, uint64_t step, fpx_error *err)
+fpx_status fpx_exec_part(fpx_exec *exec, uint64_t step, size_t first, size_t end, fpx_error *err)
 {
     const size_t nops = fpx_program_ops(exec->program);
     fpx_status status = FPX_OK;
 
     for (size_t k = 0; k < exec->nobservers && status == FPX_OK; k++)
-        if (exec->observers[k].begin_step)
+        if (first == 0 && exec->observers[k].begin_step)
             status = exec->observers[k].begin_step(exec->observers[k].context, exec, step, err);
-    for (size_t i = 0; i < nops && status == FPX_OK; i++)
+    for (size_t i = first; i < end && status == FPX_OK; i++)
         status = fpx_exec_op(exec, step, (uint32_t)i, err);
     for (size_t k = 0; k < exec->nobservers && status == FPX_OK; k++)
-        if (exec->observers[k].end_step)
+        if (end == nops && exec->observers[k].end_step)
             status = exec->observers[k].end_step(exec->observers[k].context, exec, step, err);
     return status;
+}
+
+fpx_status fpx_exec_step(fpx_exec *exec, uint64_t step, fpx_error *err)
+{
+    return fpx_exec_part(exec, step, 0, fpx_program_ops(exec->program), err);
 }

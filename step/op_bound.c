@@ -41,6 +41,18 @@ void op_bound_embed(const fpx_bound_args *args)
     op_bound_heads(args);
 }
 
+/* The reference of a group's power is the identity, and what a code is worth depends on its whole group: nothing is
+ * claimed. */
+void op_bound_open(const fpx_bound_args *args)
+{
+    for (uint32_t o = 0; o < args->call->nout; o++) {
+        const size_t n = fpx_tensor_count(&args->call->out[o]);
+
+        for (size_t i = 0; i < n; i++)
+            args->bound[o][i] = HUGE_VAL;
+    }
+}
+
 /* A scale of the reference is always 1: there is nothing to compare with. */
 void op_bound_scale(const fpx_bound_args *args)
 {

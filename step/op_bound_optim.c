@@ -1,4 +1,4 @@
-/* op_bound_optim.c - bounds of the gradient norm, of clipping and of AdamW. */
+/* op_bound_optim.c - bounds of the gradient norm, of clipping and of the optimizers. */
 #include "op_bound.h"
 #include "op_running.h"
 
@@ -78,4 +78,69 @@ void op_bound_adamw(const fpx_bound_args *args)
         args->bound[1][i] = op_bound_value(m);
         args->bound[2][i] = op_bound_value(v);
     }
+}
+
+static op_value input(const fpx_bound_args *args, size_t tensor, size_t i)
+{
+    return op_exact(((const double *)args->in[tensor])[i]);
+}
+
+/* m = momentum m + (grad factor + decay param); param -= rate m */
+void op_bound_sgd(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const op_value momentum = op_rounded(k, args->call->attr.sgd.momentum),
+                   decay = op_rounded(k, args->call->attr.sgd.weight_decay),
+                   factor = input(args, 3, 0), rate = input(args, 4, 0);
+    const size_t n = fpx_tensor_count(&args->call->in[0]);
+
+    for (size_t i = 0; i < n; i++) {
+        const op_value param = input(args, 0, i);
+        const op_value g = op_add(k, op_mul(k, input(args, 2, i), factor), op_mul(k, decay, param));
+        const op_value m = op_add(k, op_mul(k, momentum, input(args, 1, i)), g);
+
+        args->bound[0][i] = op_bound_value(op_sub(k, param, op_mul(k, rate, m)));
+        args->bound[1][i] = op_bound_value(m);
+    }
+}
+
+/* Certain where the error cannot reach 0; else two of -1, 0, 1 are 2 apart at most. */
+static op_value sign(op_value a)
+{
+    const double v = a.v > 0.0 ? 1.0 : (a.v < 0.0 ? -1.0 : a.v);
+
+    if (a.e == 0.0 || fabs(a.v) > a.e)
+        return op_exact(v);
+    return (op_value){ v, a.e <= DBL_MAX ? 2.0 : HUGE_VAL };
+}
+
+/* param -= rate (sign(beta1 m + rest1 g) + decay param), m = beta2 m + rest2 g, g = grad factor */
+void op_bound_lion(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const double b1 = args->call->attr.lion.beta1, b2 = args->call->attr.lion.beta2;
+    const op_value beta1 = op_rounded(k, b1), rest1 = op_rounded(k, 1.0 - b1),
+                   beta2 = op_rounded(k, b2), rest2 = op_rounded(k, 1.0 - b2),
+                   decay = op_rounded(k, args->call->attr.lion.weight_decay),
+                   factor = input(args, 3, 0), rate = input(args, 4, 0);
+    const size_t n = fpx_tensor_count(&args->call->in[0]);
+
+    for (size_t i = 0; i < n; i++) {
+        const op_value param = input(args, 0, i), m = input(args, 1, i);
+        const op_value g = op_mul(k, input(args, 2, i), factor);
+        const op_value mixed = op_add(k, op_mul(k, beta1, m), op_mul(k, rest1, g));
+        const op_value all = op_add(k, sign(mixed), op_mul(k, decay, param));
+
+        args->bound[0][i] = op_bound_value(op_sub(k, param, op_mul(k, rate, all)));
+        args->bound[1][i] = op_bound_value(op_add(k, op_mul(k, beta2, m), op_mul(k, rest2, g)));
+    }
+}
+
+void op_bound_divide(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const size_t n = fpx_tensor_count(&args->call->in[0]);
+
+    for (size_t i = 0; i < n; i++)
+        args->bound[0][i] = op_bound_value(op_div(k, input(args, 0, i), input(args, 1, 0)));
 }

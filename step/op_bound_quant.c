@@ -88,3 +88,16 @@ void op_bound_quantize(const fpx_bound_args *args)
     for (size_t i = 0; i < n; i++)
         args->bound[0][i] = quantized(&q, k, x[i]);
 }
+
+/* The reference is handed the exact product: one rounding, or one underflow, is between. */
+void op_bound_dequantize(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const size_t n = fpx_tensor_count(&args->call->in[0]);
+    const double *x = (const double *)args->in[0];
+    const double tiny = args->call->in[0].nscales > 0 ? k.tiny : 0.0;
+
+    for (size_t i = 0; i < n; i++)
+        args->bound[0][i] = op_bound_value(
+            args->call->in[0].nscales > 0 ? op_round(k, x[i], 0.0, tiny) : op_exact(x[i]));
+}

@@ -48,7 +48,8 @@ void op_bound_xent(const fpx_bound_args *args)
             op_sum_add(&sum, op_sub(k, lse, op_exact(l[targets[i]])));
     }
     const op_value total = op_sum_end(k, &sum, op_token_depth(rows, args->call->attr.tokens.leaf));
-    args->bound[0][0] = op_bound_value(op_div(k, total, targets_of(k, args)));
+    args->bound[0][0] =
+        op_bound_value(args->call->attr.tokens.sum ? total : op_div(k, total, targets_of(k, args)));
 }
 
 /* (e^(l - lse) - [target]) / count; 0 where there is no target */
@@ -58,7 +59,8 @@ void op_bound_xent_grad(const fpx_bound_args *args)
     const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
     const double *l = (const double *)args->in[0], *lse = (const double *)args->in[2];
     const int32_t *targets = (const int32_t *)args->in[1];
-    const op_value count = targets_of(k, args);
+    const op_value count =
+        args->call->nin > 3 ? op_exact(((const double *)args->in[3])[0]) : targets_of(k, args);
 
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < n; j++) {

@@ -76,6 +76,12 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_SCALE_DELAYED] = { OP(flops_rowwise), .flops = 1, .flops_in = 1,
                                .bound = op_bound_none },
     [FPX_OP_HADAMARD] = { OP(flops_hadamard), .bound = op_bound_hadamard },
+    [FPX_OP_SGD] = { OP(flops_rowwise), .flops = 7, .bound = op_bound_sgd },
+    [FPX_OP_LION] = { OP(flops_rowwise), .flops = 12, .bound = op_bound_lion },
+    [FPX_OP_DIVIDE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_divide },
+    [FPX_OP_DEQUANTIZE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_dequantize },
+    [FPX_OP_QUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_open },
+    [FPX_OP_DEQUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_open },
 };
 
 const op_row *op_row_of(uint32_t kind)

@@ -27,8 +27,8 @@ static void find_lifetimes(const fpx_program *program, unsigned keep, life *live
     for (size_t i = 0; i < ntensors; i++) {
         const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
         const uint64_t bytes = fpx_tensor_bytes(&t->desc);
-        const int lasting = t->cls == FPX_TENSOR_INPUT || t->cls == FPX_TENSOR_PARAM ||
-                            t->cls == FPX_TENSOR_STATE || (keep & FPX_KEEP_ALL) != 0;
+        const int lasting = t->cls == FPX_TENSOR_INPUT || fpx_tensor_class_lasts(t->cls) ||
+                            (keep & FPX_KEEP_ALL) != 0;
 
         lives[i].tensor = (uint32_t)i;
         lives[i].bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -85,7 +85,7 @@ static uint64_t first_fit(const life *lives, size_t placed, const life *l)
 }
 
 fpx_status step_plan(const fpx_program *program, unsigned keep, uint64_t *ret_offsets,
-                     uint64_t *ret_bytes)
+                     step_span *ret_spans, uint64_t *ret_bytes)
 {
     const size_t n = fpx_program_tensors(program);
     life *lives = calloc(n + 1, sizeof *lives);
@@ -105,6 +105,8 @@ fpx_status step_plan(const fpx_program *program, unsigned keep, uint64_t *ret_of
         if (lives[i].offset + lives[i].bytes > end)
             end = lives[i].offset + lives[i].bytes;
         ret_offsets[lives[i].tensor] = lives[i].offset;
+        ret_spans[lives[i].tensor] =
+            (step_span){ (uint32_t)lives[i].first, (uint32_t)lives[i].last };
     }
     free(lives);
     *ret_bytes = end;

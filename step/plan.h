@@ -5,9 +5,14 @@
 
 #include <fpx/program.h>
 
-/* Offsets of all tensors (ret_offsets, 64-byte aligned) and the size of the arena that holds them.
+/* Operations, both included, during which a tensor's memory is its own. */
+typedef struct step_span {
+    uint32_t first, last;
+} step_span;
+
+/* Offsets of all tensors (ret_offsets, 64-byte aligned), their spans, and the size of the arena that holds them.
  * keep: enum fpx_exec_keep. FPX_ENOMEM: memory, or a size above UINT64_MAX / 2. */
 fpx_status step_plan(const fpx_program *program, unsigned keep, uint64_t *ret_offsets,
-                     uint64_t *ret_bytes);
+                     step_span *ret_spans, uint64_t *ret_bytes);
 
 #endif /* STEP_PLAN_H */

@@ -128,7 +128,8 @@ fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor
     return FPX_OK;
 }
 
-/* What an operation may read: step inputs, state not yet updated, and outputs of earlier operations. */
+/* What an operation may read: step inputs, state not yet updated (but the optimizer the new scale of a state), and
+ * outputs of earlier operations. */
 static fpx_status check_inputs(const fpx_program *program, const fpx_program_op *op, fpx_error *err)
 {
     for (uint32_t i = 0; i < op->nin; i++) {
@@ -137,8 +138,10 @@ static fpx_status check_inputs(const fpx_program *program, const fpx_program_op 
         if (op->in[i] >= program->ntensors)
             return fpx_error_set(err, FPX_EINVAL, "%s: input %u does not exist", op->name, i);
         t = &program->tensors[op->in[i]];
-        if (t->cls == FPX_TENSOR_PARAM || t->cls == FPX_TENSOR_STATE) {
-            if (t->producer != FPX_NO_TENSOR)
+        if (fpx_tensor_class_lasts(t->cls)) {
+            const int new_scale = t->cls == FPX_TENSOR_STATE_SCALE && op->role == FPX_OPTIMIZER;
+
+            if (t->producer != FPX_NO_TENSOR && !new_scale)
                 return fpx_error_set(err, FPX_EINVAL, "%s: reads %s after %s updated it", op->name,
                                      t->name, program->ops[t->producer].name);
         } else if (t->cls != FPX_TENSOR_INPUT && t->producer == FPX_NO_TENSOR) {
@@ -162,12 +165,14 @@ static fpx_status check_outputs(const fpx_program *program, const fpx_program_op
         if (t->producer != FPX_NO_TENSOR || t->cls == FPX_TENSOR_INPUT)
             return fpx_error_set(err, FPX_EINVAL, "%s: writes %s, which is written already",
                                  op->name, t->name);
-        if (in_place && op->in[i] != op->out[i])
+        const int state = fpx_tensor_class_lasts(t->cls);
+        if (in_place && state && op->in[i] != op->out[i])
             return fpx_error_set(err, FPX_EINVAL, "%s: output %s must be input %u, in place",
                                  op->name, t->name, i);
-        if (!in_place && (t->cls == FPX_TENSOR_PARAM || t->cls == FPX_TENSOR_STATE))
-            return fpx_error_set(err, FPX_EINVAL, "%s: state %s is only updated in place", op->name,
-                                 t->name);
+        if (!in_place && state && op->role != FPX_OPTIMIZER)
+            return fpx_error_set(err, FPX_EINVAL,
+                                 "%s: state %s is only updated in place, or by the optimizer",
+                                 op->name, t->name);
     }
     return FPX_OK;
 }

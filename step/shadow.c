@@ -130,7 +130,7 @@ static void take_inputs(const fpx_shadow *sh, const fpx_op_view *view, const fpx
             copy_raw(sh, id, codes);
             continue;
         }
-        if (t->cls == FPX_TENSOR_SCALE) {
+        if (fpx_tensor_class_scales(t->cls)) {
             set_ones(sh, id);
             continue;
         }
@@ -147,9 +147,11 @@ static void take_inputs(const fpx_shadow *sh, const fpx_op_view *view, const fpx
 static int holds_input(const fpx_shadow *sh, const fpx_program_op *op, uint32_t i)
 {
     const fpx_program_tensor *t = fpx_program_tensor_at(fpx_exec_program(sh->exec), op->in[i]);
-    const int in_place = fpx_op_shape_of((fpx_op_kind)op->kind)->in_place >> i & 1;
+    const int in_place =
+        (fpx_op_shape_of((fpx_op_kind)op->kind)->in_place >> i & 1) != 0 && op->in[i] == op->out[i];
 
-    return !in_place && fpx_format_equal(&t->desc.format, &fpx_fp64) && t->cls != FPX_TENSOR_SCALE;
+    return !in_place && fpx_format_equal(&t->desc.format, &fpx_fp64) &&
+           !fpx_tensor_class_scales(t->cls);
 }
 
 /* Whether a device's products are summed in the order of fpx/gemm.h: the cpu device's are, but by OpenBLAS. A name is what
@@ -232,7 +234,7 @@ static double compare_outputs(fpx_shadow *sh, const fpx_op_view *view, const fpx
         const double *reference = fpx_exec_data(sh->exec, id);
 
         if (sh->spec.mode != FPX_SHADOW_EQUAL &&
-            fpx_program_tensor_at(view->program, id)->cls == FPX_TENSOR_SCALE) {
+            fpx_tensor_class_scales(fpx_program_tensor_at(view->program, id)->cls)) {
             *figure = fpx_figure_none; /* a widened program has no scales to compare with */
             continue;
         }
@@ -286,9 +288,11 @@ static fpx_status begin_step(void *context, const fpx_exec *exec, uint64_t step,
         return FPX_OK;
     for (size_t i = 0; i < fpx_program_tensors(program); i++) {
         const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
-        const int state = t->cls == FPX_TENSOR_PARAM || t->cls == FPX_TENSOR_STATE;
+        const int state = fpx_tensor_class_lasts(t->cls);
 
-        if (t->cls == FPX_TENSOR_INPUT || (state && !sh->restored))
+        if (fpx_tensor_class_scales(t->cls))
+            set_ones(sh, (uint32_t)i);
+        else if (t->cls == FPX_TENSOR_INPUT || (state && !sh->restored))
             copy_in(sh, (uint32_t)i, (uint32_t)i, fpx_exec_data(exec, (uint32_t)i));
     }
     sh->restored = 1;

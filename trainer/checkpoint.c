@@ -14,18 +14,42 @@
 #include "checkpoint_file.h"
 #include "trainer_state.h"
 
-static int is_state(const fpx_program_tensor *t)
+/* Whether an operation from `from` on reads what one before it has made; never at a step's begin. */
+static int is_open(const fpx_program *program, uint32_t tensor, size_t from)
 {
-    return t->cls == FPX_TENSOR_PARAM || t->cls == FPX_TENSOR_STATE;
+    if (from == 0 || fpx_program_tensor_at(program, tensor)->producer >= from)
+        return 0; /* also of what nothing produces */
+    for (size_t i = from; i < fpx_program_ops(program); i++) {
+        const fpx_program_op *op = fpx_program_op_at(program, i);
+
+        for (uint32_t k = 0; k < op->nin; k++)
+            if (op->in[k] == tensor || fpx_program_tensor_at(program, op->in[k])->scale == tensor)
+                return 1;
+    }
+    return 0;
 }
 
-static size_t count_state(const fpx_exec *exec)
+/* What the operations from `from` on need of the past. */
+static int is_state(const fpx_program *program, uint32_t tensor, size_t from)
+{
+    const uint32_t cls = fpx_program_tensor_at(program, tensor)->cls;
+
+    return fpx_tensor_class_lasts(cls) || is_open(program, tensor, from);
+}
+
+/* The next operation: 0, or within a step the first of the next micro-batch. */
+static size_t next_op(const fpx_trainer *t, uint32_t micro)
+{
+    return micro == 0 ? 0 : t->model->micro[micro - 1].end;
+}
+
+static size_t count_state(const fpx_exec *exec, size_t from)
 {
     const fpx_program *program = fpx_exec_program(exec);
     size_t n = 0;
 
     for (size_t i = 0; i < fpx_program_tensors(program); i++)
-        n += (size_t)is_state(fpx_program_tensor_at(program, i));
+        n += (size_t)is_state(program, (uint32_t)i, from);
     return n;
 }
 
@@ -48,8 +72,17 @@ static void stored_name(const char *prefix, const char *name, char out[STORED_NA
     (void)snprintf(out, STORED_NAME, "%s%s%s", prefix, prefix[0] ? "/" : "", name);
 }
 
-static size_t add_entries(const char *prefix, const fpx_exec *exec, fpx_st_entry *entries,
-                          char (*names)[STORED_NAME])
+/* A scale is a tensor of its own here. */
+static fpx_tensor codes_of(const fpx_program_tensor *t)
+{
+    fpx_tensor codes = t->desc;
+
+    codes.nscales = 0;
+    return codes;
+}
+
+static size_t add_entries(const char *prefix, const fpx_exec *exec, size_t from,
+                          fpx_st_entry *entries, char (*names)[STORED_NAME])
 {
     const fpx_program *program = fpx_exec_program(exec);
     size_t n = 0;
@@ -57,11 +90,11 @@ static size_t add_entries(const char *prefix, const fpx_exec *exec, fpx_st_entry
     for (size_t i = 0; i < fpx_program_tensors(program); i++) {
         const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
 
-        if (!is_state(t))
+        if (!is_state(program, (uint32_t)i, from))
             continue;
         stored_name(prefix, t->name, names[n]);
         entries[n] = (fpx_st_entry){ .name = names[n],
-                                     .desc = t->desc,
+                                     .desc = codes_of(t),
                                      .data = fpx_exec_data(exec, (uint32_t)i) };
         n++;
     }
@@ -80,14 +113,15 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
                             fpx_error *err)
 {
     const fpx_trainer *t = trainer;
-    size_t room = count_state(t->exec), n = 0;
+    const size_t from = next_op(t, t->next_micro);
+    size_t room = count_state(t->exec, from), n = 0;
     const fpx_tokenizer *tokenizer = fpx_corpus_tokenizer(t->corpus);
-    char experiment[65], recipe[65], run[64], step[24], path[4096], *vocabulary = NULL;
+    char experiment[65], recipe[65], run[64], step[24], micro[16], path[4096], *vocabulary = NULL;
     size_t bytes = 0;
     fpx_status status;
 
     for (size_t i = 0; i < nextras; i++)
-        room += count_state(extras[i].exec);
+        room += count_state(extras[i].exec, from);
     fpx_st_entry *entries = calloc(room + 1, sizeof *entries);
     char(*names)[STORED_NAME] = calloc(room + 1, sizeof *names);
 
@@ -96,23 +130,27 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
     } else if ((status = make_folder(dir, err)) == FPX_OK &&
                (tokenizer == NULL ||
                 (status = fpx_tokenizer_text(tokenizer, &vocabulary, &bytes, err)) == FPX_OK)) {
-        n = add_entries("", t->exec, entries, names);
+        n = add_entries("", t->exec, from, entries, names);
         for (size_t i = 0; i < nextras; i++)
-            n += add_entries(extras[i].prefix, extras[i].exec, entries + n, names + n);
+            n += add_entries(extras[i].prefix, extras[i].exec, from, entries + n, names + n);
         identity(t, experiment, recipe, run);
         (void)snprintf(step, sizeof step, "%llu", (unsigned long long)t->next_step);
+        (void)snprintf(micro, sizeof micro, "%u", t->next_micro);
         (void)snprintf(path, sizeof path, "%s/step-%06llu.safetensors", dir,
                        (unsigned long long)t->next_step);
-        const fpx_st_pair pairs[] = { { CHECKPOINT_STEP, step },
-                                      { "fpx.experiment", experiment },
-                                      { "fpx.recipe", recipe },
-                                      { "fpx.run", run },
-                                      { "fpx.chain", chain },
-                                      { CHECKPOINT_EXPERIMENT, t->experiment->text },
-                                      { CHECKPOINT_RECIPE, t->recipe->text },
-                                      { CHECKPOINT_TOKENIZER, vocabulary } };
-        const size_t npairs = sizeof pairs / sizeof pairs[0] - (tokenizer == NULL);
+        fpx_st_pair pairs[9] = { { CHECKPOINT_STEP, step },
+                                 { "fpx.experiment", experiment },
+                                 { "fpx.recipe", recipe },
+                                 { "fpx.run", run },
+                                 { "fpx.chain", chain },
+                                 { CHECKPOINT_EXPERIMENT, t->experiment->text },
+                                 { CHECKPOINT_RECIPE, t->recipe->text } };
+        size_t npairs = 7;
 
+        if (tokenizer != NULL)
+            pairs[npairs++] = (fpx_st_pair){ CHECKPOINT_TOKENIZER, vocabulary };
+        if (t->next_micro != 0) /* absent: 0 */
+            pairs[npairs++] = (fpx_st_pair){ "fpx.micro", micro };
         status = fpx_st_write(path, entries, n, pairs, npairs, err);
     }
     free(vocabulary);
@@ -180,7 +218,7 @@ fpx_status checkpoint_find(const char *checkpoint, char ret_path[CHECKPOINT_PATH
 /* Looks at every tensor of one executor; copies only in the second pass, so that an error changes
  * nothing. */
 static fpx_status load_state(const fpx_st_file *file, const char *path, const char *prefix,
-                             fpx_exec *exec, int copy, fpx_error *err)
+                             fpx_exec *exec, size_t from, int copy, fpx_error *err)
 {
     const fpx_program *program = fpx_exec_program(exec);
 
@@ -189,11 +227,12 @@ static fpx_status load_state(const fpx_st_file *file, const char *path, const ch
         const fpx_st_entry *entry;
         char name[STORED_NAME];
 
-        if (!is_state(t))
+        if (!is_state(program, (uint32_t)i, from))
             continue;
         stored_name(prefix, t->name, name);
         entry = fpx_st_find(file, name);
-        if (entry == NULL || !fpx_tensor_same_kind(&entry->desc, &t->desc))
+        const fpx_tensor codes = codes_of(t);
+        if (entry == NULL || !fpx_tensor_same_kind(&entry->desc, &codes))
             return fpx_error_set(err, FPX_EINVAL, "%s: %s %s", path, name,
                                  entry == NULL
                                      ? "is missing: a checkpoint of another model, or made "
@@ -222,11 +261,13 @@ static int same_tokenizer(const fpx_trainer *t, const char *saved)
 
 /* resuming: the trainer does not know from where the run started, the checkpoint does. */
 static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, const char *path,
-                                 int resuming, uint64_t *ret_step, fpx_error *err)
+                                 int resuming, uint64_t *ret_step, uint32_t *ret_micro,
+                                 fpx_error *err)
 {
     const char *step = fpx_st_metadata(file, CHECKPOINT_STEP),
                *of = fpx_st_metadata(file, "fpx.experiment");
     const char *with = fpx_st_metadata(file, "fpx.recipe"), *as = fpx_st_metadata(file, "fpx.run");
+    const char *within = fpx_st_metadata(file, "fpx.micro");
     char experiment[65], recipe[65], run[64], *end = NULL;
     unsigned long long value;
 
@@ -250,7 +291,12 @@ static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, 
     value = strtoull(step, &end, 10);
     if (end == step || *end != '\0' || value > t->experiment->steps)
         return fpx_error_set(err, FPX_EFORMAT, "%s: step '%s' makes no sense", path, step);
+    const unsigned long micro = within == NULL ? 0 : strtoul(within, &end, 10);
+    if (*end != '\0' || micro >= t->experiment->data.accumulate ||
+        (micro > 0 && value == t->experiment->steps))
+        return fpx_error_set(err, FPX_EFORMAT, "%s: micro-batch '%s' makes no sense", path, within);
     *ret_step = value;
+    *ret_micro = (uint32_t)micro;
     return FPX_OK;
 }
 
@@ -263,10 +309,11 @@ fpx_status fpx_trainer_check_folder(const fpx_trainer *trainer, const char *dir,
     while (newest(dir, below, path, &below) > 0) {
         fpx_st_file *file = NULL;
         uint64_t step;
+        uint32_t micro;
         fpx_status status = fpx_st_open(path, &file, &why);
 
         if (status == FPX_OK)
-            status = check_identity(trainer, file, path, 0, &step, &why);
+            status = check_identity(trainer, file, path, 0, &step, &micro, &why);
         fpx_st_close(file);
         if (status != FPX_OK)
             return fpx_error_set(
@@ -301,6 +348,7 @@ fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
 {
     fpx_st_file *file = NULL;
     uint64_t step = 0;
+    uint32_t micro = 0;
     char path[4096];
     const char *chain;
     unsigned long long number = 0;
@@ -317,16 +365,18 @@ fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
         return say_next(dir, number, &why, err);
     if (status != FPX_OK)
         return fpx_error_set(err, status, "%s", why.text);
-    status = check_identity(trainer, file, path, 1, &step, err);
+    status = check_identity(trainer, file, path, 1, &step, &micro, err);
+    const size_t from = next_op(trainer, micro);
     for (int copy = 0; copy < 2 && status == FPX_OK; copy++) {
-        status = load_state(file, path, "", trainer->exec, copy, err);
+        status = load_state(file, path, "", trainer->exec, from, copy, err);
         for (size_t i = 0; i < nextras && status == FPX_OK; i++)
-            status = load_state(file, path, extras[i].prefix, extras[i].exec, copy, err);
+            status = load_state(file, path, extras[i].prefix, extras[i].exec, from, copy, err);
     }
     if (status == FPX_OK) {
         const char *start = strstr(fpx_st_metadata(file, "fpx.run"), START);
 
         trainer->next_step = step;
+        trainer->next_micro = micro;
         (void)snprintf(trainer->start, sizeof trainer->start, "%s",
                        start != NULL ? start + strlen(START) : "");
         chain = fpx_st_metadata(file, "fpx.chain");

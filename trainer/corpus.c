@@ -104,6 +104,11 @@ size_t fpx_corpus_tokens(const fpx_corpus *corpus)
     return corpus->source.count;
 }
 
+size_t fpx_corpus_bytes(const fpx_corpus *corpus)
+{
+    return corpus->source.count * corpus->source.size;
+}
+
 const fpx_tokenizer *fpx_corpus_tokenizer(const fpx_corpus *corpus)
 {
     return corpus->source.tokenizer;

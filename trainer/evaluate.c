@@ -8,7 +8,7 @@
 #include "trainer_state.h"
 
 /* The forward program with today's parameters and histories of scales: names are the same in both programs. */
-static fpx_status prepare(fpx_trainer *t, fpx_error *err)
+fpx_status trainer_prepare_evaluation(fpx_trainer *t, fpx_error *err)
 {
     fpx_status status = FPX_OK;
 
@@ -22,7 +22,7 @@ static fpx_status prepare(fpx_trainer *t, fpx_error *err)
     for (size_t i = 0; i < fpx_program_tensors(t->eval_model->program); i++) {
         const fpx_program_tensor *p = fpx_program_tensor_at(t->eval_model->program, i);
 
-        if (p->cls == FPX_TENSOR_PARAM || p->cls == FPX_TENSOR_STATE)
+        if (fpx_tensor_class_lasts(p->cls))
             memcpy(fpx_exec_data(t->eval_exec, (uint32_t)i),
                    fpx_exec_data(t->exec, fpx_program_find_tensor(t->model->program, p->name)),
                    fpx_tensor_bytes(&p->desc));
@@ -62,16 +62,17 @@ static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error 
                              "%s: data.validation is 0, there is nothing to evaluate",
                              t->experiment->name);
     for (size_t i = 0; i < batches; i++) {
-        if ((status = prepare(t, err)) != FPX_OK) /* a batch leaves no trace in a history */
+        if ((status = trainer_prepare_evaluation(t, err)) !=
+            FPX_OK) /* a batch leaves no trace in a history */
             return status;
-        fpx_corpus_valid(t->corpus, i, fpx_exec_data(t->eval_exec, t->eval_model->tokens),
-                         fpx_exec_data(t->eval_exec, t->eval_model->targets));
+        fpx_corpus_valid(t->corpus, i, fpx_exec_data(t->eval_exec, t->eval_model->micro[0].tokens),
+                         fpx_exec_data(t->eval_exec, t->eval_model->micro[0].targets));
         if ((status = fpx_exec_step(t->eval_exec, 0, err)) != FPX_OK)
             return status;
         const size_t before = targets;
 
-        count_targets(t, fpx_exec_data(t->eval_exec, t->eval_model->targets), full, &targets,
-                      &bytes);
+        count_targets(t, fpx_exec_data(t->eval_exec, t->eval_model->micro[0].targets), full,
+                      &targets, &bytes);
         const double weight = (double)(targets - before) / (double)full;
 
         sum += weight * (double)*(const float *)fpx_exec_data(t->eval_exec, t->eval_model->loss);
@@ -117,7 +118,7 @@ static fpx_status sample(fpx_trainer *trainer, const char *prompt, size_t count,
         return fpx_error_set(err, FPX_EUNSUPPORTED,
                              "%s: tokens without a tokenizer are no text: give data.tokenizer",
                              e->name);
-    if ((status = prepare(trainer, err)) != FPX_OK)
+    if ((status = trainer_prepare_evaluation(trainer, err)) != FPX_OK)
         return status;
     g.exec = trainer->eval_exec;
     g.model = trainer->eval_model;

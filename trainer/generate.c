@@ -77,8 +77,8 @@ static fpx_status next_token(const generator *g, const uint16_t *text, size_t le
     const size_t seen = length < g->sequence ? length : g->sequence;
     const size_t has = g->tokenizer ? fpx_tokenizer_vocabulary(g->tokenizer) : 256;
     const size_t n = has < g->vocabulary ? has : g->vocabulary;
-    int32_t *tokens = fpx_exec_data(g->exec, g->model->tokens);
-    int32_t *targets = fpx_exec_data(g->exec, g->model->targets);
+    int32_t *tokens = fpx_exec_data(g->exec, g->model->micro[0].tokens);
+    int32_t *targets = fpx_exec_data(g->exec, g->model->micro[0].targets);
     const float *logits = fpx_exec_data(g->exec, g->model->logits);
     fpx_status status;
 

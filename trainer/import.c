@@ -110,7 +110,19 @@ static fpx_status copy_part(const import *in, const fpx_st_info *info, float *to
 {
     unsigned char bytes[STRETCH * sizeof(float)];
     const size_t size = info->bits / 8;
+    float scale[2] = { 1.0f, 1.0f };
+    char name[FPX_NAME_MAX + 8];
 
+    /* A checkpoint's codes: their factor stands beside them. */
+    (void)snprintf(name, sizeof name, "%.*s.scale", FPX_NAME_MAX, info->name);
+    const fpx_st_info *factor = find(in, name);
+    if (factor != NULL && factor->bytes == sizeof scale) {
+        const fpx_status status =
+            fpx_st_stream_read(in->stream, factor, 0, scale, sizeof scale, err);
+
+        if (status != FPX_OK)
+            return status;
+    }
     for (uint64_t at = 0; at < info->count; at += STRETCH) {
         const size_t n = info->count - at < STRETCH ? (size_t)(info->count - at) : STRETCH;
         const fpx_status status =
@@ -118,7 +130,7 @@ static fpx_status copy_part(const import *in, const fpx_st_info *info, float *to
 
         if (status != FPX_OK)
             return status;
-        (void)fpx_decode_f32(info->format, 1.0f, bytes, to + at, n);
+        (void)fpx_decode_f32(info->format, scale[1], bytes, to + at, n);
     }
     return FPX_OK;
 }
@@ -167,11 +179,10 @@ static int is_float(const fpx_st_info *info)
            strcmp(info->dtype, "BF16") == 0;
 }
 
-/* copy 0: only looks. */
-static fpx_status take(const import *in, uint32_t index, int copy, fpx_error *err)
+/* to: all its values; NULL: only looks. */
+static fpx_status read_values(const import *in, uint32_t index, float *to, fpx_error *err)
 {
     const fpx_program_tensor *t = fpx_program_tensor_at(in->trainer->model->program, index);
-    float *to = fpx_exec_data(in->trainer->exec, index);
     const fpx_st_info *parts[MAX_PARTS];
     uint64_t shape[FPX_MAX_DIMS];
     size_t n = 0;
@@ -187,10 +198,31 @@ static fpx_status take(const import *in, uint32_t index, int copy, fpx_error *er
         if (!is_float(p) || t->desc.shape[0] % n != 0 || p->ndim != t->desc.ndim ||
             memcmp(p->shape, shape, p->ndim * sizeof *shape) != 0)
             return refuse_shape(in, p, t, shape, err);
-        if (copy)
+        if (to != NULL) {
             status = copy_part(in, p, to, err);
-        to += p->count;
+            to += p->count;
+        }
     }
+    return status;
+}
+
+/* copy 0: only looks. */
+static fpx_status take(const import *in, uint32_t index, int copy, fpx_error *err)
+{
+    const fpx_program_tensor *t = fpx_program_tensor_at(in->trainer->model->program, index);
+    const size_t n = fpx_tensor_count(&t->desc);
+    float *values;
+
+    if (!copy)
+        return read_values(in, index, NULL, err);
+    if ((values = malloc(n * sizeof *values)) == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", in->path);
+    fpx_status status = read_values(in, index, values, err);
+    if (status == FPX_OK &&
+        (status = trainer_store_values(in->trainer, index, values, n)) != FPX_OK)
+        (void)fpx_error_set(err, status, "%s: %s cannot be stored as %s", in->path, t->name,
+                            t->desc.format.name);
+    free(values);
     return status;
 }
 

@@ -56,19 +56,12 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
     va_end(args);
     while (ndim < FPX_MAX_DIMS && dims[ndim] != 0)
         ndim++;
-    if (name_status(b, length, format_name) != FPX_OK)
+    if (name_status(b, length, t.name) != FPX_OK)
         return FPX_NO_TENSOR;
     if (fpx_tensor_make(format, ndim, dims, &t.desc) != FPX_OK)
         b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: impossible shape", t.name);
     else
         b->status = fpx_program_add_tensor(b->program, &t, &index, b->err);
-    if (b->status == FPX_OK && cls == FPX_TENSOR_PARAM) {
-        if (b->nparams == BUILD_MAX_PARAMS)
-            b->status = fpx_error_set(b->err, FPX_EINVAL, "more than %d parameter tensors",
-                                      BUILD_MAX_PARAMS);
-        else
-            b->params[b->nparams++] = index;
-    }
     return index;
 }
 
@@ -76,7 +69,8 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
 static fpx_status set_unit(build *b, fpx_program_op *op)
 {
     const char *unit = NULL, *const slash = strrchr(op->name, '/');
-    const char *const site = op->layer < 0 ? op->name : strchr(op->name, '/') + 1;
+    const char *const own = op->name + strlen(b->prefix);
+    const char *const site = op->layer < 0 ? own : strchr(own, '/') + 1;
     char name[FPX_NAME_MAX];
     fpx_status status;
 
@@ -110,7 +104,7 @@ void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *
     b->status = fpx_program_add_op(b->program, &op, &index, b->err);
 }
 
-void build_site(int layer, const char *op, char ret_site[FPX_NAME_MAX])
+void build_shared_site(int layer, const char *op, char ret_site[FPX_NAME_MAX])
 {
     if (layer < 0)
         (void)snprintf(ret_site, FPX_NAME_MAX, "%s", op);
@@ -118,8 +112,14 @@ void build_site(int layer, const char *op, char ret_site[FPX_NAME_MAX])
         (void)snprintf(ret_site, FPX_NAME_MAX, "layer.%d/%s", layer, op);
 }
 
-#define LIST(...) ((uint32_t[]){ __VA_ARGS__, FPX_NO_TENSOR })
-#define DIMS(...) ((uint64_t[FPX_MAX_DIMS]){ __VA_ARGS__ })
+void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAME_MAX])
+{
+    char shared[FPX_NAME_MAX];
+
+    build_shared_site(layer, op, shared);
+    (void)snprintf(ret_site, FPX_NAME_MAX, "%s%.*s", b->prefix,
+                   (int)(FPX_NAME_MAX - sizeof b->prefix), shared);
+}
 
 /* One output tensor "<site>/<out>" and the operation "<site>/<suffix>" that writes it. */
 static uint32_t apply(build *b, int layer, const char *op, fpx_op_kind kind, fpx_role role,
@@ -130,7 +130,7 @@ static uint32_t apply(build *b, int layer, const char *op, fpx_op_kind kind, fpx
     char site[FPX_NAME_MAX];
     uint32_t y;
 
-    build_site(layer, op, site);
+    build_site(b, layer, op, site);
     y = build_tensor(b, layer, cls, &fpx_fp32, dims, "%s/%s", site, out);
     build_op(b, layer, kind, role, site,
              role == FPX_FPROP ? "fprop"
@@ -139,11 +139,15 @@ static uint32_t apply(build *b, int layer, const char *op, fpx_op_kind kind, fpx
     return y;
 }
 
-uint32_t build_draw(build *b)
+uint32_t build_draw(build *b, uint32_t micro)
 {
-    if (b->draw == FPX_NO_TENSOR)
-        b->draw = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_int32, DIMS(2), "draw");
-    return b->draw;
+    uint32_t *draw = &b->micros[micro].draw;
+
+    if (*draw == FPX_NO_TENSOR && b->accumulate > 1)
+        *draw = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_int32, DIMS(2), "micro.%u/draw", micro);
+    else if (*draw == FPX_NO_TENSOR)
+        *draw = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_int32, DIMS(2), "draw");
+    return *draw;
 }
 
 static uint32_t norm_forward(build *b, const shape *s, norm *n, int layer, const char *op,
@@ -152,23 +156,16 @@ static uint32_t norm_forward(build *b, const shape *s, norm *n, int layer, const
     const fpx_attr attr = { .rmsnorm = { .eps = s->eps, .leaf = s->t } };
     char site[FPX_NAME_MAX];
 
-    build_site(layer, op, site);
+    build_site(b, layer, op, site);
     n->layer = layer;
     n->op = op;
     n->x = x;
-    n->gain = build_tensor(b, layer, FPX_TENSOR_PARAM, &fpx_fp32, DIMS(s->c), "%s/gain", site);
+    n->gain = build_param(b, layer, op, "gain", DIMS(s->c));
     n->y = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(s->m, s->c), "%s/y", site);
     n->rstd = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(s->m), "%s/rstd", site);
     build_op(b, layer, FPX_OP_RMSNORM, FPX_FPROP, site, "fprop", LIST(x, n->gain),
              LIST(n->y, n->rstd), &attr);
     return n->y;
-}
-
-static void set_grad(build *b, uint32_t param, uint32_t grad)
-{
-    for (size_t i = 0; i < b->nparams; i++)
-        if (b->params[i] == param)
-            b->grads[i] = grad;
 }
 
 static uint32_t norm_backward(build *b, const shape *s, const norm *n, uint32_t dy)
@@ -177,12 +174,12 @@ static uint32_t norm_backward(build *b, const shape *s, const norm *n, uint32_t 
     char site[FPX_NAME_MAX];
     uint32_t dx, dgain;
 
-    build_site(n->layer, n->op, site);
+    build_site(b, n->layer, n->op, site);
     dx = build_tensor(b, n->layer, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(s->m, s->c), "%s/dx", site);
     dgain = build_tensor(b, n->layer, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(s->c), "%s/dgain", site);
     build_op(b, n->layer, FPX_OP_RMSNORM_GRAD, FPX_DGRAD, site, "dgrad",
              LIST(n->x, n->gain, n->rstd, dy), LIST(dx, dgain), &attr);
-    set_grad(b, n->gain, dgain);
+    build_set_grad(b, n->gain, dgain);
     return dx;
 }
 
@@ -196,7 +193,7 @@ static uint32_t attention_forward(build *b, const shape *s, block *k, int layer,
     char site[FPX_NAME_MAX];
     uint32_t x;
 
-    build_site(layer, "attn.rope", site);
+    build_site(b, layer, "attn.rope", site);
     k->qkv_y = qkv;
     k->q = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32, heads, "%s/q", site);
     k->k = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32, heads, "%s/k", site);
@@ -269,46 +266,6 @@ static uint32_t block_backward(build *b, const shape *s, const block *k, int lay
     return apply(b, layer, "attn.add", FPX_OP_ADD, FPX_DGRAD, LIST(dx, d), width, "dx", NULL);
 }
 
-/* Squared norm over all gradients in program order, the clipping factor, then AdamW per parameter. */
-static void optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m)
-{
-    const fpx_attr clip = { .clip = { .max_norm = o->clip } };
-    uint32_t total = FPX_NO_TENSOR, factor;
-
-    m->hyper = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_fp32, DIMS(3), "hyper");
-    for (size_t i = 0; i < b->nparams && b->status == FPX_OK; i++) {
-        const fpx_program_tensor grad = *fpx_program_tensor_at(b->program, b->grads[i]);
-        const uint32_t next = build_tensor(b, grad.layer, FPX_TENSOR_GRADIENT, &fpx_fp64, DIMS(1),
-                                           "%s.total", grad.name);
-
-        build_op(b, grad.layer, FPX_OP_SUMSQ, FPX_OPTIMIZER, grad.name, "sumsq",
-                 LIST(b->grads[i], total), LIST(next), NULL);
-        total = next;
-    }
-    factor = build_tensor(b, -1, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(1), "clip/factor");
-    m->norm = build_tensor(b, -1, FPX_TENSOR_GRADIENT, &fpx_fp32, DIMS(1), "clip/norm");
-    build_op(b, -1, FPX_OP_CLIP, FPX_OPTIMIZER, "clip", "optimizer", LIST(total),
-             LIST(factor, m->norm), &clip);
-    for (size_t i = 0; i < b->nparams && b->status == FPX_OK; i++) {
-        const fpx_program_tensor param = *fpx_program_tensor_at(b->program, b->params[i]);
-        const fpx_attr adamw = { .adamw = { .beta1 = o->beta1,
-                                            .beta2 = o->beta2,
-                                            .eps = o->eps,
-                                            .weight_decay =
-                                                param.desc.ndim < 2 ? 0.0 : o->weight_decay } };
-        uint64_t dims[FPX_MAX_DIMS] = { 0 };
-
-        memcpy(dims, param.desc.shape, param.desc.ndim * sizeof dims[0]);
-        const uint32_t mean =
-            build_tensor(b, param.layer, FPX_TENSOR_STATE, &fpx_fp32, dims, "%s.m", param.name);
-        const uint32_t variance =
-            build_tensor(b, param.layer, FPX_TENSOR_STATE, &fpx_fp32, dims, "%s.v", param.name);
-        build_op(b, param.layer, FPX_OP_ADAMW, FPX_OPTIMIZER, param.name, "adamw",
-                 LIST(b->params[i], mean, variance, b->grads[i], factor, m->hyper),
-                 LIST(b->params[i], mean, variance), &adamw);
-    }
-}
-
 static fpx_status check_shape(const fpx_experiment *e, const shape *s, fpx_error *err)
 {
     if (s->h == 0 || s->c % s->h != 0 || s->d % 2 != 0)
@@ -317,10 +274,15 @@ static fpx_status check_shape(const fpx_experiment *e, const shape *s, fpx_error
             "model: width %u needs to be an even multiple of heads %u (the head width "
             "must be even for rotary pairs)",
             e->model.width, e->model.heads);
-    if (s->b == 0 || s->t == 0 || s->f == 0 || s->v == 0 || e->model.layers == 0)
+    if (s->b == 0 || s->t == 0 || s->f == 0 || s->v == 0 || e->model.layers == 0 ||
+        e->data.accumulate == 0)
         return fpx_error_set(
             err, FPX_EINVAL,
-            "model: layers, hidden, vocabulary, batch and sequence must be at least 1");
+            "model: layers, hidden, vocabulary, batch, sequence and accumulate must be at least 1");
+    if (e->data.accumulate > 1 && (s->b & (s->b - 1)) != 0)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "data: batch %u must be a power of two where accumulate is above 1",
+                             e->data.batch);
     if (e->model.layers > BUILD_MAX_PARAMS) /* each has more than one: no need to build to know */
         return fpx_error_set(err, FPX_EINVAL,
                              "%s: %u layers have more than the %d parameter tensors that are "
@@ -333,51 +295,94 @@ static fpx_status check_rules_used(const build *b, fpx_error *err)
 {
     const unsigned nrules = b->recipe->nrules;
 
-    for (unsigned i = 0; i < nrules + b->recipe->nunits; i++)
+    const unsigned nunits = b->recipe->nunits;
+
+    for (unsigned i = 0; i < nrules + nunits + b->recipe->nstates; i++)
         if (!b->used[i])
-            return fpx_error_set(err, FPX_EINVAL,
-                                 "recipe %s: %s %u matches nothing that an earlier one leaves: "
-                                 "remove it, or mend its layer, op, role%s",
-                                 b->recipe->name, i < nrules ? "rule" : "unit",
-                                 i < nrules ? i + 1 : i - nrules + 1,
-                                 i < nrules ? " or tensor" : "");
+            return fpx_error_set(
+                err, FPX_EINVAL,
+                "recipe %s: %s %u matches nothing that an earlier one leaves: "
+                "remove it, or mend its layer, op%s",
+                b->recipe->name, i < nrules ? "rule" : (i < nrules + nunits ? "unit" : "state"),
+                (i < nrules ? i : (i < nrules + nunits ? i - nrules : i - nrules - nunits)) + 1,
+                i < nrules ? ", role or tensor" : (i < nrules + nunits ? ", role" : " or tensor"));
     return FPX_OK;
 }
 
-static fpx_status build_all(build *b, const fpx_experiment *e, const shape *s, int training,
+static uint32_t tensor_of_micro(build *b, fpx_tensor_class cls, const fpx_format *format,
+                                const uint64_t *dims, const char *name)
+{
+    return build_tensor(b, -1, cls, format, dims, "%s%s", b->prefix, name);
+}
+
+/* One micro-batch forward and, training, backward. Returns its loss: the mean where it is alone, else the sum. */
+static uint32_t build_micro(build *b, const fpx_experiment *e, const shape *s, int training,
                             block *blocks, fpx_model *m)
 {
     const int layers = (int)e->model.layers;
-    const fpx_attr leaf = { .tokens = { .leaf = s->t } };
+    const fpx_attr leaf = { .tokens = { .leaf = s->t, .sum = b->accumulate > 1 } };
+    fpx_micro_batch *micro = &m->micro[b->micro];
     norm last;
     linear head;
-    uint32_t x, table, lse, d;
+    uint32_t x, table, lse, loss, d;
+    char site[FPX_NAME_MAX];
 
-    m->tokens = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "tokens");
-    m->targets = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "targets");
-    table = build_tensor(b, -1, FPX_TENSOR_PARAM, &fpx_fp32, DIMS(s->v, s->c), "embed/w");
-    x = apply(b, -1, "embed", FPX_OP_EMBED, FPX_FPROP, LIST(m->tokens, table), DIMS(s->m, s->c),
+    micro->tokens = tensor_of_micro(b, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "tokens");
+    micro->targets = tensor_of_micro(b, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "targets");
+    table = build_param(b, -1, "embed", "w", DIMS(s->v, s->c));
+    x = apply(b, -1, "embed", FPX_OP_EMBED, FPX_FPROP, LIST(micro->tokens, table), DIMS(s->m, s->c),
               "y", NULL);
     for (int l = 0; l < layers; l++)
         x = block_forward(b, s, &blocks[l], l, x);
     x = norm_forward(b, s, &last, -1, "norm", x);
     m->logits = linear_forward(b, &head, -1, "head", x, s->c, s->v);
-    m->loss = build_tensor(b, -1, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(1), "loss");
-    lse = build_tensor(b, -1, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(s->m), "loss/lse");
-    build_op(b, -1, FPX_OP_XENT, FPX_FPROP, "loss", "fprop", LIST(m->logits, m->targets),
-             LIST(m->loss, lse), &leaf);
+    loss = tensor_of_micro(b, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(1), "loss");
+    lse = tensor_of_micro(b, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(s->m), "loss/lse");
+    build_site(b, -1, "loss", site);
+    build_op(b, -1, FPX_OP_XENT, FPX_FPROP, site, "fprop", LIST(m->logits, micro->targets),
+             LIST(loss, lse), &leaf);
     if (training) {
-        d = apply(b, -1, "loss", FPX_OP_XENT_GRAD, FPX_DGRAD, LIST(m->logits, m->targets, lse),
-                  DIMS(s->m, s->v), "dx", &leaf);
+        const fpx_attr back = { .tokens = { .leaf = s->t } };
+
+        d = apply(b, -1, "loss", FPX_OP_XENT_GRAD, FPX_DGRAD,
+                  LIST(m->logits, micro->targets, lse, m->count), DIMS(s->m, s->v), "dx", &back);
         d = linear_backward(b, &head, d);
         d = norm_backward(b, s, &last, d);
         for (int l = layers - 1; l >= 0; l--)
             d = block_backward(b, s, &blocks[l], l, d);
-        d = apply(b, -1, "embed", FPX_OP_EMBED_GRAD, FPX_WGRAD, LIST(m->tokens, d),
-                  DIMS(s->v, s->c), "dw", &leaf);
-        set_grad(b, table, d);
-        optimizer(b, &e->optimizer, m);
+        d = apply(b, -1, "embed", FPX_OP_EMBED_GRAD, FPX_WGRAD, LIST(micro->tokens, d),
+                  DIMS(s->v, s->c), "dw", &back);
+        build_set_grad(b, table, d);
     }
+    return loss;
+}
+
+static fpx_status build_all(build *b, const fpx_experiment *e, const shape *s, int training,
+                            block *blocks, fpx_model *m)
+{
+    accumulation sums = { .open = NULL };
+    const int several = b->accumulate > 1;
+
+    if (several)
+        m->count = build_tensor(b, -1, FPX_TENSOR_INPUT, &fpx_fp32, DIMS(1), "count");
+    for (; b->micro < b->accumulate && b->status == FPX_OK; b->micro++) {
+        if (several)
+            (void)snprintf(b->prefix, sizeof b->prefix, "micro.%u/", b->micro);
+        m->loss = build_micro(b, e, s, training, blocks, m);
+        build_accumulate(b, &sums, &m->loss);
+        m->micro[b->micro].end = (uint32_t)fpx_program_ops(b->program);
+    }
+    free(sums.open);
+    b->prefix[0] = '\0';
+    if (several) {
+        const uint32_t total = m->loss;
+
+        m->loss = build_tensor(b, -1, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(1), "loss");
+        build_op(b, -1, FPX_OP_DIVIDE, FPX_FPROP, "loss", "mean", LIST(total, m->count),
+                 LIST(m->loss), NULL);
+    }
+    if (training)
+        build_optimizer(b, &e->optimizer, m);
     return b->status;
 }
 
@@ -398,12 +403,16 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
     fpx_model *m = calloc(1, sizeof *m);
     build *b = calloc(1, sizeof *b);
     block *blocks = calloc(c->layers + 1, sizeof *blocks);
-    unsigned char *used = calloc((size_t)recipe->nrules + recipe->nunits + 1, 1);
+    unsigned char *used = calloc((size_t)recipe->nrules + recipe->nunits + recipe->nstates + 1, 1);
     fpx_status status = FPX_ENOMEM;
 
     s.m = s.b * s.t;
     s.d = s.h ? s.c / s.h : 0;
-    if (m == NULL || b == NULL || blocks == NULL || used == NULL ||
+    if (m != NULL) {
+        m->accumulate = training ? experiment->data.accumulate : 1;
+        m->micro = calloc((size_t)m->accumulate + 1, sizeof *m->micro);
+    }
+    if (m == NULL || m->micro == NULL || b == NULL || blocks == NULL || used == NULL ||
         fpx_program_new(&m->program) != FPX_OK) {
         (void)fpx_error_set(err, FPX_ENOMEM, "building a model: out of memory");
     } else if ((status = check_shape(experiment, &s, err)) == FPX_OK) {
@@ -414,11 +423,13 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
                       .sequence = s.t,
                       .seed = experiment->seed,
                       .layers = (int)c->layers,
-                      .draw = FPX_NO_TENSOR,
+                      .accumulate = m->accumulate,
+                      .micros = m->micro,
                       .err = err };
-        m->hyper = m->norm = FPX_NO_TENSOR;
+        m->count = m->hyper = m->norm = FPX_NO_TENSOR;
+        for (uint32_t i = 0; i < m->accumulate; i++)
+            m->micro[i].draw = FPX_NO_TENSOR;
         status = build_all(b, experiment, &s, training, blocks, m);
-        m->draw = b->draw;
         if (status == FPX_OK && training)
             status = check_rules_used(b, err);
         for (size_t i = 0; status == FPX_OK && i < b->nparams; i++)
@@ -453,5 +464,6 @@ void fpx_model_free(fpx_model *model)
     if (model == NULL)
         return;
     fpx_program_free(model->program);
+    free(model->micro);
     free(model);
 }

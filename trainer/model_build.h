@@ -1,5 +1,5 @@
 /* model_build.h - the growing program, and what its parts need to say: shared by model.c (the forward
- * and backward pass) and model_linear.c (quantized matrix multiplications). */
+ * and backward pass), model_linear.c (quantized matrix multiplications) and model_optim.c (the optimizer). */
 #ifndef TRAINER_MODEL_BUILD_H
 #define TRAINER_MODEL_BUILD_H
 
@@ -10,6 +10,10 @@
 
 enum { BUILD_MAX_PARAMS = 4096 };
 
+/* Tensor indices, ended; a shape. */
+#define LIST(...) ((uint32_t[]){ __VA_ARGS__, FPX_NO_TENSOR })
+#define DIMS(...) ((uint64_t[FPX_MAX_DIMS]){ __VA_ARGS__ })
+
 typedef struct build {
     fpx_program *program;
     const fpx_recipe *recipe;
@@ -17,12 +21,18 @@ typedef struct build {
     uint64_t batch, sequence;
     uint64_t seed;
     int layers;
-    uint32_t
-        draw; /* where random bits are in their streams; FPX_NO_TENSOR until something needs it */
-    fpx_status status; /* the first failure: later calls do nothing */
+    fpx_micro_batch *micros; /* [accumulate], the model's */
+    fpx_status status;       /* the first failure: later calls do nothing */
     fpx_error *err;
-    uint32_t params[BUILD_MAX_PARAMS], grads[BUILD_MAX_PARAMS]; /* in program order */
+    uint32_t params[BUILD_MAX_PARAMS],
+        grads[BUILD_MAX_PARAMS + 1];   /* in program order; the loss behind */
+    const char *ops[BUILD_MAX_PARAMS]; /* whose parameter: "attn.qkv" */
+    uint32_t
+        weights[BUILD_MAX_PARAMS]; /* the parameter in fp32: itself, or what is made of its codes */
     size_t nparams;
+    uint32_t micro;  /* the micro-batch that is built, of accumulate */
+    char prefix[24]; /* of its names: "micro.1/", or "" where there is one only */
+    uint32_t accumulate;
 } build;
 
 /* A tensor of up to four axes (shape ends at the first 0). Returns its index, or FPX_NO_TENSOR. */
@@ -34,11 +44,28 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
 void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *site,
               const char *suffix, const uint32_t *in, const uint32_t *out, const fpx_attr *attr);
 
-/* The input that says where in their streams random bits are, made when first asked for. */
-uint32_t build_draw(build *b);
+/* Where micro-batch `micro`'s random bits are in their streams: an input, made when first asked for. */
+uint32_t build_draw(build *b, uint32_t micro);
 
-/* "layer.3/attn.qkv", or "head" outside the layers. */
-void build_site(int layer, const char *op, char ret_site[FPX_NAME_MAX]);
+/* "layer.3/attn.qkv", or "head" outside the layers: of parameters, and what is made of them alone. */
+void build_shared_site(int layer, const char *op, char ret_site[FPX_NAME_MAX]);
+/* The same of this micro-batch. */
+void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAME_MAX]);
+
+/* ---- model_state.c ---- */
+/* The parameter "<site>/<name>" in fp32: made by the first micro-batch, found by the others. */
+uint32_t build_param(build *b, int layer, const char *op, const char *name,
+                     const uint64_t dims[FPX_MAX_DIMS]);
+/* The gradient of such a parameter, stored as the recipe says. */
+void build_set_grad(build *b, uint32_t weight, uint32_t grad);
+/* A tensor in fp32: itself, or "<name>.<as>", made of its codes. */
+uint32_t build_real(build *b, fpx_role role, uint32_t tensor, const char *as);
+/* The state "m" or "v" of a parameter. */
+uint32_t build_moment(build *b, size_t param, const char *name);
+/* There is none: the recipe's rules of it are used nevertheless. */
+void build_no_moment(build *b, size_t param, const char *name);
+/* fp32 values become the codes of `codes`, whose scale is taken from them. */
+void build_store(build *b, fpx_role role, uint32_t real, uint32_t codes);
 
 /* One linear layer y = x W^T. */
 typedef struct linear {
@@ -58,5 +85,17 @@ uint32_t linear_backward(build *b, const linear *l, uint32_t dy);
  * or 1, the axis of the stored matrix that the product sums over. */
 uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *tensor, int k_axis,
                          uint32_t source);
+
+/* ---- model_accumulate.c ---- */
+/* After micro-batch b->micro: its gradients, and its loss sum, join those before it. After the last, b->grads and
+ * *loss are of the whole step. Does nothing where there is one micro-batch. */
+typedef struct accumulation {
+    uint32_t *open; /* [level][nparams + 1]: subtrees that wait for their right neighbour */
+    size_t width;
+} accumulation;
+void build_accumulate(build *b, accumulation *a, uint32_t *loss);
+
+/* From the gradients to new parameters: the norm, clipping, one update a parameter. */
+void build_optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m);
 
 #endif /* TRAINER_MODEL_BUILD_H */

@@ -34,7 +34,7 @@ static void multiply(build *b, const linear *l, fpx_role role, uint32_t a, uint3
     const fpx_attr attr = { .gemm = { .trans_a = trans_a, .trans_b = trans_b, .leaf = leaf } };
     char site[FPX_NAME_MAX];
 
-    build_site(l->layer, l->op, site);
+    build_site(b, l->layer, l->op, site);
     if (b->status == FPX_OK && !same_transform(b, a, x)) {
         b->status = fpx_error_set(b->err, FPX_EINVAL,
                                   "recipe %s: one operand of %s/%s is transformed otherwise than "
@@ -53,9 +53,8 @@ uint32_t linear_forward(build *b, linear *l, int layer, const char *op, uint32_t
     char site[FPX_NAME_MAX];
 
     *l = (linear){ .layer = layer, .op = op, .inputs = inputs, .outputs = outputs, .x = x };
-    build_site(layer, op, site);
-    l->w = build_tensor(b, layer, FPX_TENSOR_PARAM, &fpx_fp32,
-                        (uint64_t[4]){ outputs, inputs, 0, 0 }, "%s/w", site);
+    build_site(b, layer, op, site);
+    l->w = build_param(b, layer, op, "w", DIMS(outputs, inputs));
     l->y = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32,
                         (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y", site);
     const uint32_t xq = build_quantized(b, l, FPX_FPROP, "x", 1, x);
@@ -70,7 +69,7 @@ uint32_t linear_backward(build *b, const linear *l, uint32_t dy)
     char site[FPX_NAME_MAX];
     uint32_t dx, dw;
 
-    build_site(l->layer, l->op, site);
+    build_site(b, l->layer, l->op, site);
     dx = build_tensor(b, l->layer, FPX_TENSOR_GRADIENT, &fpx_fp32,
                       (uint64_t[4]){ m, l->inputs, 0, 0 }, "%s/dx", site);
     dw = build_tensor(b, l->layer, FPX_TENSOR_GRADIENT, &fpx_fp32,
@@ -81,8 +80,6 @@ uint32_t linear_backward(build *b, const linear *l, uint32_t dy)
     const uint32_t dyt = build_quantized(b, l, FPX_WGRAD, "dy", 0, dy);
     const uint32_t xq = build_quantized(b, l, FPX_WGRAD, "x", 0, l->x);
     multiply(b, l, FPX_WGRAD, dyt, xq, dw, 1, 0, b->sequence); /* one leaf a sequence */
-    for (size_t i = 0; i < b->nparams; i++)
-        if (b->params[i] == l->w)
-            b->grads[i] = dw;
+    build_set_grad(b, l->w, dw);
     return dx;
 }

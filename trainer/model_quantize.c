@@ -27,10 +27,19 @@ static const char *round_suffix(uint32_t round)
     return suffix[round];
 }
 
+/* A weight's copy is the same for every micro-batch. */
+static void copy_site(const build *b, const copy *c, char ret_site[FPX_NAME_MAX])
+{
+    if (strcmp(c->tensor, "w") == 0)
+        build_shared_site(c->l->layer, c->l->op, ret_site);
+    else
+        build_site(b, c->l->layer, c->l->op, ret_site);
+}
+
 /* "x" of fprop and wgrad is the same tensor: where their rules agree, so is the quantized copy. The
  * name holds all that a rule says (left out where usual: rounding to nearest even; below 16 bits scaled and saturating,
  * else neither), and where blocks lie, so finding the name is finding the copy. */
-static void name_copy(copy *c)
+static void name_copy(const build *b, copy *c)
 {
     const fpx_operand_rule *r = &c->rule;
     const int narrow = r->conversion.format.bits < 16;
@@ -38,7 +47,7 @@ static void name_copy(copy *c)
     const int square = r->along == r->across;
     char site[FPX_NAME_MAX], scaling[FPX_NAME_MAX / 2];
 
-    build_site(c->l->layer, c->l->op, site);
+    copy_site(b, c, site);
     if (r->profile != NULL || r->delayed)
         (void)snprintf(scaling, sizeof scaling, ".%s%s", r->scaling,
                        square || r->delayed ? "" : (c->k_axis == 1 ? ".row" : ".col"));
@@ -57,7 +66,7 @@ static uint64_t hashed_site(const copy *c, const char *what, const char *where)
     char text[FPX_NAME_MAX + 16], site[FPX_NAME_MAX];
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-    build_site(c->l->layer, c->l->op, site);
+    build_shared_site(c->l->layer, c->l->op, site);
     (void)snprintf(text, sizeof text, "%s/%s.%s", site, what, where);
     for (const char *at = text; *at != '\0'; at++)
         hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
@@ -70,7 +79,8 @@ static uint64_t random_site(const copy *c)
     return hashed_site(c, c->tensor, c->k_axis == 1 ? "row" : "col");
 }
 
-/* The operand rotated in blocks along k: with the same signs for both operands of a product, which cancel there. */
+/* The operand rotated in blocks along k: with the same signs for both operands of a product, which cancel there. New
+ * signs are drawn for a step, not for each of its micro-batches, which share the weights. */
 static uint32_t rotated(build *b, const copy *c, uint32_t source)
 {
     static const char *const roles[FPX_ROLES] = { "fprop", "dgrad", "wgrad", "", "" };
@@ -83,11 +93,11 @@ static uint32_t rotated(build *b, const copy *c, uint32_t source)
     char site[FPX_NAME_MAX], name[FPX_NAME_MAX + 24];
     uint32_t y;
 
-    build_site(c->l->layer, c->l->op, site);
+    copy_site(b, c, site);
     (void)snprintf(name, sizeof name, "%s/%s.%s", site, c->stem, c->k_axis == 1 ? "row" : "col");
     if ((y = fpx_program_find_tensor(b->program, name)) != FPX_NO_TENSOR)
         return y;
-    const uint32_t draw = r->fresh ? build_draw(b) : FPX_NO_TENSOR;
+    const uint32_t draw = r->fresh ? build_draw(b, 0) : FPX_NO_TENSOR;
     y = build_tensor(b, c->l->layer,
                      from.cls == FPX_TENSOR_GRADIENT ? FPX_TENSOR_GRADIENT : FPX_TENSOR_ACTIVATION,
                      &fpx_fp32, (uint64_t[4]){ from.desc.shape[0], from.desc.shape[1], 0, 0 }, "%s",
@@ -100,6 +110,11 @@ static uint32_t rotated(build *b, const copy *c, uint32_t source)
 /* The state starts at 0: no scale and no amax yet. */
 static uint32_t add_delayed_scale(build *b, const copy *c)
 {
+    if (b->status == FPX_OK && b->accumulate > 1)
+        b->status = fpx_error_set(b->err, FPX_EINVAL,
+                                  "recipe %s: scaling '%s' learns from steps before this one, not "
+                                  "from micro-batches: take tensor-current, or data.accumulate 1",
+                                  b->recipe->name, c->rule.scaling);
     const fpx_attr attr = { .delayed = { .target = c->rule.conversion.format,
                                          .rule = (uint32_t)c->rule.delayed_rule } };
     const uint32_t history =
@@ -194,7 +209,7 @@ static void add_quantizer(build *b, const copy *c, uint32_t scale, uint32_t *ret
     b->status = fpx_program_add_tensor(b->program, &t, ret_codes, b->err);
     in[n++] = c->source;
     if (random)
-        in[n++] = build_draw(b);
+        in[n++] = build_draw(b, b->micro);
     in[n++] = scale;
     in[n] = FPX_NO_TENSOR;
     build_op(b, c->l->layer, kinds[blocks][random], c->role, c->name, "quantize", in,
@@ -221,7 +236,7 @@ uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *t
     }
     if (b->status != FPX_OK || !c.rule.quantized)
         return source;
-    name_copy(&c);
+    name_copy(b, &c);
     if (strlen(c.name) < FPX_NAME_MAX &&
         (codes = fpx_program_find_tensor(b->program, c.name)) != FPX_NO_TENSOR)
         return codes;

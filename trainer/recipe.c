@@ -121,6 +121,13 @@ static fpx_status check_blocks(const fpx_recipe *recipe, unsigned index,
                                rule->conversion.format.name);
 }
 
+static int is_operand_format(const char *name, fpx_format *ret_format)
+{
+    return fpx_format_parse(name, ret_format, NULL) == FPX_OK &&
+           ret_format->cls == FPX_CLASS_FLOAT && (ret_format->flags & FPX_FORMAT_UNSIGNED) == 0 &&
+           ret_format->bits <= 32;
+}
+
 static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operand_rule *ret_rule,
                             fpx_error *err)
 {
@@ -130,8 +137,7 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
     int scaling = 0, round = 0, overflow = 0, transform = 0;
     fpx_status status;
 
-    if (fpx_format_parse(rule->format, &format, NULL) != FPX_OK || format.cls != FPX_CLASS_FLOAT ||
-        (format.flags & FPX_FORMAT_UNSIGNED) != 0 || format.bits > 32)
+    if (!is_operand_format(rule->format, &format))
         return fpx_error_set(err, FPX_EINVAL,
                              "recipe %s, rule %u: '%s' is no format an operand can have; see: fpx "
                              "formats",
@@ -209,6 +215,62 @@ fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, int layers, cons
         return FPX_OK;
     }
     *ret_unit = NULL;
+    return FPX_OK;
+}
+
+static const word state_scalings[] = { { "none", FPX_STATE_CAST },
+                                       { "tensor-pow2", FPX_STATE_POW2 },
+                                       { "coat", FPX_STATE_COAT },
+                                       { NULL, 0 } };
+
+static fpx_status refuse_state(const fpx_recipe *recipe, unsigned index, const char *what,
+                               const char *given, fpx_error *err)
+{
+    return fpx_error_set(err, FPX_EINVAL, "recipe %s, state %u: '%s' %s", recipe->name, index + 1,
+                         given, what);
+}
+
+static fpx_status read_state(const fpx_recipe *recipe, unsigned index, const char *tensor,
+                             fpx_stored *ret_stored, fpx_error *err)
+{
+    const fpx_state_rule *rule = &recipe->states[index];
+    fpx_stored s = { .stored = 1 };
+    const word *w = state_scalings;
+
+    if (!is_operand_format(rule->format, &s.format))
+        return refuse_state(recipe, index, "is no format a state can have; see: fpx formats",
+                            rule->format, err);
+    while (w->name != NULL && strcmp(w->name, rule->scaling) != 0)
+        w++;
+    if (w->name == NULL)
+        return refuse_state(recipe, index, "is no scaling; there is: none, tensor-pow2, coat",
+                            rule->scaling, err);
+    s.scaling = (fpx_state_scaling)w->value;
+    s.stored = !fpx_format_equal(&s.format, &fpx_fp32);
+    if (!s.stored && s.scaling != FPX_STATE_CAST)
+        return refuse_state(recipe, index, "is for formats below fp32: fp32 has scaling none",
+                            rule->scaling, err);
+    if (s.scaling == FPX_STATE_COAT && strcmp(tensor, "m") != 0 && strcmp(tensor, "v") != 0)
+        return refuse_state(recipe, index, "is for m and v only", rule->scaling, err);
+    *ret_stored = s;
+    return FPX_OK;
+}
+
+fpx_status fpx_recipe_state(const fpx_recipe *recipe, int layer, int layers, const char *op,
+                            const char *tensor, unsigned char *used, fpx_stored *ret_stored,
+                            fpx_error *err)
+{
+    for (unsigned i = 0; i < recipe->nstates; i++) {
+        const fpx_state_rule *const rule = &recipe->states[i];
+
+        if (!is_place(rule->layer, rule->op, "*", layer, layers, op, FPX_OPTIMIZER) ||
+            fnmatch(rule->tensor, tensor, 0) != 0)
+            continue;
+        if (used != NULL)
+            used[recipe->nrules + recipe->nunits + i] = 1;
+        return read_state(recipe, i, tensor, ret_stored, err);
+    }
+    memset(ret_stored, 0, sizeof *ret_stored);
     return FPX_OK;
 }
 

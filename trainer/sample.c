@@ -53,10 +53,12 @@ static fpx_status load(const fpx_st_file *file, const char *path, fpx_sampler *s
         const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
         const fpx_st_entry *entry;
 
-        if (t->cls != FPX_TENSOR_PARAM && t->cls != FPX_TENSOR_STATE)
+        if (!fpx_tensor_class_lasts(t->cls))
             continue;
         entry = fpx_st_find(file, t->name);
-        if (entry == NULL || !fpx_tensor_same_kind(&entry->desc, &t->desc))
+        fpx_tensor codes = t->desc;
+        codes.nscales = 0; /* they are tensors of their own */
+        if (entry == NULL || !fpx_tensor_same_kind(&entry->desc, &codes))
             return fpx_error_set(err, FPX_EFORMAT, "%s: %s %s", path, t->name,
                                  entry == NULL ? "is missing" : "has another format or shape");
         memcpy(fpx_exec_data(s->exec, (uint32_t)i), entry->data, fpx_tensor_bytes(&t->desc));

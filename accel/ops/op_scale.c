@@ -1,9 +1,11 @@
 /* op_scale.c - the factors that map a tensor's largest magnitude to a format's largest value: one maximum,
- * two float32 divisions; or the maximum itself, for block scales under a scale of the whole; or factors of the maxima of
- * earlier steps. */
+ * two float32 divisions, or the power of two below; or the maximum itself, for block scales under a scale of the whole; or
+ * factors of the maxima of earlier steps. */
 #include <float.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <fpx/scale.h>
 
 #include "op_block.h"
 #include "op_kernels.h"
@@ -76,7 +78,9 @@ fpx_status OP(op_scale)(const op_run *run)
         encode = 0.75f;
     } else if (target->bits < 32) {
         const float amax = amax_of(run, 0, NULL);
-        if (amax > 0.0f && amax <= FLT_MAX)
+        if (run->call->attr.scale.rule == FPX_SCALE_POW2)
+            encode = fpx_scale_pow2(target, amax);
+        else if (amax > 0.0f && amax <= FLT_MAX)
             encode = (float)fpx_format_max(target) / amax;
         if (encode > FLT_MAX)
             encode = FLT_MAX;

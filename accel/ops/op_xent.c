@@ -92,7 +92,8 @@ fpx_status OP(op_xent)(const op_run *run)
     for (size_t leaf = 0; leaf < leaves; leaf++)
         sums[leaf] = leaf_loss(&j, leaf * (m / leaves), (leaf + 1) * (m / leaves));
     real_tree(run->level, sums, leaves, 1);
-    loss[0] = canonical(sums[0] / (fpx_real)count_targets(j.targets, m));
+    loss[0] = canonical(
+        run->call->attr.tokens.sum ? sums[0] : sums[0] / (fpx_real)count_targets(j.targets, m));
     return FPX_OK;
 }
 
@@ -123,6 +124,7 @@ static void xent_grad_rows(void *context, size_t begin, size_t end, size_t worke
 fpx_status OP(op_xent_grad)(const op_run *run)
 {
     const size_t m = (size_t)run->call->in[0].shape[0];
+    const fpx_real *count = run->in[3];
     xent_job j = { .level = run->level,
                    .logits = run->in[0],
                    .targets = run->in[1],
@@ -133,7 +135,7 @@ fpx_status OP(op_xent_grad)(const op_run *run)
 
     if (status != FPX_OK)
         return status;
-    j.count = (fpx_real)count_targets(j.targets, m);
+    j.count = count != NULL ? *count : (fpx_real)count_targets(j.targets, m);
     fpx_parallel_for(run->pool, m, grain_rows(j.vocabulary), xent_grad_rows, &j);
     return FPX_OK;
 }

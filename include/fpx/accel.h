@@ -48,8 +48,9 @@ typedef enum fpx_op_kind {
     FPX_OP_GELU,         /* x[M,F]                                -> y[M,F], tanh form (GPT-2) */
     FPX_OP_GELU_GRAD,    /* x[M,F], dy[M,F]                       -> dx[M,F] */
     FPX_OP_ADD,          /* a, b                                  -> y = a + b */
-    FPX_OP_XENT,         /* logits[M,V], targets int32[M]         -> loss[1] (mean), lse[M] */
-    FPX_OP_XENT_GRAD,    /* logits[M,V], targets int32[M], lse[M] -> dlogits[M,V] */
+    FPX_OP_XENT,      /* logits[M,V], targets int32[M]         -> loss[1] (mean, or sum), lse[M] */
+    FPX_OP_XENT_GRAD, /* logits[M,V], targets int32[M], lse[M], count[1] (absent: the targets there are)
+                          *                                       -> dlogits[M,V] */
     FPX_OP_SCALE,    /* x                                     -> scale[2] = encode, decode factor */
     FPX_OP_QUANTIZE, /* x, scale[2] (absent: unscaled cast)   -> codes */
     FPX_OP_SUMSQ,    /* x, total fp64[1] (absent: 0)          -> total + sum x^2, fp64[1] */
@@ -63,6 +64,13 @@ typedef enum fpx_op_kind {
     FPX_OP_QUANTIZE_BLOCK_RANDOM, /* x[R,C], draw, scale[2]       -> codes[R,C], scales[P,Q] */
     FPX_OP_HADAMARD,              /* x[R,C], draw (absent: the same signs at each step) -> y[R,C] */
     FPX_OP_SCALE_DELAYED, /* history[2 + W] (in place), x -> history, scale[2] = encode, decode factor */
+    FPX_OP_SGD,           /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
+    FPX_OP_LION,          /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
+    FPX_OP_DIVIDE,        /* a, b[1]                                -> y = a / b */
+    FPX_OP_DEQUANTIZE, /* codes (any format, scaled or not)    -> x */
+    /* COAT's state: groups of 128 in memory order, G = their number; docs/operations.md. */
+    FPX_OP_QUANTIZE_COAT, /* x                               -> codes, groups[G,3] = k, root, scale */
+    FPX_OP_DEQUANTIZE_COAT, /* codes, groups[G,3]              -> x */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -82,8 +90,10 @@ typedef enum fpx_scale_rule {
                         * where the target format is fp32 or fp64. */
     FPX_SCALE_AMAX, /* encode = amax as the profile takes it, decode = what it multiplies the block scales by:
                         * the second level of NVFP4. 1 as above. */
-    FPX_SCALE_THREE_QUARTERS /* encode 3/4, decode 4/3: room for the largest element of an MX block whose exponent was
+    FPX_SCALE_THREE_QUARTERS, /* encode 3/4, decode 4/3: room for the largest element of an MX block whose exponent was
                               * rounded down (arXiv 2502.20586). 1 as above. */
+    FPX_SCALE_POW2 /* encode = 2^floor(log2(max / amax)), exact, the exponent in -126 .. 126 (amax 0, Inf or NaN:
+                    * 1), decode = 1 / encode: MS-AMP's without a margin. 1 as above. */
 } fpx_scale_rule;
 
 /* How FPX_OP_SCALE_DELAYED turns the largest of the W amax before this one into a scale; an amax that is not positive
@@ -119,6 +129,8 @@ typedef union fpx_attr {
     } softmax;
     struct {
         uint64_t leaf;
+        uint32_t sum; /* XENT: 1: the loss is not divided by the number of targets */
+        uint32_t reserved;
     } tokens; /* EMBED_GRAD, XENT, XENT_GRAD */
     struct {
         fpx_format target; /* whose largest value amax is mapped to */
@@ -151,12 +163,18 @@ typedef union fpx_attr {
     struct {
         double beta1, beta2, eps, weight_decay;
     } adamw; /* hyper = learning rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
+    struct {
+        double momentum, weight_decay;
+    } sgd; /* of hyper the learning rate alone */
+    struct {
+        double beta1, beta2, weight_decay;
+    } lion; /* of hyper the learning rate alone */
     uint64_t words[16];
 } fpx_attr;
 
 /* One operation for a device. step, op and name say where the call stands: for messages, never for
  * arithmetic. Inputs and outputs do not overlap, except where the table above says "in place": then
- * out[i] is exactly in[i]. */
+ * out[i] is exactly in[i], or overlaps nothing. */
 typedef struct fpx_call {
     uint32_t struct_size; /* sizeof(fpx_call) of the caller */
     uint32_t kind;        /* fpx_op_kind */

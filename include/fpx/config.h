@@ -35,19 +35,29 @@ typedef struct fpx_data_config {
     char *
         sha256; /* of corpus or tokens: 64 lower-case hexadecimal digits, checked; NULL: not checked */
     uint32_t sequence; /* T */
-    uint32_t batch;    /* B sequences a step */
+    uint32_t batch;    /* B sequences at a time */
+    uint32_t
+        accumulate; /* micro-batches of B sequences in a step; default 1; above it B is a power of two */
     double validation; /* share of the corpus, at its end, kept for evaluation; 0 .. 0.5 */
     char *tokens;      /* .npy of uint16 or uint32; NULL: corpus */
     char *tokenizer;   /* fpx/tokenizer.h's file; NULL: bytes are the tokens */
     uint32_t kind;     /* fpx_data_kind: "text" (default), "instruct" */
 } fpx_data_config;
 
-/* optimizer: AdamW; learning rate rises linearly over `warmup` steps, then follows a cosine to
- * final_share * learning_rate at the last step. */
+typedef enum fpx_optimizer { FPX_ADAMW, FPX_SGD, FPX_LION } fpx_optimizer;
+typedef enum fpx_schedule { FPX_COSINE, FPX_LINEAR, FPX_WSD } fpx_schedule;
+
+/* optimizer: the learning rate rises linearly over `warmup` steps, then follows the schedule to final_share *
+ * learning_rate at the last step: a cosine, a line, or (wsd: warm-up, stable, decay) the peak and a line over
+ * the last decay_share of the steps. A key of another kind or schedule is refused. */
 typedef struct fpx_optimizer_config {
+    uint32_t kind,
+        schedule; /* "adamw" (default), "sgd", "lion"; "cosine" (default), "linear", "wsd" */
     double learning_rate, final_share; /* final_share default 0.1 */
+    double decay_share;                /* of wsd; default 0.1 */
     uint32_t warmup;
-    double beta1, beta2, eps; /* defaults 0.9, 0.95, 1e-8 */
+    double beta1, beta2, eps; /* defaults 0.9, 0.95 (lion: 0.99), 1e-8; adamw, lion; eps: adamw */
+    double momentum;          /* default 0.9; sgd */
     double weight_decay;      /* default 0.1; not on norm gains */
     double clip;              /* largest gradient norm, default 1; 0: no clipping */
 } fpx_optimizer_config;
@@ -83,6 +93,16 @@ typedef struct fpx_unit_rule {
     char *unit;              /* "hopper/wgmma/fp8-fp32", with changes: fpx_mma_preset_parse */
 } fpx_unit_rule;
 
+/* Where all three patterns match, the optimizer's numbers of a parameter are stored as it says, between the operations
+ * that use them in fp32. */
+typedef struct fpx_state_rule {
+    char *layer,
+        *op;      /* as above, of the parameter: "attn.qkv", "attn.norm", "embed", "norm", "head" */
+    char *tensor; /* "master", "grad", "m", "v" */
+    char *format; /* as above */
+    char *scaling; /* "none"; "tensor-pow2": fpx_scale_pow2, at every step; "coat": of m and v */
+} fpx_state_rule;
+
 /* The first rule that matches an operand decides; an operand that no rule matches stays fp32. */
 typedef struct fpx_recipe {
     char *name;
@@ -91,6 +111,8 @@ typedef struct fpx_recipe {
     unsigned nrules;
     fpx_unit_rule *units; /* may be absent: products no rule matches have the house's order */
     unsigned nunits;
+    fpx_state_rule *states; /* may be absent: what no rule matches is fp32 */
+    unsigned nstates;
     char *text; /* the file as read */
 } fpx_recipe;
 

@@ -56,6 +56,10 @@ fpx_status fpx_exec_attach(fpx_exec *exec, const fpx_observer *observer);
  * tensors while an observer looks at an operation that uses them (always with FPX_KEEP_ALL). */
 void *fpx_exec_data(const fpx_exec *exec, uint32_t tensor);
 
+/* The operations, both included, during which a tensor's memory in the arena is its own; 0 to their number where it
+ * lasts. */
+void fpx_exec_span(const fpx_exec *exec, uint32_t tensor, uint32_t *ret_first, uint32_t *ret_last);
+
 /* The scale of the whole tensor that decodes it now: 1 where it has none, or one for each block. */
 double fpx_exec_scale(const fpx_exec *exec, uint32_t tensor);
 
@@ -71,6 +75,10 @@ uint64_t fpx_exec_arena_bytes(const fpx_exec *exec);
 /* Runs a whole step with its observers. On failure the text names the operation and the state is
  * as far as the step went. */
 fpx_status fpx_exec_step(fpx_exec *exec, uint64_t step, fpx_error *err);
+
+/* Operations first to end - 1 of a step, in order; parts follow each other. Observers see the step begin with
+ * operation 0, and end with the last. */
+fpx_status fpx_exec_part(fpx_exec *exec, uint64_t step, size_t first, size_t end, fpx_error *err);
 
 /* Runs operation op alone, observers included, on the data at hand. */
 fpx_status fpx_exec_op(fpx_exec *exec, uint64_t step, uint32_t op, fpx_error *err);

@@ -22,11 +22,21 @@
 extern "C" {
 #endif
 
+/* One of the step's micro-batches. Where there are several, its names begin with "micro.N/", and what is made of
+ * parameters alone is made by the first. */
+typedef struct fpx_micro_batch {
+    uint32_t tokens, targets; /* int32[B*T] inputs */
+    uint32_t draw; /* int32[2] input: step, micro-batch; FPX_NO_TENSOR where nothing is random */
+    uint32_t end;  /* the operation after its last */
+} fpx_micro_batch;
+
 typedef struct fpx_model {
     fpx_program *program;
-    uint32_t tokens, targets; /* int32[B*T] inputs */
+    fpx_micro_batch *micro; /* [accumulate]; one without training */
+    uint32_t accumulate;
+    uint32_t
+        count; /* fp32[1] input: targets of the whole step; where there are several micro-batches */
     uint32_t hyper;      /* fp32[3]: learning rate, 1/(1-beta1^t), 1/(1-beta2^t); training only */
-    uint32_t draw;       /* int32[2]: step, micro-batch; FPX_NO_TENSOR where nothing is random */
     uint32_t logits;     /* fp32[B*T, V] */
     uint32_t loss;       /* fp32[1]: mean over tokens, in nats */
     uint32_t norm;       /* fp32[1]: gradient norm before clipping; training only */

@@ -18,7 +18,7 @@ typedef struct fpx_op_shape {
     const char *in_names[FPX_MAX_IN];
     const char *out_names[FPX_MAX_OUT];
     uint8_t min_in, max_in, nout;
-    uint8_t in_place; /* bit i: out[i] is in[i] */
+    uint8_t in_place; /* bit i: out[i] may be in[i] */
 } fpx_op_shape;
 
 /* kind < FPX_OP_KINDS; NULL otherwise. */

@@ -20,8 +20,20 @@ typedef enum fpx_tensor_class {
     FPX_TENSOR_STATE,      /* lives across steps: optimizer moments, later scale histories */
     FPX_TENSOR_ACTIVATION, /* made and used within a step, as are the following */
     FPX_TENSOR_GRADIENT,
-    FPX_TENSOR_SCALE
+    FPX_TENSOR_SCALE,
+    FPX_TENSOR_STATE_SCALE /* lives across steps: the scale of a PARAM or STATE tensor */
 } fpx_tensor_class;
+
+static inline int fpx_tensor_class_scales(uint32_t cls)
+{
+    return cls == FPX_TENSOR_SCALE || cls == FPX_TENSOR_STATE_SCALE;
+}
+
+/* Whether a class lives across steps: what a checkpoint holds. */
+static inline int fpx_tensor_class_lasts(uint32_t cls)
+{
+    return cls == FPX_TENSOR_PARAM || cls == FPX_TENSOR_STATE || cls == FPX_TENSOR_STATE_SCALE;
+}
 
 #define FPX_NO_TENSOR UINT32_C(0xffffffff) /* "none", in place of a tensor or operation index */
 

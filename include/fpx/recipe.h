@@ -39,7 +39,7 @@ typedef struct fpx_operand_rule {
 
 /* The first rule that matches decides. layer -1 matches the pattern "-"; a longer pattern that begins with "-" is matched
  * with the layer's number from the end, "-1" being the last of `layers`, any other with its number from 0. Marks the rule as used in
- * used[rule] (may be NULL; recipe->nrules + recipe->nunits bytes). FPX_EINVAL: the rule names an unknown format, scaling,
+ * used[rule] (may be NULL; recipe->nrules + recipe->nunits + recipe->nstates bytes). FPX_EINVAL: the rule names an unknown format, scaling,
  * rounding or overflow; the text names the rule by number and says what there is. */
 fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, const char *op,
                               fpx_role role, const char *tensor, unsigned char *used,
@@ -50,6 +50,21 @@ fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, c
 fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, int layers, const char *op,
                            fpx_role role, unsigned char *used, const char **ret_unit,
                            fpx_error *err);
+
+/* How a state is stored. COAT's groups: fpx/accel.h. */
+typedef enum fpx_state_scaling { FPX_STATE_CAST, FPX_STATE_POW2, FPX_STATE_COAT } fpx_state_scaling;
+
+typedef struct fpx_stored {
+    int stored; /* 0: fp32, and the rest says nothing */
+    fpx_state_scaling scaling;
+    fpx_format format;
+} fpx_stored;
+
+/* The first rule of recipe->states that matches decides. Marks used[recipe->nrules + recipe->nunits + rule]. FPX_EINVAL:
+ * an unknown tensor, format or scaling, or a scaling that the tensor cannot have; the text names the rule by number. */
+fpx_status fpx_recipe_state(const fpx_recipe *recipe, int layer, int layers, const char *op,
+                            const char *tensor, unsigned char *used, fpx_stored *ret_stored,
+                            fpx_error *err);
 
 #ifdef __cplusplus
 }

@@ -29,11 +29,12 @@ fpx_status fpx_corpus_new(const fpx_experiment *experiment, fpx_corpus **ret_cor
 void fpx_corpus_free(fpx_corpus *corpus); /* NULL is fine */
 
 size_t fpx_corpus_tokens(const fpx_corpus *corpus);
+size_t fpx_corpus_bytes(const fpx_corpus *corpus); /* that its tokens take in memory */
 const fpx_tokenizer *fpx_corpus_tokenizer(const fpx_corpus *corpus); /* NULL: none */
 size_t fpx_corpus_train_steps(const fpx_corpus *corpus); /* batches before a token would repeat */
 size_t fpx_corpus_valid_batches(const fpx_corpus *corpus);
 
-/* Batch `index` of training (step) or validation: tokens and targets int32[batch * sequence]; the
+/* Batch `index` of training (step * accumulate + micro-batch) or validation: tokens and targets int32[batch * sequence]; the
  * target of a position is the next token. Of data.kind instruct a sequence is one record: prompt, response and token 0,
  * then zeros; what is no token of the response, nor its end, is no target (-1). index must be below the counts above. */
 void fpx_corpus_train(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
@@ -47,7 +48,7 @@ typedef struct fpx_trainer fpx_trainer;
 
 /* Builds the training program and its executor on these devices (fpx_exec_new's order), initial weights
  * from the seed. keep: enum fpx_exec_keep. experiment, recipe, devices must outlive the trainer.
- * FPX_EINVAL: also where steps * batch * sequence would repeat a token; the text says how many steps the
+ * FPX_EINVAL: also where steps * accumulate * batch * sequence would repeat a token; the text says how many steps the
  * corpus gives. */
 fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *recipe,
                            fpx_device *const *devices, size_t ndevices, unsigned keep,
@@ -72,8 +73,17 @@ typedef struct fpx_step_result {
     double learning_rate;
 } fpx_step_result;
 
-/* The next step. Fails with FPX_EINVAL after the experiment's last one. */
+/* The next step, or the rest of one. Fails with FPX_EINVAL after the experiment's last one. */
 fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, fpx_error *err);
+
+/* The next micro-batch alone; with the step's last one also the optimizer, and *ret_result then is filled.
+ * *ret_done: whether the step is done. The state in between can be saved as well. */
+fpx_status fpx_trainer_micro_step(fpx_trainer *trainer, int *ret_done, fpx_step_result *ret_result,
+                                  fpx_error *err);
+uint32_t fpx_trainer_next_micro(const fpx_trainer *trainer); /* 0: a step begins */
+
+/* The step in progress, or one that failed, begins anew. Its optimizer must not have run. */
+void fpx_trainer_rewind(fpx_trainer *trainer);
 
 /* Mean bits per byte over the whole validation part, with the recipe's forward arithmetic; per token where data.tokens
  * is given without a tokenizer (fpx_trainer_unit: "byte", "token"). FPX_EINVAL: data.validation is 0. */
@@ -85,6 +95,35 @@ const char *fpx_trainer_unit(const fpx_trainer *trainer);
  * FPX_EUNSUPPORTED: data.tokens without a tokenizer; else as fpx_sampler_run (fpx/sample.h). */
 fpx_status fpx_trainer_sample(fpx_trainer *trainer, const char *prompt, size_t count,
                               char *ret_text, fpx_error *err);
+
+/* ---- memory ---- */
+typedef enum fpx_memory_kind {
+    FPX_MEMORY_MASTER,   /* parameters as they are kept, with their scales */
+    FPX_MEMORY_GRADIENT, /* of parameters, as the optimizer or the next micro-batch finds them */
+    FPX_MEMORY_M,        /* moments, with their scales or groups */
+    FPX_MEMORY_V,
+    FPX_MEMORY_COMPUTE,    /* what is made of parameters alone for the products of a step */
+    FPX_MEMORY_ACTIVATION, /* of the forward pass, quantized or not */
+    FPX_MEMORY_WORK, /* all the rest: inputs, gradients of activations, fp32 between operations */
+    FPX_MEMORY_KINDS
+} fpx_memory_kind;
+
+/* Bytes, from the plan of the arena. */
+typedef struct fpx_memory {
+    uint64_t parameters; /* a count */
+    uint64_t
+        most[FPX_MEMORY_KINDS]; /* the largest sum that each kind has during a step, by itself */
+    uint64_t together
+        [FPX_MEMORY_KINDS]; /* their sums when all of them are largest, in lines of 64 bytes */
+    uint32_t fullest;       /* the operation at which that is */
+    uint64_t gap;           /* arena less all of those: room that no tensor fits */
+    uint64_t arena;
+    uint64_t evaluation; /* arena of the forward pass for validation; 0 without one */
+    uint64_t corpus;     /* the text and the order of its windows */
+} fpx_memory;
+
+/* FPX_ENOMEM. */
+fpx_status fpx_trainer_memory(fpx_trainer *trainer, fpx_memory *ret_memory, fpx_error *err);
 
 /* ---- checkpoints: DIR/step-000020.safetensors, whole or not at all ---- */
 
@@ -98,7 +137,7 @@ typedef struct fpx_checkpoint_extra {
  * experiment, recipe, seed or number of steps, or files of such names that are none. */
 fpx_status fpx_trainer_check_folder(const fpx_trainer *trainer, const char *dir, fpx_error *err);
 
-/* Writes the state after the steps done so far. chain: text stored with it, may be "". FPX_EIO. */
+/* Writes the state after the steps, and the micro-batches of the next one, done so far. chain: text stored with it, may be "". FPX_EIO. */
 fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
                             const fpx_checkpoint_extra *extras, size_t nextras, const char *chain,
                             fpx_error *err);

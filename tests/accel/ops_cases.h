@@ -269,6 +269,34 @@ static inline fpx_call case_xent_grad(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_xent_sum(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_xent(f, real);
+
+    c.attr.tokens.sum = 1;
+    return c;
+}
+
+static inline fpx_call case_xent_grad_counted(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_xent_grad(f, real);
+    const fpx_tensor count = new_tensor(f, real, SHAPE(1));
+
+    set(f, &count, 0, 1000.0);
+    add_in(&c, count);
+    return c;
+}
+
+static inline fpx_call case_divide(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DIVIDE);
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_in(&c, random_tensor(f, real, 7, 1, SHAPE(1)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
 static inline fpx_call case_scale(fixture *f, const fpx_format *real)
 {
     fpx_call c = new_call(FPX_OP_SCALE);
@@ -306,6 +334,45 @@ static inline fpx_call case_identity(fixture *f, const fpx_format *real)
     fpx_call c = new_call(FPX_OP_QUANTIZE);
 
     add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_pow2(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_scale(f, real);
+
+    c.attr.scale.rule = FPX_SCALE_POW2;
+    return c;
+}
+
+static inline fpx_call case_dequantize(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DEQUANTIZE);
+
+    add_in(&c, codes(f, &fpx_e4m3, 0.3f, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_quantize_coat(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_QUANTIZE_COAT);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, &fpx_e4m3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE((CM * CF + 127) / 128, 3)));
+    return c;
+}
+
+static inline fpx_call case_dequantize_coat(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DEQUANTIZE_COAT);
+    fpx_tensor t = codes(f, &fpx_e4m3, 1.0f, SHAPE(CM, CF));
+
+    t.nscales = 0;
+    add_in(&c, t);
+    add_in(&c, random_tensor(f, real, 1.5, 0.4, SHAPE((CM * CF + 127) / 128, 3)));
     add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
     return c;
 }
@@ -526,6 +593,51 @@ static inline fpx_call case_scale_delayed(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_adamw_apart(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_adamw(f, real);
+
+    for (int i = 0; i < 3; i++)
+        c.out[i] = new_tensor(f, real, SHAPE(CM, CF));
+    return c;
+}
+
+static inline fpx_call case_with_momentum(fixture *f, const fpx_format *real, fpx_op_kind kind)
+{
+    fpx_call c = new_call(kind);
+    const fpx_tensor factor = random_tensor(f, real, 0.5, 0.1, SHAPE(1));
+    const fpx_tensor hyper = new_tensor(f, real, SHAPE(3));
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 0.01, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 0.02, SHAPE(CM, CF)));
+    add_in(&c, factor);
+    add_in(&c, hyper);
+    for (int i = 0; i < 2; i++)
+        add_out(&c, c.in[i]);
+    set(f, &hyper, 0, 3e-4);
+    return c;
+}
+
+static inline fpx_call case_sgd(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_with_momentum(f, real, FPX_OP_SGD);
+
+    c.attr.sgd.momentum = 0.9;
+    c.attr.sgd.weight_decay = 0.1;
+    return c;
+}
+
+static inline fpx_call case_lion(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_with_momentum(f, real, FPX_OP_LION);
+
+    c.attr.lion.beta1 = 0.9;
+    c.attr.lion.beta2 = 0.99;
+    c.attr.lion.weight_decay = 0.1;
+    return c;
+}
+
 static const op_case op_cases[] = {
     { "embed", FPX_OP_EMBED, case_embed, 1, 0 },
     { "embed_grad", FPX_OP_EMBED_GRAD, case_embed_grad, 0, 0 },
@@ -563,6 +675,16 @@ static const op_case op_cases[] = {
     { "hadamard of new signs", FPX_OP_HADAMARD, case_hadamard_fresh, 0, 0 },
     { "gemm of blocks", FPX_OP_GEMM, case_gemm_blocks, 0, 0 },
     { "gemm of tiles", FPX_OP_GEMM, case_gemm_tiles, 0, 0 },
+    { "sgd", FPX_OP_SGD, case_sgd, 0, 0 },
+    { "lion", FPX_OP_LION, case_lion, 0, 0 },
+    { "summed xent", FPX_OP_XENT, case_xent_sum, 0, 0 },
+    { "counted xent_grad", FPX_OP_XENT_GRAD, case_xent_grad_counted, 0, 0 },
+    { "divide", FPX_OP_DIVIDE, case_divide, 0, 1 },
+    { "adamw, not in place", FPX_OP_ADAMW, case_adamw_apart, 0, 0 },
+    { "power of two", FPX_OP_SCALE, case_pow2, 0, 0 },
+    { "dequantize", FPX_OP_DEQUANTIZE, case_dequantize, 0, 0 },
+    { "quantize_coat", FPX_OP_QUANTIZE_COAT, case_quantize_coat, 0, 0 },
+    { "dequantize_coat", FPX_OP_DEQUANTIZE_COAT, case_dequantize_coat, 0, 0 },
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };

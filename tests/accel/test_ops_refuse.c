@@ -100,20 +100,23 @@ BREAK(endless_unit, memset(call->attr.gemm.unit, 'x', FPX_UNIT_MAX))
 BREAK(nan_eps, call->attr.rmsnorm.eps = (double)NAN)
 BREAK(negative_base, call->attr.rope.base = -1.0)
 BREAK(infinite_scale, call->attr.softmax.scale = (double)INFINITY)
-BREAK(bad_rule, call->attr.scale.rule = 77)
+BREAK(bad_rule, call->attr.scale.rule = FPX_SCALE_POW2 + 1)
 BREAK(bad_target, call->attr.scale.target.bits = 3)
 BREAK(bad_round, call->attr.quantize.round = 77)
 BREAK(stochastic, call->attr.quantize.round = FPX_SR)
 BREAK(bad_overflow, call->attr.quantize.overflow = 9)
 BREAK(bad_max_norm, call->attr.clip.max_norm = -1.0)
 BREAK(beta_of_one, call->attr.adamw.beta1 = 1.0)
+BREAK(few_groups, (call->out[1].shape[0] -= 1))
+BREAK(wide_codes, (call->out[0] = new_tensor(f, &fpx_fp16, 2, call->out[0].shape)))
+BREAK(momentum_of_one, call->attr.sgd.momentum = 1.0)
+BREAK(negative_decay, call->attr.lion.weight_decay = -1.0)
 BREAK(token_too_large, ((int32_t *)data_of(f, &call->in[0]))[CM - 1] = CV)
 BREAK(token_negative, ((int32_t *)data_of(f, &call->in[0]))[5] = -1)
 BREAK(target_too_large, ((int32_t *)data_of(f, &call->in[1]))[CM - 1] = CV)
 BREAK(output_on_input, call->out[0].place = call->in[0].place)
 BREAK(output_into_input, call->out[0].place.offset = call->in[1].place.offset + 4)
 BREAK(output_on_output, call->out[1].place = call->out[0].place)
-BREAK(not_in_place, call->out[1] = new_tensor(f, &call->out[1].format, 2, call->out[1].shape))
 BREAK(swapped_in_place,
       (call->out[0].place = call->in[1].place, call->out[1].place = call->in[0].place))
 BREAK(in_place_on_gradient, (call->in[3].place = call->in[0].place))
@@ -209,6 +212,10 @@ static const breakage breakages[] = {
     { "bad overflow", case_quantize, bad_overflow, FPX_EINVAL },
     { "bad norm", case_clip, bad_max_norm, FPX_EINVAL },
     { "beta of 1", case_adamw, beta_of_one, FPX_EINVAL },
+    { "too few groups", case_quantize_coat, few_groups, FPX_EINVAL },
+    { "wide codes of groups", case_quantize_coat, wide_codes, FPX_EUNSUPPORTED },
+    { "momentum of 1", case_sgd, momentum_of_one, FPX_EINVAL },
+    { "negative decay", case_lion, negative_decay, FPX_EINVAL },
     { "token too large", case_embed, token_too_large, FPX_EINVAL },
     { "token too large, gradient", case_embed_grad, token_too_large, FPX_EINVAL },
     { "token negative", case_embed, token_negative, FPX_EINVAL },
@@ -217,7 +224,6 @@ static const breakage breakages[] = {
     { "output on input", case_add, output_on_input, FPX_EINVAL },
     { "output into input", case_add, output_into_input, FPX_EINVAL },
     { "output on output", case_rope, output_on_output, FPX_EINVAL },
-    { "not in place", case_adamw, not_in_place, FPX_EINVAL },
     { "swapped in place", case_adamw, swapped_in_place, FPX_EINVAL },
     { "in place on the gradient", case_adamw, in_place_on_gradient, FPX_EINVAL },
 };

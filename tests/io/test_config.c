@@ -126,6 +126,8 @@ START_TEST(defaults_of_what_is_absent)
     ck_assert(e->optimizer.beta1 == 0.9 && e->optimizer.beta2 == 0.95);
     ck_assert(e->optimizer.eps == 1e-8 && e->optimizer.weight_decay == 0.1);
     ck_assert(e->optimizer.clip == 1.0);
+    ck_assert_uint_eq(e->optimizer.kind, FPX_ADAMW);
+    ck_assert_uint_eq(e->optimizer.schedule, FPX_COSINE);
     ck_assert(e->optimizer.learning_rate == 0.0 && e->data.validation == 0.0);
     ck_assert_uint_eq(e->optimizer.warmup, 0);
     ck_assert_uint_eq(e->seed, 0);
@@ -149,6 +151,29 @@ START_TEST(explicit_zeros_stay_zero)
     ck_assert(e->optimizer.final_share == 0.0 && e->optimizer.beta1 == 0.0);
     ck_assert(e->optimizer.beta2 == 0.0 && e->optimizer.weight_decay == 0.0);
     ck_assert(e->optimizer.clip == 0.0);
+    fpx_experiment_free(e);
+}
+END_TEST
+
+START_TEST(optimizers_have_defaults_of_their_own)
+{
+    fpx_experiment *e = NULL;
+    char text[2048];
+
+    replace(shortest, "  warmup: 0\n", "  warmup: 0\n  kind: lion\n  schedule: wsd\n", text,
+            sizeof text);
+    ck_assert_msg(read_experiment(text, strlen(text), &e) == FPX_OK, "%s", err.text);
+    ck_assert_uint_eq(e->optimizer.kind, FPX_LION);
+    ck_assert_uint_eq(e->optimizer.schedule, FPX_WSD);
+    ck_assert(e->optimizer.beta1 == 0.9 && e->optimizer.beta2 == 0.99);
+    ck_assert(e->optimizer.decay_share == 0.1);
+    fpx_experiment_free(e);
+    replace(shortest, "  warmup: 0\n", "  warmup: 0\n  kind: sgd\n  schedule: linear\n", text,
+            sizeof text);
+    ck_assert_msg(read_experiment(text, strlen(text), &e) == FPX_OK, "%s", err.text);
+    ck_assert_uint_eq(e->optimizer.kind, FPX_SGD);
+    ck_assert_uint_eq(e->optimizer.schedule, FPX_LINEAR);
+    ck_assert(e->optimizer.momentum == 0.9);
     fpx_experiment_free(e);
 }
 END_TEST
@@ -206,7 +231,7 @@ static const struct {
     { "width: 64", "width: 60", ":2:16: model.width is 60, but must be an even multiple" },
     { "layers: 2", "layers: 0", "model.layers is '0'" },
     { "vocabulary: 256", "vocabulary: 255", "model.vocabulary is '255'" },
-    { "swiglu", "relu", "model.activation is 'relu', but must be swiglu or gelu" },
+    { "swiglu", "relu", "model.activation is 'relu', but must be one of swiglu, gelu" },
     { "swiglu", "\"a\\e[31m\"", "model.activation is 'a?[31m'" },
     { "ABCDEF", "ABCDEG", ":3:36: data.sha256 is 'ABCDEG" },
     { "ABCDEF", "ABCDE", "must be 64 hexadecimal digits" },
@@ -220,6 +245,16 @@ static const struct {
     { "0.003", "-0.003", "optimizer.learning_rate is '-0.003'" },
     { "beta1: 0.8", "beta1: 1",
       "optimizer.beta1 is '1', but must be a number at least 0 and below 1" },
+    { "batch: ", "accumulate: 0, batch: ", "data.accumulate is '0'" },
+    { "batch: 4", "accumulate: 2, batch: 6", "data.batch is 6, but must be a power of two" },
+    { "warmup: 10", "warmup: 10, kind: adam",
+      "optimizer.kind is 'adam', but must be one of adamw, sgd, lion" },
+    { "warmup: 10", "warmup: 10, schedule: step", "must be one of cosine, linear, wsd" },
+    { "warmup: 10", "warmup: 10, kind: sgd", "optimizer.beta1 is a key of adamw and lion only" },
+    { "warmup: 10", "warmup: 10, kind: lion", "optimizer.eps is a key of adamw only: remove it" },
+    { "warmup: 10", "warmup: 10, momentum: 0.9", "optimizer.momentum is a key of sgd only" },
+    { "warmup: 10", "warmup: 10, decay_share: 0.2", "optimizer.decay_share is a key of wsd only" },
+    { "warmup: 10", "warmup: 10, schedule: wsd, decay_share: 0", "optimizer.decay_share is '0'" },
     { "1.0e-6", "0", "optimizer.eps is '0', but must be a number above 0 and at most 1" },
     { "warmup: 10", "warmup: 1e1", "optimizer.warmup is '1e1'" },
     { "18446744073709551615", "18446744073709551616", ":6:7: seed is '18446744073709551616'" },
@@ -472,6 +507,7 @@ int main(void)
     tcase_add_test(tc, everything_given);
     tcase_add_test(tc, defaults_of_what_is_absent);
     tcase_add_test(tc, explicit_zeros_stay_zero);
+    tcase_add_test(tc, optimizers_have_defaults_of_their_own);
     tcase_add_test(tc, numbers_mean_the_same_everywhere);
     tcase_add_loop_test(tc, fault_is_named_and_placed, 0, sizeof faults / sizeof faults[0]);
     tcase_add_test(tc, files_that_are_none);

@@ -54,10 +54,14 @@ static const row rows[FPX_OP_KINDS] = {
     [FPX_OP_GELU_GRAD] = { { "rMF", "rMF" }, { "rMF" }, 0.95 },
     [FPX_OP_ADD] = { { "rMC", "rMC" }, { "rMC" }, 1 },
     [FPX_OP_XENT] = { { "rMV", "iM" }, { "r1", "rM" }, 0.9 },
-    [FPX_OP_XENT_GRAD] = { { "rMV", "iM", "rM" }, { "rMV" }, 0.9 },
+    [FPX_OP_XENT_GRAD] = { { "rMV", "iM", "rM", "r1" }, { "rMV" }, 0.9 },
     [FPX_OP_SUMSQ] = { { "rMC", "d1" }, { "d1" }, 0 },
     [FPX_OP_CLIP] = { { "d1" }, { "r1", "r1" }, 1 },
     [FPX_OP_ADAMW] = { { "rMC", "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC", "rMC" }, 0.9 },
+    [FPX_OP_SGD] = { { "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC" }, 0.9 },
+    [FPX_OP_DIVIDE] = { { "rMC", "r1" }, { "rMC" }, 1 },
+    [FPX_OP_DEQUANTIZE] = { { "rMC" }, { "rMC" }, 1 },
+    [FPX_OP_LION] = { { "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC" }, 0.9 },
 };
 
 static uint64_t state;
@@ -363,6 +367,7 @@ static void set_attributes(fpx_call *c, const extents *s)
     case FPX_OP_XENT:
     case FPX_OP_XENT_GRAD:
         c->attr.tokens.leaf = leaf;
+        c->attr.tokens.sum = c->kind == FPX_OP_XENT && below(2) != 0;
         break;
     case FPX_OP_RMSNORM:
     case FPX_OP_RMSNORM_GRAD:
@@ -386,6 +391,15 @@ static void set_attributes(fpx_call *c, const extents *s)
         c->attr.adamw.beta2 = below(2) != 0 ? 0.95 : 0.999;
         c->attr.adamw.eps = below(2) != 0 ? 1e-8 : 0.0;
         c->attr.adamw.weight_decay = 0.1;
+        break;
+    case FPX_OP_SGD:
+        c->attr.sgd.momentum = below(2) != 0 ? 0.9 : 0.0;
+        c->attr.sgd.weight_decay = below(2) != 0 ? 0.1 : 0.0;
+        break;
+    case FPX_OP_LION:
+        c->attr.lion.beta1 = 0.9;
+        c->attr.lion.beta2 = 0.99;
+        c->attr.lion.weight_decay = below(2) != 0 ? 0.1 : 0.0;
         break;
     default:
         break;
@@ -419,8 +433,10 @@ static void fill(trial *t, const extents *s, enum data data)
     if (kind == FPX_OP_XENT_GRAD && data != SPECIAL) /* above most logits of its row */
         for (size_t j = 0; j < fpx_tensor_count(&t->call.in[2]); j++)
             third[j] = 1.0f + fabsf(third[j]);
-    if (kind == FPX_OP_ADAMW) {
-        float *factor = t->in[4], *hyper = t->in[5];
+    if (kind == FPX_OP_XENT_GRAD)
+        ((float *)t->in[3])[0] = (float)(1 + below(1000));
+    if (kind == FPX_OP_ADAMW || kind == FPX_OP_SGD || kind == FPX_OP_LION) {
+        float *factor = t->in[t->call.nin - 2], *hyper = t->in[t->call.nin - 1];
 
         factor[0] = below(2) != 0 ? 1.0f : 0.37f;
         hyper[0] = 1e-3f;

@@ -96,6 +96,7 @@ static void good_tokens(fpx_call *c, const fpx_format *real)
         c->in[1] = c->in[0];
         c->in[0] = REAL(2, M, V);
         c->in[2] = REAL(1, M);
+        c->in[3] = REAL(1, 1);
         c->out[0] = c->kind == FPX_OP_XENT ? REAL(1, 1) : REAL(2, M, V);
         c->out[1] = REAL(1, M);
     }
@@ -133,7 +134,27 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
         c->attr.adamw.eps = 1e-8;
         c->attr.adamw.weight_decay = 0.1;
         break;
-    default: /* ADD */
+    case FPX_OP_DIVIDE:
+        c->in[1] = REAL(1, 1);
+        break;
+    case FPX_OP_DEQUANTIZE:
+        c->in[0] = tensor(&fpx_e4m3, 2, F, C);
+        add_scale(&c->in[0]);
+        break;
+    case FPX_OP_QUANTIZE_COAT:
+        c->out[0] = tensor(&fpx_e4m3, 2, F, C);
+        c->out[1] = REAL(2, (F * C + 127) / 128, 3);
+        break;
+    case FPX_OP_DEQUANTIZE_COAT:
+        c->in[0] = tensor(&fpx_e4m3, 2, F, C);
+        c->in[1] = REAL(2, (F * C + 127) / 128, 3);
+        break;
+    case FPX_OP_SGD:
+    case FPX_OP_LION:
+        c->in[3] = REAL(1, 1);
+        c->in[4] = REAL(1, 3);
+        break; /* all attributes 0 */
+    default:   /* ADD */
         break;
     }
 }
@@ -232,12 +253,18 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_GELU_GRAD:
         good_activation(&c, real);
         break;
+    case FPX_OP_DEQUANTIZE:
+    case FPX_OP_QUANTIZE_COAT:
+    case FPX_OP_DEQUANTIZE_COAT:
+    case FPX_OP_DIVIDE:
     case FPX_OP_ADD:
     case FPX_OP_SCALE:
     case FPX_OP_QUANTIZE:
     case FPX_OP_SUMSQ:
     case FPX_OP_CLIP:
     case FPX_OP_ADAMW:
+    case FPX_OP_SGD:
+    case FPX_OP_LION:
         good_optimizer(&c, real);
         break;
     default:
@@ -284,7 +311,10 @@ START_TEST(rows_are_whole)
     for (int i = 0; i < FPX_MAX_OUT; i++)
         ck_assert_int_eq(shape->out_names[i] != NULL, i < shape->nout);
     ck_assert_int_eq(shape->in_place >> shape->nout, 0);
-    ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW ? 7 : _i == FPX_OP_SCALE_DELAYED ? 1 : 0);
+    ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW                      ? 7
+                                      : _i == FPX_OP_SGD || _i == FPX_OP_LION ? 3
+                                      : _i == FPX_OP_SCALE_DELAYED            ? 1
+                                                                              : 0);
     for (int i = 0; i < _i; i++)
         ck_assert_str_ne(shape->name, fpx_op_shape_of((fpx_op_kind)i)->name);
 }
@@ -377,6 +407,13 @@ START_TEST(wrong_extents_are_refused)
 }
 END_TEST
 
+/* Codes, beside the operands of GEMM. */
+static int has_any_format(int kind, uint32_t t, uint32_t nin)
+{
+    return (gives_codes(kind) && t >= nin) || (kind == FPX_OP_DEQUANTIZE && t == 0) ||
+           (kind == FPX_OP_QUANTIZE_COAT && t == 1) || (kind == FPX_OP_DEQUANTIZE_COAT && t == 0);
+}
+
 START_TEST(wrong_formats_are_refused)
 {
     const fpx_call right = good((uint32_t)_i, &fpx_fp32);
@@ -391,7 +428,7 @@ START_TEST(wrong_formats_are_refused)
             fpx_format_equal(&x->format, &fpx_int32) ? fpx_fp32 : fpx_int32; /* never right */
         refuses(&wrong, name, "should be", x->format.name);
         if (fpx_format_equal(&x->format, &fpx_int32) && _i != FPX_OP_GEMM &&
-            !(gives_codes(_i) && t >= right.nin)) {
+            !has_any_format(_i, t, right.nin)) {
             x->format = fpx_bf16;
             refuses(&wrong, name, "should be", "bf16");
             *x = t < right.nin ? right.in[t] : right.out[t - right.nin];
@@ -416,7 +453,8 @@ START_TEST(arity_and_reals_are_checked)
     wrong.nout++;
     refuses(&wrong, "outputs", "", "");
     wrong = right;
-    if (right.nout == 1 && _i != FPX_OP_SUMSQ && !gives_codes(_i) && _i != FPX_OP_GEMM) {
+    if (right.nout == 1 && _i != FPX_OP_SUMSQ && !gives_codes(_i) && _i != FPX_OP_GEMM &&
+        _i != FPX_OP_DEQUANTIZE) {
         wrong.out[0].format = fpx_fp64; /* beside fp32 inputs */
         refuses(&wrong, shape->out_names[0], "fp64", "should be fp32");
     }
@@ -460,6 +498,7 @@ START_TEST(wrong_attributes_are_refused)
     SPOIL(FPX_OP_EMBED_GRAD, tokens.leaf, 3, "leaf 3 does not divide M = 8");
     SPOIL(FPX_OP_XENT, tokens.leaf, 3, "leaf 3");
     SPOIL(FPX_OP_XENT_GRAD, tokens.leaf, 3, "leaf 3");
+    SPOIL(FPX_OP_XENT, tokens.sum, 2, "sum");
     SPOIL(FPX_OP_SCALE, scale.rule, 9, "rule");
     SPOIL(FPX_OP_SCALE, scale.target, fpx_int32, "target");
     SPOIL(FPX_OP_QUANTIZE, quantize.round, FPX_SR + 1, "round");
@@ -469,6 +508,11 @@ START_TEST(wrong_attributes_are_refused)
     SPOIL(FPX_OP_ADAMW, adamw.beta2, -0.5, "beta2");
     SPOIL(FPX_OP_ADAMW, adamw.eps, NAN, "eps");
     SPOIL(FPX_OP_ADAMW, adamw.weight_decay, -1.0, "weight_decay");
+    SPOIL(FPX_OP_SGD, sgd.momentum, 1.0, "momentum");
+    SPOIL(FPX_OP_SGD, sgd.weight_decay, NAN, "weight_decay");
+    SPOIL(FPX_OP_LION, lion.beta1, -0.1, "beta1");
+    SPOIL(FPX_OP_LION, lion.beta2, 1.5, "beta2");
+    SPOIL(FPX_OP_LION, lion.weight_decay, INFINITY, "weight_decay");
 
     fpx_call c = good(FPX_OP_QUANTIZE, &fpx_fp32);
     c.nin = 1;
@@ -564,6 +608,12 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_SWIGLU, 5.0 * M * F },
         { FPX_OP_ADD, F * C },
         { FPX_OP_ADAMW, 16.0 * F * C },
+        { FPX_OP_DIVIDE, 1.0 * F * C },
+        { FPX_OP_DEQUANTIZE, 1.0 * F * C },
+        { FPX_OP_QUANTIZE_COAT, 5.0 * F * C },
+        { FPX_OP_DEQUANTIZE_COAT, 5.0 * F * C },
+        { FPX_OP_SGD, 7.0 * F * C },
+        { FPX_OP_LION, 12.0 * F * C },
     };
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

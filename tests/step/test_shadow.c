@@ -76,8 +76,8 @@ static void close_rig(rig *r)
 
 static void new_batch(fpx_exec *exec, const fpx_model *model, uint64_t step)
 {
-    int32_t *tokens = fpx_exec_data(exec, model->tokens);
-    int32_t *targets = fpx_exec_data(exec, model->targets);
+    int32_t *tokens = fpx_exec_data(exec, model->micro[0].tokens);
+    int32_t *targets = fpx_exec_data(exec, model->micro[0].targets);
     uint64_t state = SEED + step;
 
     for (size_t i = 0; i < 12; i++) {

@@ -56,29 +56,30 @@ static inline fpx_experiment tiny_experiment(fpx_activation activation)
 {
     static char name[] = "tiny", text[] = "tiny experiment", recipe[] = "fp32";
 
-    return (fpx_experiment){ .name = name,
-                             .model = { .width = 8,
-                                        .layers = 2,
-                                        .heads = 2,
-                                        .hidden = 11,
-                                        .vocabulary = 256,
-                                        .activation = activation,
-                                        .norm_eps = 1e-5,
-                                        .rope_base = 10000.0,
-                                        .init_std = 0.2 },
-                             .data = { .sequence = 6, .batch = 2, .validation = 0.2 },
-                             .optimizer = { .learning_rate = 0.01,
-                                            .final_share = 0.1,
-                                            .warmup = 2,
-                                            .beta1 = 0.9,
-                                            .beta2 = 0.95,
-                                            .eps = 1e-8,
-                                            .weight_decay = 0.1,
-                                            .clip = 1.0 },
-                             .steps = 8,
-                             .seed = 7,
-                             .recipe = recipe,
-                             .text = text };
+    return (
+        fpx_experiment){ .name = name,
+                         .model = { .width = 8,
+                                    .layers = 2,
+                                    .heads = 2,
+                                    .hidden = 11,
+                                    .vocabulary = 256,
+                                    .activation = activation,
+                                    .norm_eps = 1e-5,
+                                    .rope_base = 10000.0,
+                                    .init_std = 0.2 },
+                         .data = { .sequence = 6, .batch = 2, .accumulate = 1, .validation = 0.2 },
+                         .optimizer = { .learning_rate = 0.01,
+                                        .final_share = 0.1,
+                                        .warmup = 2,
+                                        .beta1 = 0.9,
+                                        .beta2 = 0.95,
+                                        .eps = 1e-8,
+                                        .weight_decay = 0.1,
+                                        .clip = 1.0 },
+                         .steps = 8,
+                         .seed = 7,
+                         .recipe = recipe,
+                         .text = text };
 }
 
 static inline fpx_recipe *tiny_recipe(const char *name)
@@ -170,7 +171,7 @@ static inline fpx_digest tiny_state(const fpx_exec *exec)
     for (size_t i = 0; i < fpx_program_tensors(program); i++) {
         const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
 
-        if (t->cls == FPX_TENSOR_PARAM || t->cls == FPX_TENSOR_STATE)
+        if (fpx_tensor_class_lasts(t->cls))
             state = fpx_digest_chain(state,
                                      fpx_digest_tensor(&t->desc, fpx_exec_data(exec, (uint32_t)i)));
     }

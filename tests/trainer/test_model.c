@@ -205,7 +205,8 @@ START_TEST(impossible_shapes_are_refused)
     REFUSED(fpx_model_build(&e, recipe, 1, 0, 0, &model, err), FPX_EINVAL, "at least 1");
     ck_assert_ptr_null(model);
     MUST(fpx_model_build(&e, recipe, 1, 3, 4, &model, err)); /* overridden */
-    ck_assert_uint_eq(fpx_program_tensor_at(model->program, model->tokens)->desc.shape[0], 12);
+    ck_assert_uint_eq(fpx_program_tensor_at(model->program, model->micro[0].tokens)->desc.shape[0],
+                      12);
     fpx_model_free(model);
     fpx_recipe_free(recipe);
 }

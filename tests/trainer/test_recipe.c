@@ -182,6 +182,75 @@ START_TEST(unused_rule_is_refused)
 }
 END_TEST
 
+/* What is wrong with a rule of states is said with its number. */
+START_TEST(bad_states_are_refused)
+{
+    static const struct {
+        const char *rule, *want;
+    } bad[] = {
+        { "tensor: master, format: fp9, scaling: none", "state 1: 'fp9' is no format" },
+        { "tensor: m, format: ue4m3, scaling: none", "state 1: 'ue4m3' is no format" },
+        { "tensor: m, format: e4m3, scaling: tensor", "there is: none, tensor-pow2, coat" },
+        { "tensor: grad, format: e4m3, scaling: coat", "state 1: 'coat' is for m and v only" },
+        { "tensor: v, format: fp32, scaling: tensor-pow2", "fp32 has scaling none" },
+        { "tensor: momentum, format: e4m3, scaling: none", "state 1 matches nothing" },
+    };
+    const fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        fpx_recipe *recipe = NULL;
+        fpx_model *model = NULL;
+        char text[512];
+
+        (void)snprintf(text, sizeof text,
+                       "name: bad\nsource: none\nrules: []\nstates:\n"
+                       "  - {layer: \"*\", op: \"*\", %s}\n",
+                       bad[i].rule);
+        MUST(fpx_recipe_parse("bad", text, &recipe, err));
+        REFUSED(fpx_model_build(&e, recipe, 1, 0, 0, &model, err), FPX_EINVAL, bad[i].want);
+        fpx_recipe_free(recipe);
+    }
+}
+END_TEST
+
+/* With two micro-batches an FP8 gradient is decoded, added to and rounded again. */
+START_TEST(stored_gradients_are_rounded_with_each_micro_batch)
+{
+    static const char *const ops[] = {
+        "micro.0/head/dw.e4m3/scale",
+        "micro.0/head/dw.e4m3/quantize",
+        "micro.0/head/dw.e4m3.before/dequantize",
+        "micro.1/head/dw/accumulate",
+        "micro.1/head/dw+.e4m3/scale",
+        "micro.1/head/dw+.e4m3/quantize",
+        "micro.1/head/dw+.e4m3.norm/dequantize",
+        "micro.1/head/dw+.e4m3.now/dequantize",
+    };
+    fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+    fpx_recipe *recipe = tiny_recipe("fp8-lm-o3");
+    fpx_model *model = NULL;
+    uint32_t last = 0;
+
+    e.optimizer.kind = FPX_LION; /* no second moment: the recipe's rule of it is no mistake */
+    MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+    ck_assert_uint_eq(fpx_program_find_tensor(model->program, "head/w.v"), FPX_NO_TENSOR);
+    ck_assert_uint_ne(fpx_program_find_op(model->program, "head/w/lion"), FPX_NO_TENSOR);
+    fpx_model_free(model);
+    e.optimizer.kind = FPX_ADAMW;
+    e.data.accumulate = 2;
+    MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        const uint32_t op = fpx_program_find_op(model->program, ops[i]);
+
+        if (op == FPX_NO_TENSOR || op <= last)
+            ck_abort_msg("%s is missing, or not in this order", ops[i]);
+        last = op;
+    }
+    fpx_model_free(model);
+    fpx_recipe_free(recipe);
+}
+END_TEST
+
 START_TEST(shipped_recipes_load)
 {
     fpx_recipe *recipe = NULL;
@@ -193,7 +262,7 @@ START_TEST(shipped_recipes_load)
         ck_assert(recipe->source[0] != '\0');
         fpx_recipe_free(recipe);
     }
-    ck_assert_uint_eq(n, 11);
+    ck_assert_uint_eq(n, 15);
     ck_assert_ptr_null(fpx_recipe_shipped(n + 1));
     recipe = NULL;
     REFUSED(fpx_recipe_load("fp9", &recipe, err), FPX_EINVAL,
@@ -404,6 +473,8 @@ static void add(TCase *tc)
     tcase_add_loop_test(tc, units_of_products, 0, (int)(sizeof units / sizeof units[0]));
     tcase_add_loop_test(tc, unused_rule_is_refused, 0, sizeof idle / sizeof idle[0]);
     tcase_add_test(tc, shipped_recipes_load);
+    tcase_add_test(tc, bad_states_are_refused);
+    tcase_add_test(tc, stored_gradients_are_rounded_with_each_micro_batch);
     tcase_add_loop_test(tc, quantizers_are_those_of_the_table, 0, 2);
     tcase_add_test(tc, roles_may_disagree);
 }

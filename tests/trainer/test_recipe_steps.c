@@ -46,6 +46,23 @@ static const row rows[] = {
     WHOLE("fp8-hopper", "dy", "e5m2"),
     WHOLE("fp8-hopper", "x", "e4m3"),
     WHOLE("fp8-hopper", "w", "e4m3"),
+    /* With states of fewer bits: operands as those of fp8. */
+    CAST("fp8-lm-o1", 'h', "bf16"),
+    WHOLE("fp8-lm-o1", "dy", "e5m2"),
+    WHOLE("fp8-lm-o1", "x", "e4m3"),
+    WHOLE("fp8-lm-o1", "w", "e4m3"),
+    CAST("fp8-lm-o2", 'h', "bf16"),
+    WHOLE("fp8-lm-o2", "dy", "e5m2"),
+    WHOLE("fp8-lm-o2", "x", "e4m3"),
+    WHOLE("fp8-lm-o2", "w", "e4m3"),
+    CAST("fp8-lm-o3", 'h', "bf16"),
+    WHOLE("fp8-lm-o3", "dy", "e5m2"),
+    WHOLE("fp8-lm-o3", "x", "e4m3"),
+    WHOLE("fp8-lm-o3", "w", "e4m3"),
+    CAST("coat", 'h', "bf16"),
+    WHOLE("coat", "dy", "e5m2"),
+    WHOLE("coat", "x", "e4m3"),
+    WHOLE("coat", "w", "e4m3"),
     CAST("te-delayed", 'h', "bf16"),
     WHOLE("te-delayed", "dy", "e5m2"),
     WHOLE("te-delayed", "x", "e4m3"),
@@ -111,6 +128,10 @@ static const struct source {
 } sources[] = {
     { "fp8", "*", 0, FPX_SCALE_CURRENT, NULL },
     { "fp8-hopper", "*", 0, FPX_SCALE_CURRENT, NULL },
+    { "fp8-lm-o1", "*", 0, FPX_SCALE_CURRENT, NULL },
+    { "fp8-lm-o2", "*", 0, FPX_SCALE_CURRENT, NULL },
+    { "fp8-lm-o3", "*", 0, FPX_SCALE_CURRENT, NULL },
+    { "coat", "*", 0, FPX_SCALE_CURRENT, NULL },
     { "te-delayed", "*", 1024, FPX_DELAYED_TE, NULL },
     { "fp8-lm-gemm", "w", 1, FPX_DELAYED_MS_AMP, NULL },
     { "fp8-lm-gemm", "*", 16, FPX_DELAYED_MS_AMP, NULL },
@@ -175,7 +196,7 @@ static void make_records(const fpx_program *p, fpx_trace_record *records, size_t
 
 static const char one[] = "cpu,threads=1";
 
-/* Runs a step of the recipe into the trace; returns the digest of the weights after it. draw: the step that random bits
+/* Runs a step of the recipe into the trace; returns the digest of the weights and the rest of the state after it. draw: the step that random bits
  * belong to. */
 static fpx_digest run_step(const char *recipe_name, const char *on, const char *trace, int32_t draw,
                            fpx_model **ret_model)
@@ -193,9 +214,9 @@ static fpx_digest run_step(const char *recipe_name, const char *on, const char *
     const fpx_program *p = model->program;
     MUST(fpx_exec_new(p, &device, 1, 0, &exec, err));
     tiny_fill(exec, 11, 256);
-    if (model->draw != FPX_NO_TENSOR) {
-        ((int32_t *)fpx_exec_data(exec, model->draw))[0] = draw;
-        ((int32_t *)fpx_exec_data(exec, model->draw))[1] = 0;
+    if (model->micro[0].draw != FPX_NO_TENSOR) {
+        ((int32_t *)fpx_exec_data(exec, model->micro[0].draw))[0] = draw;
+        ((int32_t *)fpx_exec_data(exec, model->micro[0].draw))[1] = 0;
     }
     if (trace != NULL) {
         fpx_trace_record *records = calloc(fpx_program_ops(p) * FPX_MAX_OUT, sizeof *records);
@@ -216,7 +237,7 @@ static fpx_digest run_step(const char *recipe_name, const char *on, const char *
     for (size_t i = 0; i < fpx_program_tensors(p); i++) {
         const fpx_program_tensor *w = fpx_program_tensor_at(p, i);
 
-        if (w->cls == FPX_TENSOR_PARAM)
+        if (fpx_tensor_class_lasts(w->cls))
             weights = fpx_digest_chain(
                 weights, fpx_digest_tensor(&w->desc, fpx_exec_data(exec, (uint32_t)i)));
     }
@@ -349,10 +370,14 @@ START_TEST(traced_quantizers_are_those_of_the_table)
         const fpx_trace_record *record = &layout->records[i];
         const fpx_program_tensor *t = fpx_program_tensor_at(
             model->program, fpx_program_find_tensor(model->program, record->tensor));
+        char operand[8];
         size_t at = 0;
 
         if (t->unquantized == FPX_NO_TENSOR)
             continue;
+        operand_name(record->tensor, operand);
+        if (strcmp(operand, "dy") != 0 && strcmp(operand, "x") != 0 && strcmp(operand, "w") != 0)
+            continue; /* a stored gradient */
         seen++;
         while (at < ROWS && !fits(&rows[at], recipe, record))
             at++;

@@ -137,6 +137,30 @@ START_TEST(the_schedule_is_warm_up_and_cosine)
 }
 END_TEST
 
+START_TEST(the_other_schedules)
+{
+    fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+
+    e.steps = 11;
+    e.optimizer.warmup = 4;
+    e.optimizer.schedule = FPX_LINEAR;
+    for (uint64_t step = 4; step < 11; step++)
+        ck_assert_double_eq_tol(fpx_learning_rate(&e, step),
+                                0.01 * (1.0 - 0.9 * (double)(step - 4) / 6.0), 1e-16);
+    e.steps = 20;
+    e.optimizer.schedule = FPX_WSD;
+    e.optimizer.decay_share = 0.2; /* 4 steps */
+    for (uint64_t step = 4; step < 16; step++)
+        ck_assert_double_eq(fpx_learning_rate(&e, step), 0.01);
+    for (uint64_t step = 16; step < 20; step++)
+        ck_assert_double_eq_tol(fpx_learning_rate(&e, step),
+                                0.01 * (1.0 - 0.9 * (double)(step - 15) / 4.0), 1e-16);
+    e.optimizer.decay_share = 1e-9; /* the last step still has the final share */
+    ck_assert_double_eq(fpx_learning_rate(&e, 18), 0.01);
+    ck_assert_double_eq_tol(fpx_learning_rate(&e, 19), 0.001, 1e-16);
+}
+END_TEST
+
 typedef struct running {
     fpx_experiment experiment;
     fpx_recipe *recipe;
@@ -321,6 +345,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, no_token_repeats);
     tcase_add_test(tc, texts_that_do_not_fit_are_refused);
     tcase_add_test(tc, the_schedule_is_warm_up_and_cosine);
+    tcase_add_test(tc, the_other_schedules);
     tcase_add_loop_test(tc, resume_gives_the_same_bits, 1, 8);
     tcase_add_test(tc, checkpoints_that_do_not_fit_are_refused);
     tcase_add_test(tc, damaged_checkpoints_are_refused);

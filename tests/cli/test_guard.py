@@ -1,0 +1,95 @@
+"""test_guard.py FPX SOURCE DUMP_BAND: a run ends where the first NaN or Inf is made, names the operation, and leaves a
+state from which the same happens again, bit for bit; losses that leave their band are flagged by the rule as it is
+written, computed again here."""
+import json
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+
+fpx, source, dump = (pathlib.Path(a).resolve() for a in sys.argv[1:4])
+good = (source / "experiments/demo.yaml").read_text().replace("../datasets", str(source / "datasets"))
+checks = failures = 0
+
+
+def expect(what, holds, detail=""):
+    global checks, failures
+    checks += 1
+    failures += not holds
+    if not holds:
+        print(f"FAIL {what}: {detail}")
+
+
+def train(*args):
+    done = subprocess.run([str(fpx), "train", *map(str, args), "--device", "cpu,threads=1"], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return done.returncode, done.stdout + done.stderr
+
+
+def finding(path):
+    return json.loads(pathlib.Path(path).read_text())["finding"]
+
+
+def hot(name, text, recipe, folder):
+    """A rate that blows up at once; in the folder, twice."""
+    experiment, first, again = (folder / f"{name}{end}" for end in (".yaml", ".json", ".again.json"))
+    experiment.write_text(text.replace("0.003", "1000000"))
+    kept = folder / f"{name}.states"
+    code, said = train(experiment, "--recipe", recipe, "--checkpoint", kept, "--json", first)
+    found = finding(first)
+    expect(f"{name}: exit code", code == 1, said)
+    expect(f"{name}: named", found["operation"] and "NaN or Inf" in found["text"] and found["operation"] in said, said)
+    saved = [p.name for p in kept.iterdir()]
+    expect(f"{name}: the state before it", saved == [f"step-{found['step']:06}.safetensors"], saved)
+    code, said = train(experiment, "--recipe", recipe, "--resume", kept, "--json", again, "--trace",
+                       folder / f"{name}.h5", "--values", "*")
+    expect(f"{name}: again", code == 1 and finding(again) == found, said)
+    expect(f"{name}: still resumable", [p.name for p in kept.iterdir()] == saved)
+    return found
+
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    hot("plain", good, "fp32", folder)
+    hot("stored", good, "fp8-lm-o3", folder)
+    hot("cut", good.replace("batch: 4", "batch: 2\n  accumulate: 2"), "bf16", folder)
+    # What an update makes is named as well: a parameter of 10^6 is Inf in FP16.
+    (folder / "update.yaml").write_text(good.replace("0.003", "1000000").replace("warmup: 10", "warmup: 0"))
+    code, said = train(folder / "update.yaml", "--recipe", "fp8-lm-o1", "--checkpoint", folder / "u", "--json",
+                       folder / "u.json")
+    found = finding(folder / "u.json")
+    expect("an update", code == 1 and found["operation"].endswith("/w/quantize") and found["step"] == 0, (found, said))
+    expect("whose state is half new: nothing is saved", not (folder / "u").exists() or not list((folder / "u").iterdir()))
+    (folder / "good.yaml").write_text(good)
+    code, said = train(folder / "good.yaml", "--steps", "3", "--json", folder / "g.json")
+    result = json.loads((folder / "g.json").read_text())
+    expect("a good run", code == 0 and result["finding"] is None and result["spikes"]["count"] == 0, said)
+
+window, width = result["spikes"]["window"], result["spikes"]["deviations"]
+chance = random.Random(3)
+losses = [3.0 + 2.0 * 0.99 ** i + chance.gauss(0.0, 0.1) for i in range(1500)]
+for at, height in ((20, 9.0), (200, 2.0), (700, 1.0), (701, 1.0), (1100, 30.0)):
+    losses[at] += height
+losses[300], losses[900] = float("nan"), float("inf")
+for i in range(1300, 1500):
+    losses[i] = 3.0  # all alike: no deviation is left
+losses[1450] = 3.5
+want, last = [], []
+for i, loss in enumerate(losses):
+    if loss - loss != 0.0:
+        continue
+    if len(last) == window:
+        median = statistics.median(last)
+        limit = median + width * 1.4826 * statistics.median([abs(x - median) for x in last])
+        if loss > limit:
+            want.append((i, median, limit))
+    last = (last + [loss])[-window:]
+lines = subprocess.run([str(dump)], input="\n".join(repr(x) for x in losses), text=True, check=True,
+                       stdout=subprocess.PIPE).stdout.splitlines()
+got = [(int(a), float.fromhex(b), float.fromhex(c)) for a, b, c in (line.split() for line in lines)]
+expect("the band", got == want, (got, want))
+expect("the planted spikes", [g[0] for g in got] == [200, 700, 701, 1100, 1450], got)
+print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
+sys.exit(failures != 0)
