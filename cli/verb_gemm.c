@@ -59,8 +59,7 @@ static const cli_option options[] = {
                        "of it: satfinite (8 bits and less), none (more), satpropagate" },
     [OPT_SCALE] = { "--scale", "S", "multiply D by this before it is rounded to its format" },
     [OPT_BOUNDS] = { "--bounds", NULL,
-                     "compare sums with exact ones and what is proved of them; -o may be left "
-                     "out" },
+                     "compare sums with exact ones and proved bounds; -o may be left out" },
     [OPT_THREADS] = { "--threads", "N", "instead of FPX_THREADS, or as many as there are" },
     [OPT_EXPLAIN] = { "--explain", "I,J",
                       "show how one element comes about (of a batch P,I,J); -o may be left out" },
