@@ -20,13 +20,13 @@ typedef struct fpx_bound_args {
     double unit;          /* unit roundoff of the arithmetic judged: 2^-24 for float32 */
     int any_order; /* 1: another device's products, whose sums may be in any order; 0: fpx/gemm.h's */
     const void *in[FPX_MAX_IN];
-    const void
-        *codes[2]; /* of a product with a unit: in[0] and in[1] as they lie, and the factors that */
-    double decode[2]; /* decode them; else not read */
+    /* Of a product with a unit, else not read: in[0] and in[1] as they lie, and the factors that decode them. */
+    const void *codes[2];
+    double decode[2];
     const double *out[FPX_MAX_OUT];
-    const double
-        *value; /* NULL, or output 0 as it was computed: where a row has two bounds, the tight
-                            one is then written for each element that the cheap one cannot decide */
+    /* NULL, or output 0 as it was computed: where a row has two bounds, the tight one is then written for each element
+     * that the cheap one cannot decide. */
+    const double *value;
     /* Written: |computed - reference| <= bound, element by element. Inf where nothing is claimed: an
      * input that the element depends on is NaN or Inf, something may overflow, an operation has no
      * reference (SCALE). 0: the same value. Never NaN. QUANTIZE is judged by its decoded values
