@@ -1,6 +1,4 @@
 /* mma.c - the order in which blocks meet: vectors of a step, steps, promotion, split-K. The scalar reference. */
-#include <string.h>
-
 #include "mma_watch.h"
 
 static size_t least(size_t x, size_t y)
@@ -135,15 +133,6 @@ static uint64_t code_of_c(const fpx_mma_model *model, const fpx_mma_call *call, 
                                        i * call->stride_c_row + j * call->stride_c_column));
 }
 
-static void store(const fpx_format *format, void *d, size_t i, uint64_t code)
-{
-    const size_t size = fpx_format_size(format);
-    unsigned char *const at = (unsigned char *)d + i * size;
-
-    for (size_t byte = 0; byte < size; byte++)
-        at[byte] = (unsigned char)(code >> 8 * byte);
-}
-
 /* k = 0: D is C in the model's format. */
 static uint64_t converted(const mma_output *o, mma_acc c)
 {
@@ -155,7 +144,7 @@ static uint64_t converted(const mma_output *o, mma_acc c)
                                         .nan_code = model->nan_code };
     unsigned char from[8], to[8] = { 0 };
 
-    store(c.format, from, 0, c.code);
+    mma_code_store(c.format, from, 0, c.code);
     (void)fpx_encode_codes(&conversion, c.format, from, to, 1);
     const mma_acc out = { &model->format, fpx_format_code(&model->format, to, 0) };
     if (o->watch != NULL)
@@ -273,8 +262,8 @@ void mma_rows(const fpx_mma_model *model, const fpx_mma_call *call, void *d, siz
         for (size_t i = begin; i < end; i++) {
             const mma_line a = line_read(model, &call->a, i, k, reads ? room : NULL);
             for (size_t j = 0; j < count; j++)
-                store(&model->format, d, i * call->stride_d + first + j,
-                      mma_output_code(model, call, a, b[j], NULL));
+                mma_code_store(&model->format, d, i * call->stride_d + first + j,
+                               mma_output_code(model, call, a, b[j], NULL));
         }
     }
 }

@@ -70,10 +70,7 @@ mma_element mma_line_element(const fpx_mma_model *model, mma_line line, size_t k
     const fpx_mma_operand *const o = line.operand;
     mma_element out = { mma_number_of(&o->format, mma_line_code(model, line, k)), 0 };
 
-    if (model->e_least != 0 && out.x.m != 0) {
-        const int top = mma_top_bit(out.x.m) + out.x.q;
-        out.x.e = top > model->e_least ? top : model->e_least;
-    }
+    out.x.e = mma_element_exponent(model, &out.x);
     if (o->scales != NULL) {
         const mma_number scale = mma_number_of(&o->scale_format, mma_line_scale(line, k));
         out.x = product_of(&out.x, &scale);

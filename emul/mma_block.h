@@ -80,7 +80,8 @@ fpx_status mma_block_room(const fpx_mma_model *model, const fpx_mma_call *call, 
 size_t mma_products(const fpx_mma_call *call);
 void *mma_d_at(const fpx_mma_model *model, const fpx_mma_call *call, void *d, size_t p);
 
-/* What fpx_mma checks; of one product of a call that was checked: the output of a row and a column, and the loop over rows [begin, end). */
+/* What fpx_mma checks; of one product of a call that was checked: the output of a row and a column, and the loop over
+ * rows [begin, end). */
 fpx_status mma_call_check(const fpx_mma_model *model, const fpx_mma_call *call, fpx_error *err);
 uint64_t mma_output_code(const fpx_mma_model *model, const fpx_mma_call *call, mma_line a,
                          mma_line b, const struct mma_watch *watch);

@@ -33,7 +33,7 @@
 
 static double times_scale(double x, const mma_number *scale)
 {
-    return scale == NULL ? x : mma_times(x, ldexp((double)scale->m, scale->q));
+    return mma_times(x, ldexp((double)scale->m, scale->q));
 }
 
 mma_value mma_value_at(const fpx_mma_model *model, const fpx_mma_operand *o, size_t vector,
@@ -46,21 +46,16 @@ mma_value mma_value_at(const fpx_mma_model *model, const fpx_mma_operand *o, siz
     const double given = fabs(fpx_format_value(&o->format, whole));
     const double read = code == whole ? given : fabs(fpx_format_value(&o->format, code));
     const mma_number x = mma_number_of(&o->format, code);
-    mma_value v = { .read = read, .given = given, .e = x.e, .lowest = x.q };
+    mma_value v = {
+        .read = read, .given = given, .e = mma_element_exponent(model, &x), .lowest = x.q
+    };
     mma_number scale;
 
-    if (model->e_least != 0 && x.m != 0) {
-        const int top = mma_top_bit(x.m) + x.q;
-        v.e = top > model->e_least ? top : model->e_least;
-    }
     v.is_open = !(given <= DBL_MAX) || !(read <= DBL_MAX);
     v.lost = v.is_open || given == read ? 0.0 : given - read; /* exact: bits of given */
     if (o->scales == NULL)
         return v;
-    scale = mma_number_of(
-        &o->scale_format,
-        fpx_format_code(&o->scale_format, o->scales,
-                        vector * o->scale_stride_vector + k / o->scale_block * o->scale_stride_k));
+    scale = mma_number_of(&o->scale_format, mma_line_scale(line, k));
     v.is_open |= scale.kind != MMA_FINITE;
     v.read = times_scale(v.read, &scale);
     v.given = times_scale(v.given, &scale);

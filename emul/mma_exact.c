@@ -6,14 +6,11 @@
 static mma_number element_at(const fpx_mma_operand *o, size_t vector, size_t k)
 {
     static const fpx_mma_model reads_all = { .drop = 0 };
-    mma_number x =
-        mma_number_of(&o->format, mma_line_code(&reads_all, (mma_line){ o, vector, NULL }, k));
+    const mma_line line = { o, vector, NULL };
+    mma_number x = mma_number_of(&o->format, mma_line_code(&reads_all, line, k));
 
     if (o->scales != NULL) {
-        const mma_number scale = mma_number_of(
-            &o->scale_format, fpx_format_code(&o->scale_format, o->scales,
-                                              vector * o->scale_stride_vector +
-                                                  k / o->scale_block * o->scale_stride_k));
+        const mma_number scale = mma_number_of(&o->scale_format, mma_line_scale(line, k));
         x.negative ^= scale.negative;
         x.m *= scale.m;
         x.q += scale.q;

@@ -81,13 +81,10 @@ void mma_watch_block(const mma_output *o, size_t k, size_t count, mma_acc c)
 static fpx_mma_code scale_of(mma_line line, size_t k)
 {
     const fpx_mma_operand *const o = line.operand;
-    const size_t at = o->scales == NULL ? 0
-                                        : line.vector * o->scale_stride_vector +
-                                              k / o->scale_block * o->scale_stride_k;
 
     if (o->scales == NULL)
         return (fpx_mma_code){ NULL, 0 };
-    return (fpx_mma_code){ &o->scale_format, fpx_format_code(&o->scale_format, o->scales, at) };
+    return (fpx_mma_code){ &o->scale_format, mma_line_scale(line, k) };
 }
 
 /* The elements of A and B for k. */

@@ -6,6 +6,8 @@
 #include <fpx/cpu.h>
 #include <fpx/mma_finish.h>
 
+#include "mma_number.h"
+
 static uint64_t code_of(float x)
 {
     uint32_t code;
@@ -140,8 +142,6 @@ fpx_status fpx_mma_finish(const fpx_mma_epilogue *epilogue, const void *sums, si
 {
     const fpx_status status = check(epilogue, err);
     const fpx_conversion single = fpx_mma_conversion(&fpx_fp32);
-    const size_t size = fpx_format_size(&epilogue->to.format);
-    unsigned char *to = dst;
 
     if (status != FPX_OK)
         return status;
@@ -156,11 +156,10 @@ fpx_status fpx_mma_finish(const fpx_mma_epilogue *epilogue, const void *sums, si
         return FPX_OK;
     }
     for (size_t i = 0; i < rows; i++) {
-        for (size_t j = 0; j < columns; j++, to += size) {
-            const uint64_t sum = fpx_format_code(&epilogue->sums, sums, i * columns + j);
-            const uint64_t code = finished(&s, sum, j);
-            for (size_t byte = 0; byte < size; byte++)
-                to[byte] = (unsigned char)(code >> 8 * byte);
+        for (size_t j = 0; j < columns; j++) {
+            const size_t at = i * columns + j;
+            const uint64_t sum = fpx_format_code(&epilogue->sums, sums, at);
+            mma_code_store(&epilogue->to.format, dst, at, finished(&s, sum, j));
         }
     }
     return FPX_OK;

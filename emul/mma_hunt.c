@@ -83,7 +83,7 @@ static void draw_terms(mma_trial *t, const numbers *n, int top)
         const int q = top - depth_of(t, n);
         const int lean = rarely(t, 3) ? between(t, -24, 24) : 0;
         const int negative = (int)mma_trial_below(t, 2);
-        if (!mma_trial_put(t, i, negative, q, lean) || i >= k)
+        if (!mma_trial_put(t, i, negative, q, lean))
             continue;
         if (is_rough && rarely(t, 2))
             roughen(t, i);

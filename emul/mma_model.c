@@ -1,4 +1,5 @@
 /* mma_model.c - what a model's fields may be, and which operands its sum has room for. */
+#include <float.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -176,6 +177,18 @@ static fpx_status aligned_room(const fpx_mma_model *m, const fpx_format *a, cons
     return FPX_OK;
 }
 
+/* Element times scale, exactly: a float64 where the sum's operations take such, else half the exponents that a product has in
+ * the long accumulator. */
+static int has_range(const fpx_format *element, const fpx_format *scale, int is_float64)
+{
+    enum { ACCUMULATOR_MOST = 2944 /* fpx/exact.h */ };
+    const int least = is_float64 ? DBL_MIN_EXP - DBL_MANT_DIG : FPX_ACCUMULATOR_LOWEST / 2;
+    const int most = is_float64 ? DBL_MAX_EXP : ACCUMULATOR_MOST / 2;
+
+    return last_place(element) + last_place(scale) >= least &&
+           bound_exponent(element) + bound_exponent(scale) <= most;
+}
+
 static fpx_status operand_room(const fpx_mma_model *m, const fpx_mma_operand *o, const char *which,
                                fpx_error *err)
 {
@@ -204,6 +217,10 @@ static fpx_status operand_room(const fpx_mma_model *m, const fpx_mma_operand *o,
             err, FPX_EINVAL,
             "%s: a scale for each %zu elements of k: model %s takes multiples of %u", which,
             o->scale_block, m->name, m->group > 0 ? m->group : 1u);
+    if (!has_range(&o->format, &o->scale_format, sums_codes))
+        return fpx_error_set(err, FPX_EUNSUPPORTED,
+                             "%s: %s times scales of %s has exponents beyond those of model %s",
+                             which, o->format.name, o->scale_format.name, m->name);
     return FPX_OK;
 }
 

@@ -50,6 +50,23 @@ mma_number mma_number_of(const fpx_format *format, uint64_t code)
     return x;
 }
 
+int mma_element_exponent(const fpx_mma_model *model, const mma_number *x)
+{
+    if (model->e_least == 0 || x->m == 0)
+        return x->e;
+    const int top = mma_top_bit(x->m) + x->q;
+    return top > model->e_least ? top : model->e_least;
+}
+
+void mma_code_store(const fpx_format *format, void *codes, size_t i, uint64_t code)
+{
+    const size_t size = fpx_format_size(format);
+    unsigned char *const at = (unsigned char *)codes + i * size;
+
+    for (size_t byte = 0; byte < size; byte++)
+        at[byte] = (unsigned char)(code >> 8 * byte);
+}
+
 void mma_special_add(mma_special *special, enum mma_kind kind, int negative)
 {
     special->nan |= kind == MMA_NAN;

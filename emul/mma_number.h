@@ -22,6 +22,12 @@ typedef struct mma_number {
 
 mma_number mma_number_of(const fpx_format *format, uint64_t code);
 
+/* The exponent of an element, without its scale, that alignment sees. */
+int mma_element_exponent(const fpx_mma_model *model, const mma_number *x);
+
+/* Code `i` of an array of unpacked codes, at any alignment, is set: what fpx_format_code reads. */
+void mma_code_store(const fpx_format *format, void *codes, size_t i, uint64_t code);
+
 /* Bits of a significand, the hidden one included. */
 int mma_significand_bits(const fpx_format *format);
 

@@ -119,7 +119,7 @@ static int probe_fraction_bits(mma_trial *t)
 
     if (!mma_power_of_two(&d->a, 0, 0, &one_a) || !mma_power_of_two(&d->b, 0, 0, &one_b))
         return 0;
-    for (unsigned bit = 0; bit < 2u * FPX_MMA_BLOCK_MAX && bit < 104; bit++) {
+    for (unsigned bit = 0; bit < 2 * 52; bit++) { /* float64 has 52 */
         const uint64_t fraction = UINT64_C(1) << bit / 2;
         mma_trial_clear(t, 1);
         t->at.a[0] = one_a | (bit % 2 == 0 && bit / 2 < d->a.mbits ? fraction : 0);

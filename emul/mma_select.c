@@ -4,6 +4,8 @@
 
 #include <fpx/mma.h>
 
+#include "mma_words.h"
+
 enum { WORD = 64 }; /* longer than any name or value */
 
 fpx_status fpx_mma_preset_find(const char *name, fpx_mma_preset *ret_preset, fpx_error *err)
@@ -59,22 +61,10 @@ fpx_status fpx_mma_preset_parse(const char *text, fpx_mma_preset *ret_preset, fp
     return status;
 }
 
-/* 1 where the list of words has this one. */
-static int has_word(const char *list, const char *word)
-{
-    const size_t length = strlen(word);
-
-    for (const char *at = strstr(list, word); at != NULL; at = strstr(at + 1, word)) {
-        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return 1;
-    }
-    return 0;
-}
-
 int fpx_mma_preset_takes(const fpx_mma_preset *preset, const fpx_format *a, const fpx_format *b)
 {
     return preset->inputs == NULL ||
-           (has_word(preset->inputs, a->name) && has_word(preset->inputs, b->name));
+           (mma_has_word(preset->inputs, a->name) && mma_has_word(preset->inputs, b->name));
 }
 
 /* 1 where this is part `index` of the name, apart by slashes; NULL: any. */
@@ -93,7 +83,7 @@ int fpx_mma_preset_takes_scales(const fpx_mma_preset *preset, const fpx_format *
     if (scale == NULL || preset->scales == NULL)
         return scale == NULL && preset->scales == NULL;
     (void)snprintf(word, sizeof word, "%s/%zu", scale->name, block);
-    return has_word(preset->scales, word);
+    return mma_has_word(preset->scales, word);
 }
 
 static int fits(const fpx_mma_preset *p, const fpx_mma_wish *wish)

@@ -7,6 +7,7 @@
 #include "mma_hunt.h"
 #include "mma_probes.h"
 #include "mma_theorems.h"
+#include "mma_words.h"
 
 /* Where presets take any format: the widest first, in which most can be seen. */
 #define ANY "fp32 fp16 bf16 e5m2 e4m3 tf32 fp64 e3m2 e2m3 e2m1 e4m3fnuz e5m2fnuz e3m4"
@@ -24,17 +25,6 @@ static int word_at(const char *list, size_t index, char *ret_word, size_t room)
     memcpy(ret_word, list, length);
     ret_word[length] = '\0';
     return 1;
-}
-
-static int has_word(const char *list, const char *word)
-{
-    char other[64];
-
-    for (size_t i = 0; word_at(list, i, other, sizeof other); i++) {
-        if (strcmp(other, word) == 0)
-            return 1;
-    }
-    return 0;
 }
 
 /* A format that both take. */
@@ -62,7 +52,7 @@ static int scale_at(const fpx_mma_preset *x, const fpx_mma_preset *y, size_t ind
     if (x->scales == NULL || y->scales == NULL)
         return x->scales == y->scales && index == 0;
     for (size_t i = 0; word_at(x->scales, i, word, sizeof word); i++) {
-        if (!has_word(y->scales, word) || index-- != 0)
+        if (!mma_has_word(y->scales, word) || index-- != 0)
             continue;
         char *const slash = strchr(word, '/');
         if (slash == NULL)
@@ -175,7 +165,7 @@ static int shows(const mma_probe *probe, const fpx_mma_model *x, const fpx_mma_m
 {
     for (size_t i = 0; fpx_mma_field_at(i) != NULL; i++) {
         if (fpx_mma_field_get(x, i) != fpx_mma_field_get(y, i) &&
-            has_word(probe->fields, fpx_mma_field_at(i)->name))
+            mma_has_word(probe->fields, fpx_mma_field_at(i)->name))
             return 1;
     }
     return 0;

@@ -27,9 +27,8 @@ static int without_runs(mma_trial *t, fpx_mma_witness *was, size_t length)
     const size_t block = w->domain.scale_block;
     int any = 0;
 
-    for (size_t i = w->k / length * length; i-- > 0;) {
-        if (i % length != 0 || i + length > w->k || length == w->k)
-            continue;
+    for (size_t run = w->k / length; run-- > 0 && length < w->k;) {
+        const size_t i = run * length;
         *was = *w;
         if (block > 0 && length % block == 0) {
             const size_t scales = w->k / block + (w->k % block != 0);

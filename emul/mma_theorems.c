@@ -180,8 +180,8 @@ static void no_infinite_product(const fpx_mma_domain *d, fpx_mma_model *m)
         m->e_infinite = 0;
 }
 
-/* Theorem 10. A group's exponent is its scales' alone. Where e_least is at or below the last places of both formats, every operand has its value's own exponent.
- * Where it is both formats' least exponent, that is what 0 means. */
+/* Theorem 10. A group's exponent is its scales' alone. Where e_least is at or below the last places of both formats, every
+ * operand has its value's own exponent. Where it is both formats' least exponent, that is what 0 means. */
 static void least_exponent(const fpx_mma_domain *d, fpx_mma_model *m)
 {
     const int lowest = smaller(mma_exponent_lowest(&d->a), mma_exponent_lowest(&d->b));

@@ -111,12 +111,8 @@ void mma_trial_range(const fpx_mma_domain *d, int *ret_lowest, int *ret_highest)
 
 static void store(const fpx_format *format, const uint64_t *codes, size_t n, unsigned char *to)
 {
-    const size_t size = fpx_format_size(format);
-
-    for (size_t i = 0; i < n; i++) {
-        for (size_t byte = 0; byte < size; byte++)
-            to[i * size + byte] = (unsigned char)(codes[i] >> 8 * byte);
-    }
+    for (size_t i = 0; i < n; i++)
+        mma_code_store(format, to, i, codes[i]);
 }
 
 /* The call of an input whose codes are stored; c: room for one code. */

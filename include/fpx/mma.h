@@ -175,7 +175,8 @@ fpx_mma_call fpx_mma_call_at(const fpx_mma_call *call, size_t p);
  * formats differ). FPX_EINVAL with text: the model, a format, a scale block, a stride_d or (batch above 1)
  * stride_d_batch below n, an odd stride_batch of dense codes. FPX_EUNSUPPORTED with text: operands that the model's
  * sum has no room for (ALIGNED takes significands of 24 bits; scales have 4, and go with FMA and TREE where element
- * times scale is a float64; a group's products must fit 62 bits). On error d is untouched. err may be NULL. */
+ * times scale is a float64 whatever the codes; of other sums it lies in 2^-1280 .. 2^1472; a group's products must
+ * fit 62 bits). On error d is untouched. err may be NULL. */
 fpx_status fpx_mma(const fpx_mma_model *model, const fpx_mma_call *call, void *d, fpx_error *err);
 
 /* What a model is known from: real outputs of the hardware that it reproduces, or a published model that was

@@ -115,6 +115,45 @@ START_TEST(refused)
 }
 END_TEST
 
+/* Scales whose exponents leave float64 (operations on codes) or the long accumulator (other sums). */
+START_TEST(scales_of_far_exponents)
+{
+    static const struct {
+        const char *model, *element, *scale;
+        int is_taken;
+    } cases[] = {
+        { "ideal/exact/any-fp32", "fp64", "e8m0", 1 },
+        { "ideal/exact/any-fp32", "fp64", "e4m3b1000", 0 },
+        { "ideal/exact/any-fp32", "fp16", "e4m3b1000", 1 },
+        { "ideal/fma/any-fp64", "bf16", "e8m0", 1 },
+        { "ideal/fma/any-fp64", "fp32", "e8m0", 1 },
+        { "ideal/fma/any-fp64", "e11m4", "e8m0", 0 },
+        { "ideal/fma/any-fp64", "fp16", "e4m3b1000", 1 },
+        { "ideal/fma/any-fp64", "fp32", "e4m3b1000", 0 },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const fpx_mma_model m = preset(cases[i].model).model;
+        const uint64_t codes = 0x10, scales = 1;
+        uint64_t d = 0;
+        fpx_error err = { 0 };
+        fpx_format element, scale;
+
+        ck_assert_int_eq(fpx_format_parse(cases[i].element, &element, NULL), FPX_OK);
+        ck_assert_int_eq(fpx_format_parse(cases[i].scale, &scale, NULL), FPX_OK);
+        fpx_mma_call call = { .m = 1, .n = 1, .k = 1, .stride_d = 1 };
+        call.a = operand(&element, &codes, 1);
+        call.a.scales = &scales;
+        call.a.scale_format = scale;
+        call.a.scale_block = 1;
+        call.b = call.a;
+        const fpx_status status = fpx_mma(&m, &call, &d, &err);
+        ck_assert_int_eq(status, cases[i].is_taken ? FPX_OK : FPX_EUNSUPPORTED);
+        ck_assert(cases[i].is_taken || strstr(err.text, cases[i].element) != NULL);
+    }
+}
+END_TEST
+
 /* By text: names of choices, numbers, a format with what belongs to it; what is wrong is named. */
 START_TEST(fields_by_text)
 {
@@ -244,6 +283,7 @@ int main(void)
 
     tcase_add_test(tc, selected);
     tcase_add_test(tc, refused);
+    tcase_add_test(tc, scales_of_far_exponents);
     tcase_add_test(tc, fields_by_text);
     tcase_add_test(tc, fields);
     tcase_add_test(tc, epilogue);
