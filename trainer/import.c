@@ -61,16 +61,16 @@ static const struct {
     { "*", "it is no parameter of this model, nor of Llama's" },
 };
 
-typedef struct import {
+typedef struct importer {
     fpx_trainer *trainer;
     fpx_st_stream *stream;
     const char *path;
     const fpx_st_info *infos;
     size_t ninfos;
     unsigned char *used; /* for each tensor of the file */
-} import;
+} importer;
 
-static const fpx_st_info *find(const import *in, const char *name)
+static const fpx_st_info *find(const importer *in, const char *name)
 {
     for (size_t i = 0; i < in->ninfos; i++)
         if (strcmp(in->infos[i].name, name) == 0) {
@@ -91,7 +91,7 @@ static void shape_text(const uint64_t *shape, size_t ndim, char *ret_text, size_
     }
 }
 
-static fpx_status refuse_shape(const import *in, const fpx_st_info *info,
+static fpx_status refuse_shape(const importer *in, const fpx_st_info *info,
                                const fpx_program_tensor *param, const uint64_t *shape,
                                fpx_error *err)
 {
@@ -106,7 +106,7 @@ static fpx_status refuse_shape(const import *in, const fpx_st_info *info,
 }
 
 /* Rows of a part into the parameter. */
-static fpx_status copy_part(const import *in, const fpx_st_info *info, float *to, fpx_error *err)
+static fpx_status copy_part(const importer *in, const fpx_st_info *info, float *to, fpx_error *err)
 {
     unsigned char bytes[STRETCH * sizeof(float)];
     const size_t size = info->bits / 8;
@@ -136,7 +136,7 @@ static fpx_status copy_part(const import *in, const fpx_st_info *info, float *to
 }
 
 /* Where a parameter's rows are in the file: under its own name, or in parts by Llama's. */
-static fpx_status find_parts(const import *in, const fpx_program_tensor *t,
+static fpx_status find_parts(const importer *in, const fpx_program_tensor *t,
                              const fpx_st_info *parts[MAX_PARTS], size_t *ret_n, fpx_error *err)
 {
     const char *rest = t->layer < 0 ? t->name : strchr(t->name, '/') + 1;
@@ -180,7 +180,7 @@ static int is_float(const fpx_st_info *info)
 }
 
 /* to: all its values; NULL: only looks. */
-static fpx_status read_values(const import *in, uint32_t index, float *to, fpx_error *err)
+static fpx_status read_values(const importer *in, uint32_t index, float *to, fpx_error *err)
 {
     const fpx_program_tensor *t = fpx_program_tensor_at(in->trainer->model->program, index);
     const fpx_st_info *parts[MAX_PARTS];
@@ -207,7 +207,7 @@ static fpx_status read_values(const import *in, uint32_t index, float *to, fpx_e
 }
 
 /* copy 0: only looks. */
-static fpx_status take(const import *in, uint32_t index, int copy, fpx_error *err)
+static fpx_status take(const importer *in, uint32_t index, int copy, fpx_error *err)
 {
     const fpx_program_tensor *t = fpx_program_tensor_at(in->trainer->model->program, index);
     const size_t n = fpx_tensor_count(&t->desc);
@@ -227,7 +227,7 @@ static fpx_status take(const import *in, uint32_t index, int copy, fpx_error *er
 }
 
 /* Nothing of a foreign model may be left out; a checkpoint of fpx train also holds an optimizer's state. */
-static fpx_status check_rest(const import *in, fpx_error *err)
+static fpx_status check_rest(const importer *in, fpx_error *err)
 {
     for (size_t i = 0; i < in->ninfos; i++) {
         size_t k = 0;
@@ -241,7 +241,7 @@ static fpx_status check_rest(const import *in, fpx_error *err)
     return FPX_OK;
 }
 
-static int is_ours(const import *in)
+static int is_ours(const importer *in)
 {
     size_t n = 0;
     const fpx_st_pair *pairs = fpx_st_stream_pairs(in->stream, &n);
@@ -252,7 +252,7 @@ static int is_ours(const import *in)
     return 0;
 }
 
-static fpx_status import_all(const import *in, fpx_error *err)
+static fpx_status import_all(const importer *in, fpx_error *err)
 {
     const fpx_program *program = in->trainer->model->program;
     const int ours = is_ours(in);
@@ -271,7 +271,8 @@ static fpx_status import_all(const import *in, fpx_error *err)
     return status;
 }
 
-/* What checkpoints of this run tell their start by: a digest of all parameters, in program order. */
+/* What checkpoints of this run tell their start by: a digest of all parameters and their scales, in
+ * program order. */
 static void sign(fpx_trainer *t)
 {
     const fpx_program *program = t->model->program;
@@ -280,7 +281,7 @@ static void sign(fpx_trainer *t)
     for (size_t i = 0; i < fpx_program_tensors(program); i++) {
         const fpx_program_tensor *p = fpx_program_tensor_at(program, i);
 
-        if (p->cls != FPX_TENSOR_PARAM)
+        if (p->cls != FPX_TENSOR_PARAM && p->cls != FPX_TENSOR_STATE_SCALE)
             continue;
         memcpy(all, sum, 64);
         fpx_sha256_text(fpx_exec_data(t->exec, (uint32_t)i), fpx_tensor_bytes(&p->desc), all + 64);
@@ -292,7 +293,7 @@ static void sign(fpx_trainer *t)
 fpx_status fpx_trainer_import(fpx_trainer *trainer, const char *checkpoint, fpx_error *err)
 {
     char path[CHECKPOINT_PATH];
-import in = {.trainer = trainer, .path = path };
+    importer in = { .trainer = trainer, .path = path };
     fpx_status status = checkpoint_find(checkpoint, path, err);
 
     if (trainer->next_step > 0)

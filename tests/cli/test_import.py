@@ -141,6 +141,25 @@ for dtype, tied in (("F32", False), ("F16", False), ("BF16", True)):
 plain = json.loads(run("train", experiment(), "--json", "-").stdout)["bits_per_byte"]
 expect("without --init it is another", abs(plain / want - 1) > 0.01, plain)
 
+# ---- checkpoints whose masters are codes with a scale, or whose moments have groups ----
+for recipe in ("fp8-lm-o3", "coat"):
+    done = run("train", experiment("first.yaml", rate=0.01, steps=8, recipe=recipe), "--checkpoint", recipe, "--json", "-")
+    first = json.loads(done.stdout)["bits_per_byte"]
+    done = run("train", experiment("second.yaml", recipe=recipe), "--init", recipe, "--json", "-")
+    expect(f"{recipe} goes on", done.returncode == 0 and json.loads(done.stdout)["bits_per_byte"] == first, (done, first))
+    done = run("train", experiment("second.yaml"), "--init", recipe, "--json", "-")
+    got = json.loads(done.stdout)["bits_per_byte"] if done.returncode == 0 else 0
+    print(f"{recipe}: {first} bits per byte, from its checkpoint in fp32 {got}")
+    expect(f"{recipe} in fp32", abs(got / first - 1) < 0.01, (done, first))
+
+starts = set()
+for times in (1, 2):  # the same codes, by another scale
+    save("times.safetensors", {key: times * array for key, array in model.items()})
+    run("train", experiment(recipe="fp8-lm-o3"), "--init", "times.safetensors", "--checkpoint", f"times-{times}")
+    with open(f"times-{times}/step-000001.safetensors", "rb") as file:
+        starts.add(json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))["__metadata__"]["fpx.run"])
+expect("a run tells scales of its start apart", len(starts) == 2, starts)
+
 # ---- a checkpoint of fpx train, by a run with another recipe and rate ----
 done = run("train", experiment("first.yaml", rate=0.01, steps=8), "--checkpoint", "a", "--json", "-")
 first = json.loads(done.stdout)["bits_per_byte"]
