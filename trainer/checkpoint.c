@@ -300,12 +300,31 @@ static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, 
     return FPX_OK;
 }
 
+/* Known before the first step, not at the first save. */
+static fpx_status check_formats(const fpx_program *program, fpx_error *err)
+{
+    for (size_t i = 0; i < fpx_program_tensors(program); i++) {
+        const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
+        const fpx_format *format = &t->desc.format;
+
+        if (fpx_tensor_class_lasts(t->cls) && (format->bits < 8 || fpx_st_dtype(format) == NULL))
+            return fpx_error_set(err, FPX_EUNSUPPORTED,
+                                 "%s is %s, which a checkpoint cannot hold: train without one, or "
+                                 "store it as fp32, bf16, fp16, e4m3 or e5m2",
+                                 t->name, format->name);
+    }
+    return FPX_OK;
+}
+
 fpx_status fpx_trainer_check_folder(const fpx_trainer *trainer, const char *dir, fpx_error *err)
 {
+    const fpx_status holds = check_formats(trainer->model->program, err);
     unsigned long long below = ULLONG_MAX;
     char path[4096];
     fpx_error why = { 0 };
 
+    if (holds != FPX_OK)
+        return holds;
     while (newest(dir, below, path, &below) > 0) {
         fpx_st_file *file = NULL;
         uint64_t step;

@@ -68,6 +68,7 @@ typedef struct importer {
     const fpx_st_info *infos;
     size_t ninfos;
     unsigned char *used; /* for each tensor of the file */
+    int ours;            /* it is a checkpoint of fpx train */
 } importer;
 
 static const fpx_st_info *find(const importer *in, const char *name)
@@ -173,10 +174,13 @@ static fpx_status find_parts(const importer *in, const fpx_program_tensor *t,
     return FPX_OK;
 }
 
-static int is_float(const fpx_st_info *info)
+/* Codes of 8 bits are a checkpoint's own: in others' files their scales have many forms. */
+static int is_float(const importer *in, const fpx_st_info *info)
 {
     return strcmp(info->dtype, "F32") == 0 || strcmp(info->dtype, "F16") == 0 ||
-           strcmp(info->dtype, "BF16") == 0;
+           strcmp(info->dtype, "BF16") == 0 ||
+           (in->ours && info->format != NULL && info->bits == 8 &&
+            info->format->cls == FPX_CLASS_FLOAT);
 }
 
 /* to: all its values; NULL: only looks. */
@@ -195,7 +199,7 @@ static fpx_status read_values(const importer *in, uint32_t index, float *to, fpx
     for (size_t i = 0; i < n && status == FPX_OK; i++) {
         const fpx_st_info *p = parts[i];
 
-        if (!is_float(p) || t->desc.shape[0] % n != 0 || p->ndim != t->desc.ndim ||
+        if (!is_float(in, p) || t->desc.shape[0] % n != 0 || p->ndim != t->desc.ndim ||
             memcmp(p->shape, shape, p->ndim * sizeof *shape) != 0)
             return refuse_shape(in, p, t, shape, err);
         if (to != NULL) {
@@ -241,10 +245,10 @@ static fpx_status check_rest(const importer *in, fpx_error *err)
     return FPX_OK;
 }
 
-static int is_ours(const importer *in)
+static int is_ours(const fpx_st_stream *stream)
 {
     size_t n = 0;
-    const fpx_st_pair *pairs = fpx_st_stream_pairs(in->stream, &n);
+    const fpx_st_pair *pairs = fpx_st_stream_pairs(stream, &n);
 
     for (size_t i = 0; i < n; i++)
         if (strcmp(pairs[i].key, CHECKPOINT_STEP) == 0)
@@ -255,17 +259,16 @@ static int is_ours(const importer *in)
 static fpx_status import_all(const importer *in, fpx_error *err)
 {
     const fpx_program *program = in->trainer->model->program;
-    const int ours = is_ours(in);
     fpx_status status = FPX_OK;
 
-    for (size_t i = 0; i < in->ninfos && !ours; i++) /* before its parameters are missed */
+    for (size_t i = 0; i < in->ninfos && !in->ours; i++) /* before its parameters are missed */
         if (fnmatch("*.c_attn.*", in->infos[i].name, 0) == 0)
             return check_rest(in, err);
     for (int copy = 0; copy < 2 && status == FPX_OK; copy++) {
         for (size_t i = 0; i < fpx_program_tensors(program) && status == FPX_OK; i++)
             if (fpx_program_tensor_at(program, i)->cls == FPX_TENSOR_PARAM)
                 status = take(in, (uint32_t)i, copy, err);
-        if (status == FPX_OK && !ours)
+        if (status == FPX_OK && !in->ours)
             status = check_rest(in, err);
     }
     return status;
@@ -304,6 +307,7 @@ fpx_status fpx_trainer_import(fpx_trainer *trainer, const char *checkpoint, fpx_
     if (status != FPX_OK)
         return status;
     in.infos = fpx_st_stream_infos(in.stream, &in.ninfos);
+    in.ours = is_ours(in.stream);
     if ((in.used = calloc(in.ninfos + 1, 1)) == NULL)
         status = fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
     else
