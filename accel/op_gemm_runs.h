@@ -5,6 +5,11 @@
 
 #include "op_real.h"
 
+/* Of op_gemm.c: a matrix as reals, itself or its codes decoded to `to`; and the output times alpha, which is the same where
+ * alpha is 1. */
+const fpx_real *OP(op_gemm_decode)(const op_run *run, uint32_t i, void *to);
+void OP(op_gemm_times)(const op_run *run, fpx_real alpha);
+
 #if !FPX_REAL_IS_DOUBLE
 size_t OP(op_gemm_runs_work)(const op_run *run);
 fpx_status OP(op_gemm_runs)(const op_run *run, float alpha);

@@ -209,20 +209,28 @@ size_t op_unit_slice_work(const op_run *run, size_t length)
     return fpx_mma_scratch(&unit.model, &mma, run->level, fpx_pool_threads(run->pool));
 }
 
+static fpx_status multiply(const op_run *run, const fpx_mma_preset *unit, const fpx_mma_call *mma,
+                           float *d, void *work)
+{
+    fpx_error err = { 0 };
+    const fpx_status status =
+        fpx_mma_run(&unit->model, mma, d, work, run->pool, run->level, NULL, &err);
+
+    return status == FPX_OK ? FPX_OK : op_refuse(run, status, "%s", err.text);
+}
+
 fpx_status op_unit_slice(const op_run *run, size_t k, size_t length, float *sums, void *work)
 {
     fpx_mma_preset unit;
     fpx_mma_call mma;
-    fpx_error err = { 0 };
-    fpx_status status = unit_of(run, &unit, &mma);
+    const fpx_status status = unit_of(run, &unit, &mma);
 
     if (status != FPX_OK)
         return status;
     mma.k = length;
     mma.a.codes = (const char *)mma.a.codes + k * mma.a.stride_k * fpx_format_size(&mma.a.format);
     mma.b.codes = (const char *)mma.b.codes + k * mma.b.stride_k * fpx_format_size(&mma.b.format);
-    status = fpx_mma_run(&unit.model, &mma, sums, work, run->pool, run->level, NULL, &err);
-    return status == FPX_OK ? FPX_OK : op_refuse(run, status, "%s", err.text);
+    return multiply(run, &unit, &mma, sums, work);
 }
 
 typedef struct finish_job {
@@ -244,7 +252,6 @@ fpx_status op_unit_run(const op_run *run, float alpha)
 {
     fpx_mma_preset unit;
     fpx_mma_call mma;
-    fpx_error err = { 0 };
     fpx_status status = unit_of(run, &unit, &mma);
 
     if (status != FPX_OK)
@@ -252,10 +259,8 @@ fpx_status op_unit_run(const op_run *run, float alpha)
     char *const scratch = (char *)run->work + op_line(scales_bytes(run, &mma)), *to = run->work;
     for (uint32_t i = 0; i < 2; i++)
         to = add_scales(run, i, &mma, to);
-    status =
-        fpx_mma_run(&unit.model, &mma, run->out[0], scratch, run->pool, run->level, NULL, &err);
-    if (status != FPX_OK)
-        return op_refuse(run, status, "%s", err.text);
+    if ((status = multiply(run, &unit, &mma, run->out[0], scratch)) != FPX_OK)
+        return status;
     finish_job j = { .epilogue = { .scale_a = alpha,
                                    .scale_b = 1.0f,
                                    .scale_d = 1.0f,

@@ -41,26 +41,9 @@ void op_bound_embed(const fpx_bound_args *args)
     op_bound_heads(args);
 }
 
-/* The reference of a group's power is the identity, and what a code is worth depends on its whole group: nothing is
- * claimed. */
-void op_bound_open(const fpx_bound_args *args)
-{
-    for (uint32_t o = 0; o < args->call->nout; o++) {
-        const size_t n = fpx_tensor_count(&args->call->out[o]);
-
-        for (size_t i = 0; i < n; i++)
-            args->bound[o][i] = HUGE_VAL;
-    }
-}
-
-/* A scale of the reference is always 1: there is nothing to compare with. */
-void op_bound_scale(const fpx_bound_args *args)
-{
-    args->bound[0][0] = args->bound[0][1] = HUGE_VAL;
-}
-
-/* A delayed scale of the reference is always 1. A block's scale is not among the arguments of a bound, and the error of a code is its scale's. Block quantizers are
- * checked by equality (tests/accel/test_ops_block.c; a device beside the `cpu` device: local:cpu). */
+/* A scale of the reference is always 1. A block's scale is not among the arguments of a bound, and the error of a code is
+ * its scale's: block quantizers are checked by equality (tests/accel/test_ops_block.c; a device beside the `cpu` device:
+ * local:cpu). The reference of a group's power is the identity, and what a code is worth depends on its whole group. */
 void op_bound_none(const fpx_bound_args *args)
 {
     for (uint32_t o = 0; o < args->call->nout; o++)

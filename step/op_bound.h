@@ -26,10 +26,8 @@ void op_bound_gelu_grad(const fpx_bound_args *args);
 void op_bound_add(const fpx_bound_args *args);
 void op_bound_xent(const fpx_bound_args *args);
 void op_bound_xent_grad(const fpx_bound_args *args);
-void op_bound_scale(const fpx_bound_args *args);
 void op_bound_hadamard(const fpx_bound_args *args);
-void op_bound_none(
-    const fpx_bound_args *args); /* QUANTIZE_BLOCK, SCALE_DELAYED: nothing is claimed */
+void op_bound_none(const fpx_bound_args *args); /* nothing is claimed */
 void op_bound_quantize(const fpx_bound_args *args);
 void op_bound_sumsq(const fpx_bound_args *args);
 void op_bound_clip(const fpx_bound_args *args);
@@ -38,7 +36,6 @@ void op_bound_sgd(const fpx_bound_args *args);
 void op_bound_lion(const fpx_bound_args *args);
 void op_bound_divide(const fpx_bound_args *args);
 void op_bound_dequantize(const fpx_bound_args *args);
-void op_bound_open(const fpx_bound_args *args);
 
 /* Of a product with a matrix unit: its scratch, and its bounds without the reference's own error. */
 size_t op_unit_scratch(size_t m, size_t n);

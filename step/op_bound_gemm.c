@@ -183,8 +183,7 @@ static void bound_unit(const fpx_bound_args *args, const product *p)
     double *rows = args->scratch, *columns = args->scratch + p->m;
 
     if (is_blocked(&args->call->in[0]) || is_blocked(&args->call->in[1])) {
-        for (size_t i = 0; i < p->batch * p->m * p->n; i++)
-            args->bound[0][i] = HUGE_VAL; /* sums of runs, or scales in the unit: not worked out */
+        op_bound_none(args); /* sums of runs, or scales in the unit: not worked out */
         return;
     }
     op_bound_unit(args, args->scratch + p->m + p->n);

@@ -15,14 +15,6 @@ size_t op_unit_scratch(size_t m, size_t n)
     return (m + n) * EXTENT;
 }
 
-static void nothing_claimed(const fpx_bound_args *args)
-{
-    const size_t n = fpx_tensor_count(&args->call->out[0]);
-
-    for (size_t i = 0; i < n; i++)
-        args->bound[0][i] = HUGE_VAL;
-}
-
 /* With s the unit's sum, S the exact one, a = RN(x y) the factor and t = x y: the result is RN(s a), the reference S t, and
  * |RN(s a) - S t| <= u |s a| + tiny + |a| |s - S| + |S| |a - t|, where |a - t| <= u |t| (a is normal) and |s| <= |S| + e. The
  * reference has S t with a small error, which 2 u instead of u covers. */
@@ -60,14 +52,14 @@ void op_bound_unit(const fpx_bound_args *args, double *scratch)
 
     if (fpx_call_unit(args->call, args->codes[0], args->codes[1], &unit, &mma, NULL) != FPX_OK ||
         !(a >= 0x1p-126 && isfinite(a))) {
-        nothing_claimed(args);
+        op_bound_none(args);
         return;
     }
     for (size_t p = 0; p < mma.batch; p++) {
         const fpx_mma_call one = fpx_mma_call_at(&mma, p);
 
         if (fpx_mma_bounds_make(&unit.model, &one, &bounds, NULL) != FPX_OK) {
-            nothing_claimed(args);
+            op_bound_none(args);
             return;
         }
         bound_product(args, &bounds, a, args->out[0] + p * mma.m * mma.n,

@@ -64,7 +64,7 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_ADD] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_add },
     [FPX_OP_XENT] = { OP(flops_rowwise), .flops = 4, .bound = op_bound_xent },
     [FPX_OP_XENT_GRAD] = { OP(flops_rowwise), .flops = 3, .bound = op_bound_xent_grad },
-    [FPX_OP_SCALE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_scale },
+    [FPX_OP_SCALE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_none },
     [FPX_OP_QUANTIZE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_quantize },
     [FPX_OP_SUMSQ] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_sumsq },
     [FPX_OP_CLIP] = { OP(flops_rowwise), .flops = 3, .bound = op_bound_clip },
@@ -80,8 +80,8 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_LION] = { OP(flops_rowwise), .flops = 12, .bound = op_bound_lion },
     [FPX_OP_DIVIDE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_divide },
     [FPX_OP_DEQUANTIZE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_dequantize },
-    [FPX_OP_QUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_open },
-    [FPX_OP_DEQUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_open },
+    [FPX_OP_QUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_none },
+    [FPX_OP_DEQUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_none },
 };
 
 const op_row *op_row_of(uint32_t kind)

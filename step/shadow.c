@@ -1,7 +1,6 @@
 /* shadow.c - one mechanism for all modes: a second executor over the same program (widened, or as it is in
  * equal mode) runs each operation right after the first; the modes differ in what its inputs are. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,58 +22,6 @@ struct fpx_shadow {
     double *value, *reference, *bound[FPX_MAX_OUT]; /* as large as the largest tensor */
     double *input[FPX_MAX_IN], *scratch;
 };
-
-static const char *const mode_names[] = { "local", "operand", "free", "local" };
-
-void fpx_shadow_name(const fpx_shadow_spec *spec, char ret_name[FPX_SHADOW_NAME])
-{
-    (void)snprintf(ret_name, FPX_SHADOW_NAME, "%s:%s", mode_names[spec->mode],
-                   spec->mode == FPX_SHADOW_EQUAL ? "cpu" : spec->format.name);
-}
-
-fpx_status fpx_shadow_parse(const char *text, fpx_shadow_spec ret_specs[FPX_SHADOW_MAX],
-                            size_t *ret_count, fpx_error *err)
-{
-    static const struct {
-        const char *name;
-        size_t count;
-        uint32_t modes[2];
-    } words[] = { { "local", 1, { FPX_SHADOW_LOCAL } },
-                  { "operand", 1, { FPX_SHADOW_OPERAND } },
-                  { "free", 1, { FPX_SHADOW_FREE } },
-                  { "both", 2, { FPX_SHADOW_LOCAL, FPX_SHADOW_FREE } } };
-    const char *colon = strchr(text, ':');
-    const size_t length = colon ? (size_t)(colon - text) : strlen(text);
-    const char *in = colon ? colon + 1 : "fp64";
-
-    if (strcmp(text, "local:cpu") == 0) {
-        ret_specs[0] = (fpx_shadow_spec){ .mode = FPX_SHADOW_EQUAL };
-        *ret_count = 1;
-        return FPX_OK;
-    }
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strncmp(text, words[i].name, length) != 0 || words[i].name[length] != '\0')
-            continue;
-        if (strcmp(in, "fp32") != 0 && strcmp(in, "fp64") != 0)
-            break;
-        for (size_t m = 0; m < words[i].count; m++)
-            ret_specs[m] =
-                (fpx_shadow_spec){ .mode = words[i].modes[m],
-                                   .format = strcmp(in, "fp32") == 0 ? fpx_fp32 : fpx_fp64 };
-        *ret_count = words[i].count;
-        return FPX_OK;
-    }
-    return fpx_error_set(
-        err, FPX_EINVAL,
-        "shadow '%s': expected local, operand, free or both, with :fp32 or :fp64 after "
-        "it, or local:cpu",
-        text);
-}
-
-unsigned fpx_shadow_keep(const fpx_shadow_spec *spec)
-{
-    return FPX_KEEP_INPUTS | (spec->mode == FPX_SHADOW_OPERAND ? FPX_KEEP_UNQUANTIZED : 0u);
-}
 
 /* Writes the values of tensor `from` of the watched program into the shadow's tensor `id`. */
 static void copy_in(const fpx_shadow *sh, uint32_t id, uint32_t from, const void *codes)

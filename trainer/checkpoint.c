@@ -1,6 +1,5 @@
 /* checkpoint.c - all state that a step reads, in one safetensors file, written whole or not at all. The
  * file says what it is a checkpoint of, so that a wrong one is refused before anything changes. */
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -159,62 +158,6 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
     return status;
 }
 
-/* step-000120.safetensors: the step it is of. A number that does not fit is no step. */
-static int is_checkpoint(const char *name, unsigned long long *ret_step)
-{
-    char *end;
-
-    if (strncmp(name, "step-", 5) != 0 || name[5] < '0' || name[5] > '9')
-        return 0;
-    errno = 0;
-    const unsigned long long step = strtoull(name + 5, &end, 10);
-    if (errno != 0 || strcmp(end, ".safetensors") != 0)
-        return 0;
-    *ret_step = step;
-    return 1;
-}
-
-/* The highest step below `below` among the files of the folder; unfinished ones (.step-*.tmp) do not count. Returns
- * 0 where there is none, -1 where the folder cannot be read. */
-static int newest(const char *dir, unsigned long long below, char path[4096],
-                  unsigned long long *ret_step)
-{
-    DIR *d = opendir(dir);
-    int found = 0;
-
-    if (d == NULL)
-        return -1;
-    for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-        unsigned long long step = 0;
-
-        if (is_checkpoint(e->d_name, &step) && step < below && (!found || step >= *ret_step)) {
-            *ret_step = step;
-            found = 1;
-            (void)snprintf(path, 4096, "%s/%s", dir, e->d_name);
-        }
-    }
-    (void)closedir(d);
-    return found;
-}
-
-fpx_status checkpoint_find(const char *checkpoint, char ret_path[CHECKPOINT_PATH], fpx_error *err)
-{
-    unsigned long long number;
-    struct stat st;
-
-    if (stat(checkpoint, &st) != 0)
-        return fpx_error_set(err, FPX_EIO, "%s: cannot open: %s", checkpoint, strerror(errno));
-    if (!S_ISDIR(st.st_mode)) {
-        if (snprintf(ret_path, CHECKPOINT_PATH, "%s", checkpoint) < CHECKPOINT_PATH)
-            return FPX_OK;
-        return fpx_error_set(err, FPX_EIO, "a path of more than %d bytes", CHECKPOINT_PATH - 1);
-    }
-    return newest(checkpoint, ULLONG_MAX, ret_path, &number) > 0
-               ? FPX_OK
-               : fpx_error_set(err, FPX_EIO, "%s: holds no checkpoint (step-*.safetensors)",
-                               checkpoint);
-}
-
 /* Looks at every tensor of one executor; copies only in the second pass, so that an error changes
  * nothing. */
 static fpx_status load_state(const fpx_st_file *file, const char *path, const char *prefix,
@@ -300,13 +243,32 @@ static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, 
     return FPX_OK;
 }
 
+/* Known before the first step, not at the first save. */
+static fpx_status check_formats(const fpx_program *program, fpx_error *err)
+{
+    for (size_t i = 0; i < fpx_program_tensors(program); i++) {
+        const fpx_program_tensor *t = fpx_program_tensor_at(program, i);
+        const fpx_format *format = &t->desc.format;
+
+        if (fpx_tensor_class_lasts(t->cls) && (format->bits < 8 || fpx_st_dtype(format) == NULL))
+            return fpx_error_set(err, FPX_EUNSUPPORTED,
+                                 "%s is %s, which a checkpoint cannot hold: train without one, or "
+                                 "store it as fp32, bf16, fp16, e4m3 or e5m2",
+                                 t->name, format->name);
+    }
+    return FPX_OK;
+}
+
 fpx_status fpx_trainer_check_folder(const fpx_trainer *trainer, const char *dir, fpx_error *err)
 {
+    const fpx_status holds = check_formats(trainer->model->program, err);
     unsigned long long below = ULLONG_MAX;
-    char path[4096];
+    char path[CHECKPOINT_PATH];
     fpx_error why = { 0 };
 
-    while (newest(dir, below, path, &below) > 0) {
+    if (holds != FPX_OK)
+        return holds;
+    while (checkpoint_newest(dir, below, path, &below) > 0) {
         fpx_st_file *file = NULL;
         uint64_t step;
         uint32_t micro;
@@ -330,9 +292,9 @@ static fpx_status say_next(const char *dir, unsigned long long damaged, const fp
                            fpx_error *err)
 {
     unsigned long long step = 0;
-    char path[4096];
+    char path[CHECKPOINT_PATH];
 
-    if (newest(dir, damaged, path, &step) > 0)
+    if (checkpoint_newest(dir, damaged, path, &step) > 0)
         return fpx_error_set(err, why->status, "%s; remove it to go on from step %llu", why->text,
                              step);
     return fpx_error_set(
@@ -349,11 +311,11 @@ fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
     fpx_st_file *file = NULL;
     uint64_t step = 0;
     uint32_t micro = 0;
-    char path[4096];
+    char path[CHECKPOINT_PATH];
     const char *chain;
     unsigned long long number = 0;
     fpx_error why = { 0 };
-    const int found = newest(dir, ULLONG_MAX, path, &number);
+    const int found = checkpoint_newest(dir, ULLONG_MAX, path, &number);
     fpx_status status;
 
     if (found < 0)

@@ -14,4 +14,9 @@ enum { CHECKPOINT_PATH = 4096 };
 /* The file itself, or a folder's newest checkpoint. FPX_EIO: there is none. */
 fpx_status checkpoint_find(const char *checkpoint, char ret_path[CHECKPOINT_PATH], fpx_error *err);
 
+/* The highest step below `below` among the files of the folder; unfinished ones (.step-*.tmp) do not count. Returns
+ * 0 where there is none, -1 where the folder cannot be read. */
+int checkpoint_newest(const char *dir, unsigned long long below, char ret_path[CHECKPOINT_PATH],
+                      unsigned long long *ret_step);
+
 #endif /* TRAINER_CHECKPOINT_FILE_H */

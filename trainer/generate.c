@@ -43,7 +43,7 @@ static uint16_t draw(const float *logits, size_t n, const fpx_sampling *s, candi
     const size_t all = s->top_k == 0 || s->top_k > n ? n : s->top_k;
     const size_t keep = s->temperature == 0.0 ? 1 : all;
     const candidate last =
-        keep < n ? last_kept(logits, n, keep, work) : (candidate){ -(double)INFINITY, n };
+        keep < n ? last_kept(logits, n, keep, work) : (candidate){ -(double)INFINITY, n - 1 };
     double top = (double)logits[0], total = 0.0, at = 0.0;
     size_t token = n - 1;
 

@@ -61,16 +61,17 @@ static const struct {
     { "*", "it is no parameter of this model, nor of Llama's" },
 };
 
-typedef struct import {
+typedef struct importer {
     fpx_trainer *trainer;
     fpx_st_stream *stream;
     const char *path;
     const fpx_st_info *infos;
     size_t ninfos;
     unsigned char *used; /* for each tensor of the file */
-} import;
+    int ours;            /* it is a checkpoint of fpx train */
+} importer;
 
-static const fpx_st_info *find(const import *in, const char *name)
+static const fpx_st_info *find(const importer *in, const char *name)
 {
     for (size_t i = 0; i < in->ninfos; i++)
         if (strcmp(in->infos[i].name, name) == 0) {
@@ -91,7 +92,7 @@ static void shape_text(const uint64_t *shape, size_t ndim, char *ret_text, size_
     }
 }
 
-static fpx_status refuse_shape(const import *in, const fpx_st_info *info,
+static fpx_status refuse_shape(const importer *in, const fpx_st_info *info,
                                const fpx_program_tensor *param, const uint64_t *shape,
                                fpx_error *err)
 {
@@ -106,7 +107,7 @@ static fpx_status refuse_shape(const import *in, const fpx_st_info *info,
 }
 
 /* Rows of a part into the parameter. */
-static fpx_status copy_part(const import *in, const fpx_st_info *info, float *to, fpx_error *err)
+static fpx_status copy_part(const importer *in, const fpx_st_info *info, float *to, fpx_error *err)
 {
     unsigned char bytes[STRETCH * sizeof(float)];
     const size_t size = info->bits / 8;
@@ -136,7 +137,7 @@ static fpx_status copy_part(const import *in, const fpx_st_info *info, float *to
 }
 
 /* Where a parameter's rows are in the file: under its own name, or in parts by Llama's. */
-static fpx_status find_parts(const import *in, const fpx_program_tensor *t,
+static fpx_status find_parts(const importer *in, const fpx_program_tensor *t,
                              const fpx_st_info *parts[MAX_PARTS], size_t *ret_n, fpx_error *err)
 {
     const char *rest = t->layer < 0 ? t->name : strchr(t->name, '/') + 1;
@@ -173,14 +174,17 @@ static fpx_status find_parts(const import *in, const fpx_program_tensor *t,
     return FPX_OK;
 }
 
-static int is_float(const fpx_st_info *info)
+/* Codes of 8 bits are a checkpoint's own: in others' files their scales have many forms. */
+static int is_float(const importer *in, const fpx_st_info *info)
 {
     return strcmp(info->dtype, "F32") == 0 || strcmp(info->dtype, "F16") == 0 ||
-           strcmp(info->dtype, "BF16") == 0;
+           strcmp(info->dtype, "BF16") == 0 ||
+           (in->ours && info->format != NULL && info->bits == 8 &&
+            info->format->cls == FPX_CLASS_FLOAT);
 }
 
 /* to: all its values; NULL: only looks. */
-static fpx_status read_values(const import *in, uint32_t index, float *to, fpx_error *err)
+static fpx_status read_values(const importer *in, uint32_t index, float *to, fpx_error *err)
 {
     const fpx_program_tensor *t = fpx_program_tensor_at(in->trainer->model->program, index);
     const fpx_st_info *parts[MAX_PARTS];
@@ -195,7 +199,7 @@ static fpx_status read_values(const import *in, uint32_t index, float *to, fpx_e
     for (size_t i = 0; i < n && status == FPX_OK; i++) {
         const fpx_st_info *p = parts[i];
 
-        if (!is_float(p) || t->desc.shape[0] % n != 0 || p->ndim != t->desc.ndim ||
+        if (!is_float(in, p) || t->desc.shape[0] % n != 0 || p->ndim != t->desc.ndim ||
             memcmp(p->shape, shape, p->ndim * sizeof *shape) != 0)
             return refuse_shape(in, p, t, shape, err);
         if (to != NULL) {
@@ -207,7 +211,7 @@ static fpx_status read_values(const import *in, uint32_t index, float *to, fpx_e
 }
 
 /* copy 0: only looks. */
-static fpx_status take(const import *in, uint32_t index, int copy, fpx_error *err)
+static fpx_status take(const importer *in, uint32_t index, int copy, fpx_error *err)
 {
     const fpx_program_tensor *t = fpx_program_tensor_at(in->trainer->model->program, index);
     const size_t n = fpx_tensor_count(&t->desc);
@@ -227,7 +231,7 @@ static fpx_status take(const import *in, uint32_t index, int copy, fpx_error *er
 }
 
 /* Nothing of a foreign model may be left out; a checkpoint of fpx train also holds an optimizer's state. */
-static fpx_status check_rest(const import *in, fpx_error *err)
+static fpx_status check_rest(const importer *in, fpx_error *err)
 {
     for (size_t i = 0; i < in->ninfos; i++) {
         size_t k = 0;
@@ -241,10 +245,10 @@ static fpx_status check_rest(const import *in, fpx_error *err)
     return FPX_OK;
 }
 
-static int is_ours(const import *in)
+static int is_ours(const fpx_st_stream *stream)
 {
     size_t n = 0;
-    const fpx_st_pair *pairs = fpx_st_stream_pairs(in->stream, &n);
+    const fpx_st_pair *pairs = fpx_st_stream_pairs(stream, &n);
 
     for (size_t i = 0; i < n; i++)
         if (strcmp(pairs[i].key, CHECKPOINT_STEP) == 0)
@@ -252,26 +256,26 @@ static int is_ours(const import *in)
     return 0;
 }
 
-static fpx_status import_all(const import *in, fpx_error *err)
+static fpx_status import_all(const importer *in, fpx_error *err)
 {
     const fpx_program *program = in->trainer->model->program;
-    const int ours = is_ours(in);
     fpx_status status = FPX_OK;
 
-    for (size_t i = 0; i < in->ninfos && !ours; i++) /* before its parameters are missed */
+    for (size_t i = 0; i < in->ninfos && !in->ours; i++) /* before its parameters are missed */
         if (fnmatch("*.c_attn.*", in->infos[i].name, 0) == 0)
             return check_rest(in, err);
     for (int copy = 0; copy < 2 && status == FPX_OK; copy++) {
         for (size_t i = 0; i < fpx_program_tensors(program) && status == FPX_OK; i++)
             if (fpx_program_tensor_at(program, i)->cls == FPX_TENSOR_PARAM)
                 status = take(in, (uint32_t)i, copy, err);
-        if (status == FPX_OK && !ours)
+        if (status == FPX_OK && !in->ours)
             status = check_rest(in, err);
     }
     return status;
 }
 
-/* What checkpoints of this run tell their start by: a digest of all parameters, in program order. */
+/* What checkpoints of this run tell their start by: a digest of all parameters and their scales, in
+ * program order. */
 static void sign(fpx_trainer *t)
 {
     const fpx_program *program = t->model->program;
@@ -280,7 +284,7 @@ static void sign(fpx_trainer *t)
     for (size_t i = 0; i < fpx_program_tensors(program); i++) {
         const fpx_program_tensor *p = fpx_program_tensor_at(program, i);
 
-        if (p->cls != FPX_TENSOR_PARAM)
+        if (p->cls != FPX_TENSOR_PARAM && p->cls != FPX_TENSOR_STATE_SCALE)
             continue;
         memcpy(all, sum, 64);
         fpx_sha256_text(fpx_exec_data(t->exec, (uint32_t)i), fpx_tensor_bytes(&p->desc), all + 64);
@@ -292,7 +296,7 @@ static void sign(fpx_trainer *t)
 fpx_status fpx_trainer_import(fpx_trainer *trainer, const char *checkpoint, fpx_error *err)
 {
     char path[CHECKPOINT_PATH];
-import in = {.trainer = trainer, .path = path };
+    importer in = { .trainer = trainer, .path = path };
     fpx_status status = checkpoint_find(checkpoint, path, err);
 
     if (trainer->next_step > 0)
@@ -303,6 +307,7 @@ import in = {.trainer = trainer, .path = path };
     if (status != FPX_OK)
         return status;
     in.infos = fpx_st_stream_infos(in.stream, &in.ninfos);
+    in.ours = is_ours(in.stream);
     if ((in.used = calloc(in.ninfos + 1, 1)) == NULL)
         status = fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
     else

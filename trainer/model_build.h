@@ -1,5 +1,6 @@
 /* model_build.h - the growing program, and what its parts need to say: shared by model.c (the forward
- * and backward pass), model_linear.c (quantized matrix multiplications) and model_optim.c (the optimizer). */
+ * and backward pass), model_build.c (tensors, operations), model_linear.c (quantized matrix multiplications) and
+ * model_optim.c (the optimizer). */
 #ifndef TRAINER_MODEL_BUILD_H
 #define TRAINER_MODEL_BUILD_H
 

@@ -38,24 +38,24 @@ static void copy_site(const build *b, const copy *c, char ret_site[FPX_NAME_MAX]
 
 /* "x" of fprop and wgrad is the same tensor: where their rules agree, so is the quantized copy. The
  * name holds all that a rule says (left out where usual: rounding to nearest even; below 16 bits scaled and saturating,
- * else neither), and where blocks lie, so finding the name is finding the copy. */
+ * else neither), and the direction where blocks or a rotation have one, so finding the name is finding the copy. */
 static void name_copy(const build *b, copy *c)
 {
     const fpx_operand_rule *r = &c->rule;
     const int narrow = r->conversion.format.bits < 16;
     const int open = r->conversion.overflow != FPX_SATFINITE;
-    const int square = r->along == r->across;
+    const int one_way = r->hadamard != 0 || (r->profile != NULL && r->along != r->across);
+    const char *const way = !one_way ? "" : (c->k_axis == 1 ? ".row" : ".col");
     char site[FPX_NAME_MAX], scaling[FPX_NAME_MAX / 2];
 
     copy_site(b, c, site);
     if (r->profile != NULL || r->delayed)
-        (void)snprintf(scaling, sizeof scaling, ".%s%s", r->scaling,
-                       square || r->delayed ? "" : (c->k_axis == 1 ? ".row" : ".col"));
+        (void)snprintf(scaling, sizeof scaling, ".%s", r->scaling);
     else
         (void)snprintf(scaling, sizeof scaling, "%s",
                        r->scaled == narrow ? "" : (r->scaled ? ".scaled" : ".cast"));
-    (void)snprintf(c->name, sizeof c->name, "%s/%s.%s%s%s%s", site, c->stem,
-                   r->conversion.format.name, scaling,
+    (void)snprintf(c->name, sizeof c->name, "%s/%s.%s%s%s%s%s", site, c->stem,
+                   r->conversion.format.name, scaling, way,
                    open == !narrow ? "" : (open ? ".open" : ".saturated"),
                    round_suffix(r->conversion.round));
 }

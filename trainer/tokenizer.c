@@ -4,11 +4,14 @@
 
 #include "tokenizer_parts.h"
 
-enum class { LETTER, DIGIT, BLANK, OTHER };
+enum letters { LETTER, DIGIT, BLANK, OTHER };
 
-static enum class class_of(unsigned char c) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80) return LETTER;
-    if (c >= '0' && c <= '9') return DIGIT;
+static enum letters class_of(unsigned char c)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80)
+        return LETTER;
+    if (c >= '0' && c <= '9')
+        return DIGIT;
     return (c >= 9 && c <= 13) || c == ' ' ? BLANK : OTHER;
 }
 
@@ -16,7 +19,7 @@ size_t tokenizer_piece(const unsigned char *text, size_t count)
 {
     const size_t max = count < FPX_TOKENIZER_PIECE ? count : FPX_TOKENIZER_PIECE;
     const size_t first = count > 1 && text[0] == ' ' && class_of(text[1]) != BLANK ? 1 : 0;
-    const enum class class = class_of(text[first]);
+    const enum letters class = class_of(text[first]);
     size_t n = first + 1;
 
     while (n < max && class_of(text[n]) == class)

@@ -25,7 +25,8 @@ static double log_of(double x)
     return x == 0.0 ? -HUGE_VAL : fpx_log_f64(x);
 }
 
-/* k, root, scale of one group: 1 where all are zero or equal; scale NaN where one is not finite. */
+/* k, root, scale of one group: 1 where all are zero or equal; scale NaN where one is not finite. k is at least 1/16, its
+ * step: 0 would have no inverse, and a format of 4 bits comes to it at a range of 1e20. */
 static void measure(const fpx_real *x, size_t n, double max, fpx_real *ret_group)
 {
     double top = 0.0, low = HUGE_VAL, k = 1.0, root = 1.0;
@@ -47,8 +48,9 @@ static void measure(const fpx_real *x, size_t n, double max, fpx_real *ret_group
     low += LEAST;
     root = (double)(fpx_real)sqrt(top * low);
     if (top > low)
-        k = (double)(fpx_real)(floor(16.0 * fpx_log_f64(max * max / 2.0) /
-                                     (fpx_log_f64(top) - fpx_log_f64(low))) /
+        k = (double)(fpx_real)(fmax(floor(16.0 * fpx_log_f64(max * max / 2.0) /
+                                          (fpx_log_f64(top) - fpx_log_f64(low))),
+                                    1.0) /
                                16.0);
     ret_group[0] = (fpx_real)k;
     ret_group[1] = (fpx_real)root;

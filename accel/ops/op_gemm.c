@@ -104,6 +104,17 @@ static void decode_range(void *context, size_t begin, size_t end, size_t worker)
     (void)status; /* op_gemm_accept has asked for this format */
 }
 
+const fpx_real *OP(op_gemm_decode)(const op_run *run, uint32_t i, void *to)
+{
+    const fpx_tensor *t = &run->call->in[i];
+    decode_job j = { &t->format, run->in[i], to };
+
+    if (is_real(t))
+        return run->in[i];
+    fpx_parallel_for(run->pool, fpx_tensor_count(t), OP_GRAIN, decode_range, &j);
+    return j.to;
+}
+
 typedef struct block_job {
     fpx_real *x;
     const fpx_real *scales;
@@ -140,29 +151,27 @@ static void block_range(void *context, size_t begin, size_t end, size_t worker)
 static const fpx_real *operand(const op_run *run, uint32_t i, char **work)
 {
     const fpx_tensor *t = &run->call->in[i];
-    const size_t n = fpx_tensor_count(t);
-    decode_job j = { &t->format, run->in[i], (fpx_real *)(void *)*work };
+    fpx_real *x = (fpx_real *)(void *)*work;
     uint64_t grid[FPX_MAX_DIMS];
     op_levels levels;
 
     if (is_real(t))
         return run->in[i];
-    fpx_parallel_for(run->pool, n, OP_GRAIN, decode_range, &j);
-    *work += op_line(n * sizeof(fpx_real));
+    (void)OP(op_gemm_decode)(run, i, x);
+    *work += op_line(fpx_tensor_count(t) * sizeof(fpx_real));
     (void)op_levels_of(t, &levels); /* op_gemm_accept has seen them */
     if (levels.block != NULL) {
         const size_t count = fpx_tensor_scales(t, 0, grid);
         fpx_real *scales = (fpx_real *)(void *)*work;
-        block_job b = { j.to, scales, op_grid_of(t, levels.block, 1), (size_t)t->shape[1] };
+        block_job b = { x, scales, op_grid_of(t, levels.block, 1), (size_t)t->shape[1] };
 
         (void)real_decode(&levels.block->format, 1, run->blocks[i], scales, count);
         fpx_parallel_for(run->pool, (size_t)t->shape[0], grain_rows(b.cols), block_range, &b);
         *work += op_line(count * sizeof(fpx_real));
     }
-    return j.to;
+    return x;
 }
 
-#if FPX_REAL_IS_DOUBLE
 typedef struct alpha_job {
     fpx_real *d;
     fpx_real alpha;
@@ -176,7 +185,15 @@ static void multiply_range(void *context, size_t begin, size_t end, size_t worke
     for (size_t i = begin; i < end; i++)
         j->d[i] = canonical(j->d[i] * j->alpha + 0);
 }
-#endif
+
+void OP(op_gemm_times)(const op_run *run, fpx_real alpha)
+{
+    alpha_job j = { run->out[0], alpha };
+
+    if (alpha != 1)
+        fpx_parallel_for(run->pool, fpx_tensor_count(&run->call->out[0]), OP_GRAIN, multiply_range,
+                         &j);
+}
 
 fpx_status OP(op_gemm)(const op_run *run)
 {
@@ -204,10 +221,7 @@ fpx_status OP(op_gemm)(const op_run *run)
         return op_refuse(run, status, "the matrix product was refused: %s",
                          fpx_status_text(status));
 #if FPX_REAL_IS_DOUBLE
-    alpha_job j = { run->out[0], alpha };
-    if (alpha != 1)
-        fpx_parallel_for(run->pool, fpx_tensor_count(&run->call->out[0]), OP_GRAIN, multiply_range,
-                         &j);
+    OP(op_gemm_times)(run, alpha);
 #endif
     return FPX_OK;
 }

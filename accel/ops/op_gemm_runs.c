@@ -93,32 +93,6 @@ size_t OP(op_gemm_runs_work)(const op_run *run)
     return product_of(run).bytes;
 }
 
-typedef struct decode_job {
-    const fpx_format *format;
-    const char *codes;
-    float *to;
-} decode_job;
-
-static void decode_range(void *context, size_t begin, size_t end, size_t worker)
-{
-    const decode_job *j = context;
-
-    (void)worker;
-    (void)fpx_decode_f32(j->format, 1, j->codes + begin * fpx_format_size(j->format), j->to + begin,
-                         end - begin);
-}
-
-static const float *decode(const op_run *run, uint32_t i, char *to)
-{
-    const fpx_tensor *t = &run->call->in[i];
-    decode_job j = { &t->format, run->in[i], (float *)(void *)to };
-
-    if (fpx_format_equal(&t->format, &fpx_fp32))
-        return run->in[i];
-    fpx_parallel_for(run->pool, fpx_tensor_count(t), OP_GRAIN, decode_range, &j);
-    return j.to;
-}
-
 static void gather(const side *s, size_t vectors, size_t k)
 {
     const size_t size = s->format == NULL ? 0 : fpx_format_size(s->format);
@@ -168,19 +142,6 @@ static void add_rows(void *context, size_t begin, size_t end, size_t worker)
         j->d[i] = canonical(j->d[i] + j->sum[i]);
 }
 
-typedef struct alpha_job {
-    float *d, alpha;
-} alpha_job;
-
-static void multiply_range(void *context, size_t begin, size_t end, size_t worker)
-{
-    const alpha_job *j = context;
-
-    (void)worker;
-    for (size_t i = begin; i < end; i++)
-        j->d[i] = canonical(j->d[i] * j->alpha + 0.0f);
-}
-
 /* Where the run that starts at k ends. */
 static size_t run_end(const product *p, size_t k)
 {
@@ -203,8 +164,8 @@ fpx_status OP(op_gemm_runs)(const op_run *run, float alpha)
     const size_t m = p.g.m, n = p.g.n, width = op_line(m * n * sizeof(float)) / sizeof(float);
     float *sum = (float *)(void *)(work + p.at_sum);
     float *slots = (float *)(void *)(work + p.at_slots); /* of slot 1 */
-    const float *a = p.unit ? NULL : decode(run, 0, work + p.at_a);
-    const float *b = p.unit ? NULL : decode(run, 1, work + p.at_b);
+    const float *a = p.unit ? NULL : OP(op_gemm_decode)(run, 0, work + p.at_a);
+    const float *b = p.unit ? NULL : OP(op_gemm_decode)(run, 1, work + p.at_b);
     size_t top = 0, leaf = 0;
     fpx_status status = FPX_OK;
 
@@ -237,9 +198,7 @@ fpx_status OP(op_gemm_runs)(const op_run *run, float alpha)
     if (status != FPX_OK)
         return op_refuse(run, status, "the matrix product was refused: %s",
                          fpx_status_text(status));
-    alpha_job last = { run->out[0], alpha };
-    if (alpha != 1.0f)
-        fpx_parallel_for(run->pool, m * n, OP_GRAIN, multiply_range, &last);
+    OP(op_gemm_times)(run, alpha);
     return FPX_OK;
 }
 #endif

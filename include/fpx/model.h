@@ -7,7 +7,8 @@
  * All weights are [outputs, inputs], y = x W^T, no biases. Names: "layer.0/attn.qkv/fprop" is an
  * operation, "layer.0/attn.qkv/y" its output, ".../w" the weight, ".../dw" its gradient, ".../w.m" and
  * ".../w.v" its moments, ".../x.e4m3" a quantized operand, ".../x.e4m3.scale" its scale. With blocks: ".../x.e2m1.nvfp4.row"
- * where they lie along rows (".col": columns), ".../x.e2m1.nvfp4.row.scales" their scales. */
+ * where they lie along rows (".col": columns), ".../x.e2m1.nvfp4.row.scales" their scales. Rotated along rows, then
+ * quantized: ".../x.h16.row", ".../x.h16.e4m3.row". */
 #ifndef FPX_MODEL_H
 #define FPX_MODEL_H
 

@@ -134,7 +134,8 @@ typedef struct fpx_checkpoint_extra {
 } fpx_checkpoint_extra;
 
 /* Before a new run saves into DIR, which need not exist. FPX_EINVAL: it holds checkpoints of another model,
- * experiment, recipe, seed or number of steps, or files of such names that are none. */
+ * experiment, recipe, seed or number of steps, or files of such names that are none; FPX_EUNSUPPORTED: a state has a
+ * format that no checkpoint holds (below 8 bits, e5m6, ...). */
 fpx_status fpx_trainer_check_folder(const fpx_trainer *trainer, const char *dir, fpx_error *err);
 
 /* Writes the state after the steps, and the micro-batches of the next one, done so far. chain: text stored with it, may be "". FPX_EIO. */

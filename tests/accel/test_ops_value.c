@@ -209,6 +209,33 @@ START_TEST(xent)
 }
 END_TEST
 
+/* A group whose range no power of at least 1/16 brings into e2m1: its largest stays, its least becomes 0, zeros stay. */
+START_TEST(coat_of_a_wide_group)
+{
+    enum { N = 128 };
+    fixture f;
+    fpx_call q = new_call(FPX_OP_QUANTIZE_COAT), back = new_call(FPX_OP_DEQUANTIZE_COAT);
+
+    fixture_open(&f, "threads=2", seed);
+    add_in(&q, new_tensor(&f, &fpx_fp32, SHAPE(N)));
+    add_out(&q, new_tensor(&f, &fpx_e2m1, SHAPE(N)));
+    add_out(&q, new_tensor(&f, &fpx_fp32, SHAPE(1, 3)));
+    for (size_t i = 0; i < N; i++)
+        set(&f, &q.in[0], i, i == 3 ? 1e-6 : (i == 7 ? -1e-29 : 0.0)); /* a ratio of 1e23 */
+    run_call(&f, &q);
+    ck_assert_double_eq(get(&f, &q.out[1], 0), 1.0 / 16.0);
+    add_in(&back, q.out[0]);
+    add_in(&back, q.out[1]);
+    add_out(&back, new_tensor(&f, &fpx_fp32, SHAPE(N)));
+    run_call(&f, &back);
+    /* The scale is a float32 and is raised to 16: 16 * 2^-24. */
+    for (size_t i = 0; i < N; i++)
+        if (!(fabs(get(&f, &back.out[0], i) - (i == 3 ? 1e-6 : 0.0)) <= 1e-6 * 0x1p-20))
+            ck_abort_msg("element %zu is %g", i, get(&f, &back.out[0], i));
+    fixture_close(&f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ops_value");
@@ -217,6 +244,7 @@ int main(void)
     printf("seed %llu\n", (unsigned long long)seed);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, embed);
+    tcase_add_test(tc, coat_of_a_wide_group);
     tcase_add_test(tc, rmsnorm);
     tcase_add_test(tc, batched_gemm);
     tcase_add_test(tc, gemm_of_codes);

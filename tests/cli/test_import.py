@@ -141,6 +141,33 @@ for dtype, tied in (("F32", False), ("F16", False), ("BF16", True)):
 plain = json.loads(run("train", experiment(), "--json", "-").stdout)["bits_per_byte"]
 expect("without --init it is another", abs(plain / want - 1) > 0.01, plain)
 
+# ---- checkpoints whose masters are codes with a scale, or whose moments have groups ----
+with open(f"{root}/trainer/recipes/fp8-lm-o3.yaml", encoding="ascii") as file:
+    o3 = file.read()
+for name in ("e4m3", "e2m1"):
+    with open(f"{name}.yaml", "w", encoding="ascii") as file:
+        file.write(o3.replace("tensor: master, format: fp16", f"tensor: master, format: {name}"))
+for recipe in ("fp8-lm-o3", "coat", "e4m3.yaml"):
+    done = run("train", experiment("first.yaml", rate=0.01, steps=8, recipe=recipe), "--checkpoint", f"c-{recipe}", "--json", "-")
+    first = json.loads(done.stdout)["bits_per_byte"]
+    done = run("train", experiment("second.yaml", recipe=recipe), "--init", f"c-{recipe}", "--json", "-")
+    expect(f"{recipe} goes on", done.returncode == 0 and json.loads(done.stdout)["bits_per_byte"] == first, (done, first))
+    done = run("train", experiment("second.yaml"), "--init", f"c-{recipe}", "--json", "-")
+    got = json.loads(done.stdout)["bits_per_byte"] if done.returncode == 0 else 0
+    print(f"{recipe}: {first} bits per byte, from its checkpoint in fp32 {got}")
+    expect(f"{recipe} in fp32", abs(got / first - 1) < 0.01, (done, first))
+
+done = run("train", experiment("second.yaml", recipe="e2m1.yaml"), "--checkpoint", "four")
+expect("states of 4 bits are in no checkpoint", done.returncode == 2 and "step 1" not in done.stderr and
+       "embed/w is e2m1, which a checkpoint cannot hold" in done.stderr, done.stderr)
+starts = set()
+for times in (1, 2):  # the same codes, by another scale
+    save("times.safetensors", {key: times * array for key, array in model.items()})
+    run("train", experiment(recipe="fp8-lm-o3"), "--init", "times.safetensors", "--checkpoint", f"times-{times}")
+    with open(f"times-{times}/step-000001.safetensors", "rb") as file:
+        starts.add(json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))["__metadata__"]["fpx.run"])
+expect("a run tells scales of its start apart", len(starts) == 2, starts)
+
 # ---- a checkpoint of fpx train, by a run with another recipe and rate ----
 done = run("train", experiment("first.yaml", rate=0.01, steps=8), "--checkpoint", "a", "--json", "-")
 first = json.loads(done.stdout)["bits_per_byte"]

@@ -41,7 +41,8 @@ def refused(name, *args, words=(), code=2):
     expect(name, done.returncode == code and all(word in text for word in words), (done.returncode, text))
 
 
-def experiment(name, data, vocabulary, steps, rate=0.02, shape="width: 16, layers: 1, heads: 2, hidden: 16"):
+def experiment(name, data, vocabulary, steps, rate=0.02, shape="width: 16, layers: 1, heads: 2, hidden: 16",
+               recipe="fp32"):
     with open(name, "w", encoding="ascii") as file:
         file.write(f"""name: sample
 model: {{{shape}, vocabulary: {vocabulary}, activation: swiglu}}
@@ -49,7 +50,7 @@ data: {{{data}, sequence: 8, batch: 2, validation: 0}}
 optimizer: {{learning_rate: {rate}, warmup: 2}}
 steps: {steps}
 seed: 1
-recipe: fp32
+recipe: {recipe}
 """)
     return name
 
@@ -108,6 +109,13 @@ os.rename("v.bpe", "old.bpe")
 expect("another", run("tokenize", "train", "t.yaml", "--vocabulary", "262", "-o", "v.bpe").returncode == 0)
 done = run("train", experiment("t.yaml", "tokens: t.npy, tokenizer: v.bpe", 280, 30), "--resume", "t")
 expect("another tokenizer is another run", done.returncode == 2, done.stderr)
+
+# ---- masters that are codes with a scale, moments that have groups ----
+for recipe in ("fp8-lm-o3", "coat"):
+    done = run("train", experiment("r.yaml", "corpus: text", 256, 300, recipe=recipe), "--checkpoint", recipe)
+    expect(f"{recipe}: a checkpoint", done.returncode == 0, done.stderr)
+    likeliest = sample(recipe, "acadaca", "--tokens", "8", "--temperature", "0")
+    expect(f"{recipe}: as the text", likeliest == b"cacacaca", likeliest)
 
 # ---- what is refused ----
 refused("no prompt", "c", words=["--prompt"])

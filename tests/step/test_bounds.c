@@ -677,9 +677,10 @@ END_TEST
 START_TEST(scales_have_no_bound)
 {
     double bound[2] = { 0.0, 0.0 };
-    fpx_call call = { .struct_size = sizeof call, .kind = FPX_OP_SCALE };
+    fpx_call call = { .struct_size = sizeof call, .kind = FPX_OP_SCALE, .nout = 1 };
     fpx_bound_args args = { .call = &call, .unit = 0x1p-24, .bound = { bound } };
 
+    ck_assert_int_eq(fpx_tensor_make(&fpx_fp32, 1, (uint64_t[]){ 2 }, &call.out[0]), FPX_OK);
     fpx_op_info_of(FPX_OP_SCALE)->bound(&args);
     ck_assert(isinf(bound[0]) && isinf(bound[1]));
 }

@@ -160,6 +160,11 @@ START_TEST(what_is_impossible_is_refused)
     r.experiment.steps = 4;
     REFUSED(fpx_trainer_new(&r.experiment, r.recipe, &r.device, 1, 0, &trainer, err), FPX_EINVAL,
             "accumulate must be at least 1");
+    fpx_recipe_free(r.recipe);
+    r.recipe = tiny_recipe("te-delayed");
+    r.experiment.data.accumulate = 2;
+    REFUSED(fpx_trainer_new(&r.experiment, r.recipe, &r.device, 1, 0, &trainer, err), FPX_EINVAL,
+            "scaling 'tensor-delayed' learns from steps before this one, not from micro-batches");
     stop(&r);
 }
 END_TEST

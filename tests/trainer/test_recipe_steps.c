@@ -438,31 +438,6 @@ START_TEST(random_bits_are_the_steps)
 }
 END_TEST
 
-/* Operands of a product whose transforms would not cancel; a size that does not divide k. */
-START_TEST(transforms_that_do_not_fit)
-{
-    static const struct {
-        const char *tensor, *transform, *words;
-    } cases[] = { { "x", "hadamard-16", "transformed otherwise" },
-                  { "*", "hadamard-128", "does not divide" },
-                  { "*", "hadamard-17", "unknown transform 'hadamard-17'; there is: none" } };
-    const fpx_experiment experiment = small_experiment();
-    fpx_model *model = NULL;
-    fpx_recipe *recipe = NULL;
-    char text[512];
-
-    snprintf(
-        text, sizeof text,
-        "name: r\nsource: t\nrules:\n  - {layer: \"*\", op: mlp.up, role: wgrad, tensor: \"%s\", "
-        "format: bf16, scaling: none, round: rne, overflow: none, transform: %s}\n",
-        cases[_i].tensor, cases[_i].transform);
-    MUST(fpx_recipe_parse("r.yaml", text, &recipe, err));
-    REFUSED(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err), FPX_EINVAL,
-            cases[_i].words);
-    fpx_recipe_free(recipe);
-}
-END_TEST
-
 /* "-1" is the last layer, "-" none of them. */
 START_TEST(layers_from_the_end)
 {
@@ -499,7 +474,6 @@ static void add(TCase *tc)
     tcase_add_test(tc, recipes_differ);
     tcase_add_loop_test(tc, recipes_have_one_result, 0, RECIPES);
     tcase_add_test(tc, random_bits_are_the_steps);
-    tcase_add_loop_test(tc, transforms_that_do_not_fit, 0, 3);
     tcase_add_test(tc, layers_from_the_end);
 }
 

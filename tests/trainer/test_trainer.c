@@ -238,6 +238,53 @@ START_TEST(resume_gives_the_same_bits)
 }
 END_TEST
 
+/* Fails once, at the last operation of a step's backward pass. */
+typedef struct failing {
+    const fpx_model *model;
+    int armed;
+} failing;
+
+static fpx_status fail_once(void *context, const fpx_op_view *view, fpx_error *err)
+{
+    failing *f = context;
+
+    if (!f->armed || view->op + 1 != f->model->micro[0].end)
+        return FPX_OK;
+    f->armed = 0;
+    return fpx_error_set(err, FPX_ENUMERIC, "fails once");
+}
+
+/* A step that failed behind all new amax begins anew with the histories that it found: delayed scales have the bits of a run
+ * without a failure. _i: the recipe. */
+START_TEST(a_failed_step_begins_anew)
+{
+    static const char *const recipes[] = { "te-delayed", "fp8-lm-gemm" };
+    running whole, failed;
+    fpx_step_result result;
+
+    start(&whole, recipes[_i]);
+    start(&failed, recipes[_i]);
+    failing f = { .model = fpx_trainer_model(failed.trainer) };
+    const fpx_observer observer = { .context = &f, .after_op = fail_once };
+
+    ck_assert_int_eq(fpx_exec_attach(fpx_trainer_exec(failed.trainer), &observer), FPX_OK);
+    advance(&failed, 3);
+    const fpx_digest before = tiny_state(fpx_trainer_exec(failed.trainer));
+    f.armed = 1;
+    REFUSED(fpx_trainer_step(failed.trainer, &result, err), FPX_ENUMERIC, "fails once");
+    ck_assert_msg(!fpx_digest_equal(before, tiny_state(fpx_trainer_exec(failed.trainer))),
+                  "the failed step left no trace: the test shows nothing");
+    fpx_trainer_rewind(failed.trainer);
+    SAME_DIGEST(before, tiny_state(fpx_trainer_exec(failed.trainer)), "%s: rewound", recipes[_i]);
+    advance(&failed, failed.experiment.steps);
+    advance(&whole, whole.experiment.steps);
+    SAME_DIGEST(tiny_state(fpx_trainer_exec(whole.trainer)),
+                tiny_state(fpx_trainer_exec(failed.trainer)), "%s: at the end", recipes[_i]);
+    stop(&whole);
+    stop(&failed);
+}
+END_TEST
+
 START_TEST(checkpoints_that_do_not_fit_are_refused)
 {
     static char other[] = "another text";
@@ -347,6 +394,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, the_schedule_is_warm_up_and_cosine);
     tcase_add_test(tc, the_other_schedules);
     tcase_add_loop_test(tc, resume_gives_the_same_bits, 1, 8);
+    tcase_add_loop_test(tc, a_failed_step_begins_anew, 0, 2);
     tcase_add_test(tc, checkpoints_that_do_not_fit_are_refused);
     tcase_add_test(tc, damaged_checkpoints_are_refused);
     tcase_add_test(tc, evaluation_and_samples_are_deterministic);
