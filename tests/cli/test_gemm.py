@@ -434,6 +434,11 @@ done = run("gemm", "a.npy", "b.npy", "-o", "-", "--model", "ampere")
 expect("-o -: D and nothing else", done.returncode == 0 and done.stdout == open("d.npy", "rb").read() and b"ampere" in done.stderr)
 done = subprocess.run([fpx, "gemm", "-", "b.npy", "-o", "e.npy", "--model", "ampere"], stdin=open("a.npy", "rb"), capture_output=True)
 expect("A from a pipe", done.returncode == 0 and open("e.npy", "rb").read() == open("d.npy", "rb").read(), done)
+head = "{'descr': '<f2', 'fortran_order': False, 'shape': (%d, 2), }\n" % 2**50
+done = subprocess.run([fpx, "gemm", "-", "b.npy", "-o", "x.npy", "--model", "ampere"], capture_output=True, timeout=60,
+                      input=b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + bytes(1 << 20))
+expect("a pipe that claims more than memory is not read", done.returncode == 2 and not os.path.exists("x.npy") and not done.stdout
+       and b"standard input: 2251799813685248 elements of fp16: more than memory holds" in done.stderr, done)
 
 # ---- mistakes ----
 good = ("a.npy", "b.npy", "-o", "x.npy", "--model", "ampere")
