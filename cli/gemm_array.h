@@ -46,8 +46,8 @@ typedef struct gemm_array {
     size_t scale_stride_vector, scale_stride_k, scale_stride_batch;
 } gemm_array;
 
-/* At most GEMM_AXES axes, all above 0 (a scalar has one of 1). FPX_EINVAL, FPX_EFORMAT, FPX_EUNSUPPORTED, FPX_EIO, FPX_ENOMEM with text. To be
- * released in any case, *ret_array was set. */
+/* At most GEMM_AXES axes, all above 0 (a scalar has one of 1). FPX_EINVAL, FPX_EFORMAT, FPX_EUNSUPPORTED, FPX_EIO,
+ * FPX_ENOMEM with text. To be released in any case: *ret_array is set on failure too. */
 fpx_status gemm_array_read(const gemm_word *word, gemm_array *ret_array, fpx_error *err);
 void gemm_array_release(gemm_array *array);
 
