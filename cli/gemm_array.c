@@ -1,10 +1,12 @@
 /* gemm_array.c - arrays of a product by the readers of quantize and dequantize. */
 #include "gemm_array.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "codes_metadata.h"
@@ -57,15 +59,28 @@ static fpx_status set_shape(gemm_array *a, const uint64_t *shape, size_t ndim, f
     return FPX_OK;
 }
 
+void *gemm_room(uint64_t count, size_t size)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    const uint64_t most =
+        pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : SIZE_MAX; /* not known */
+
+    return count > most / size ? NULL : malloc((size_t)count * size);
+}
+
 /* All codes of `in`, unpacked. */
 static fpx_status read_all(const cli_codes_in *in, void **ret_codes, fpx_error *err)
 {
     const size_t size = fpx_format_size(&in->format);
     codes_buffers *const b = calloc(1, sizeof *b);
-    unsigned char *const codes =
-        in->count > SIZE_MAX / size ? NULL : malloc((size_t)in->count * size);
-    fpx_status status = b == NULL || codes == NULL ? codes_out_of_memory(in, err) : FPX_OK;
+    unsigned char *const codes = gemm_room(in->count, size);
+    fpx_status status = b == NULL ? codes_out_of_memory(in, err) : FPX_OK;
 
+    if (status == FPX_OK && codes == NULL)
+        status = fpx_error_set(err, FPX_ENOMEM,
+                               "%s: %" PRIu64 " elements of %s: more than memory holds; multiply "
+                               "parts of it",
+                               in->name, in->count, in->format.name);
     for (uint64_t at = 0; at < in->count && status == FPX_OK; at += CODES_PIECE) {
         const size_t n = codes_piece_at(in->count, at);
         status = codes_read(in, b, at, n, err);
@@ -97,7 +112,8 @@ static fpx_status read_npy(const gemm_word *word, const char *path, gemm_array *
     fpx_status status =
         word->format != NULL ? fpx_format_parse(word->format, &stated, err) : FPX_OK;
 
-    (void)snprintf(a->label, sizeof a->label, "%.500s", path);
+    (void)snprintf(a->label, sizeof a->label, "%.500s",
+                   strcmp(path, "-") == 0 ? "standard input" : path);
     if (status == FPX_OK)
         status = fpx_npy_open(path, &reader, err);
     if (status == FPX_OK && word->format == NULL && fpx_npy_array_of(reader)->kind != 'f')

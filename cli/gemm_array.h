@@ -30,7 +30,7 @@ typedef struct gemm_word {
 
 typedef struct gemm_array {
     const char *what;
-    char label[GEMM_LABEL]; /* the file, or the file and the tensor */
+    char label[GEMM_LABEL]; /* the file, the file and the tensor, or "standard input" */
     fpx_format format;
     size_t ndim;
     size_t shape[GEMM_AXES];
@@ -46,10 +46,14 @@ typedef struct gemm_array {
     size_t scale_stride_vector, scale_stride_k, scale_stride_batch;
 } gemm_array;
 
-/* At most GEMM_AXES axes, all above 0 (a scalar has one of 1). FPX_EINVAL, FPX_EFORMAT, FPX_EUNSUPPORTED, FPX_EIO, FPX_ENOMEM with text. To be
- * released in any case, *ret_array was set. */
+/* At most GEMM_AXES axes, all above 0 (a scalar has one of 1). FPX_EINVAL, FPX_EFORMAT, FPX_EUNSUPPORTED, FPX_EIO,
+ * FPX_ENOMEM with text. To be released in any case: *ret_array is set on failure too. */
 fpx_status gemm_array_read(const gemm_word *word, gemm_array *ret_array, fpx_error *err);
 void gemm_array_release(gemm_array *array);
+
+/* malloc of count elements of size bytes above 0; NULL too for more than the machine's memory, which a system that
+ * overcommits would give, and end the process once it is written. */
+void *gemm_room(uint64_t count, size_t size);
 
 /* "64 x 96". */
 enum { GEMM_SHAPE_TEXT = 80 };

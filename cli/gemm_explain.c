@@ -303,9 +303,7 @@ fpx_status gemm_explain(const gemm_job *job, const gemm_explain_words *words, in
             (void)fprintf(out, " of product %zu", at[0]);
         (void)fputs(": ", out);
         if (units == 2)
-            (void)fputs(presets[0]->model.name, out);
-        if (units == 2)
-            (void)fprintf(out, " and %s\n", presets[1]->model.name);
+            (void)fprintf(out, "%s and %s\n", presets[0]->model.name, presets[1]->model.name);
     }
     if (status == FPX_OK && units == 1) {
         print_model(out, presets[0], &x[0], &s[0]);
@@ -326,7 +324,6 @@ fpx_status gemm_explain(const gemm_job *job, const gemm_explain_words *words, in
                       !gemm_same_code(&s[0].marks[s[0].n - 1].after, &s[1].marks[s[1].n - 1].after);
     gemm_story_release(&s[0]);
     gemm_story_release(&s[1]);
-    if (other.preset.model.name[0] != '\0')
-        cli_unit_free(&other);
+    cli_unit_free(&other);
     return status;
 }

@@ -267,15 +267,13 @@ static fpx_status reserve(gemm_job *job, fpx_error *err)
     const fpx_mma_call *const call = &job->call;
     const size_t size = fpx_format_size(&job->unit.preset.model.format);
     const size_t d_size = fpx_format_size(&job->d_format);
-    size_t n = 0, bytes = 0, d_bytes = 0;
-    const int fits = !__builtin_mul_overflow(call->m, call->n, &n) &&
-                     !__builtin_mul_overflow(n, job->batch, &n) &&
-                     !__builtin_mul_overflow(n, size, &bytes) &&
-                     !__builtin_mul_overflow(n, d_size, &d_bytes);
+    size_t n = 0;
+    const int fits =
+        !__builtin_mul_overflow(call->m, call->n, &n) && !__builtin_mul_overflow(n, job->batch, &n);
 
     if (fits) {
-        job->sums = malloc(bytes);
-        job->d = job->finishes ? malloc(d_bytes) : job->sums;
+        job->sums = gemm_room(n, size);
+        job->d = job->finishes ? gemm_room(n, d_size) : job->sums;
     }
     if (job->sums == NULL || job->d == NULL)
         return fpx_error_set(

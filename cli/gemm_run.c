@@ -108,7 +108,7 @@ fpx_status gemm_job_run(gemm_job *job, fpx_pool *pool, fpx_cpu_level level,
 {
     const fpx_mma_model *const model = &job->unit.preset.model;
     const size_t bytes = fpx_mma_scratch(model, &job->call, level, fpx_pool_threads(pool));
-    void *const scratch = bytes == SIZE_MAX ? NULL : malloc(bytes + 1);
+    void *const scratch = bytes == SIZE_MAX ? NULL : gemm_room(bytes + 1, 1);
     fpx_status status = FPX_OK;
 
     if (scratch == NULL)

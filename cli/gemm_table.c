@@ -156,9 +156,9 @@ static void print_terms(gemm_page *p, const gemm_step *s, uint8_t kind, const ge
     gemm_rows_choose(s, 0, s->n, kind, &rows);
     for (size_t i = 0; i < s->n; i++) {
         const fpx_mma_event *const e = &s->events[i];
-        const size_t zeros = zeros_from(s, i, kind);
         if (e->kind != kind || (leaves_out && e->count > 0 && !gemm_rows_have(&rows, i)))
             continue;
+        const size_t zeros = zeros_from(s, i, kind);
         if (zeros > 0) {
             char text[GEMM_TEXT + 32], exponent[16] = "";
             if (e->has_e)

@@ -47,10 +47,10 @@ fpx_status cli_write_json(const char *path, json_t *root, fpx_error *err)
     if (text == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
     status = fpx_report_write(path, text, strlen(text), err);
-    if (is_stdout(path))
-        (void)putchar('\n'); /* main() asks whether standard output took it */
-    if (is_stdout(path))
+    if (is_stdout(path)) {
+        (void)putchar('\n');  /* main() asks whether standard output took it */
         (void)fflush(stdout); /* the text on standard error follows */
+    }
     free(text);
     return status;
 }

@@ -83,6 +83,12 @@ int stops_within(const session *s);
 session_options session_defaults(const char *experiment);
 
 fpx_status session_open(const session_options *options, session *ret_session, fpx_error *err);
+fpx_status session_save(session *s, fpx_error *err);
+
+/* Ends the trace and frees everything; FPX_EIO where the trace could not be finished. */
+fpx_status session_close(session *s, fpx_error *err);
+
+/* ---- session_run.c ---- */
 fpx_status session_step(session *s, fpx_step_result *ret_result, fpx_error *err);
 
 /* Runs the rest of the experiment, or up to max_steps steps (0: all); stops in order on Ctrl-C with
@@ -92,10 +98,6 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
 /* The first finding, and what shadows judged, in a line or two; 1 where there is a finding. Silent where
  * nothing is to be said. */
 int session_print_finding(const session *s, FILE *out);
-fpx_status session_save(session *s, fpx_error *err);
-
-/* Ends the trace and frees everything; FPX_EIO where the trace could not be finished. */
-fpx_status session_close(session *s, fpx_error *err);
 
 /* ---- session_folder.c ---- */
 /* The folder of checkpoints: made where it is not there, locked, and fit for this run. FPX_EIO, FPX_EINVAL. */

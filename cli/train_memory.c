@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "results.h"
@@ -22,6 +22,7 @@ static const char *const kinds[FPX_MEMORY_KINDS] = {
 /* Of this process, in bytes; 0 where the system does not say. */
 static uint64_t resident(void)
 {
+    const long page = sysconf(_SC_PAGESIZE);
     FILE *file = fopen("/proc/self/statm", "r");
     unsigned long long pages = 0;
 
@@ -30,7 +31,7 @@ static uint64_t resident(void)
     if (fscanf(file, "%*u %llu", &pages) != 1)
         pages = 0;
     (void)fclose(file);
-    return pages * (uint64_t)4096;
+    return page > 0 ? pages * (uint64_t)page : 0;
 }
 
 static void row(FILE *out, const char *name, uint64_t most, uint64_t together, double parameters)

@@ -88,7 +88,8 @@ static json_t *spikes_json(const session *s)
                      (json_int_t)LOSS_BAND_STEPS, "deviations", LOSS_BAND_WIDTH, "first", list);
 }
 
-/* "bits_per_byte" or, beside a null, "bits_per_token". null: there is none, for no step was left to run, or nothing is held back for validation. */
+/* "bits_per_byte" or, beside a null, "bits_per_token". null: there is none, for no step was left to run, or nothing
+ * is held back for validation. */
 static fpx_status write_json(const char *path, const session *s, const fpx_step_result *r,
                              const double *bits_per_byte, fpx_error *err)
 {
@@ -179,10 +180,11 @@ static int run(const cli_args *a)
         return train_table(a->positional[0], a->option[OPT_COMPARE],
                            a->option[OPT_SEEDS] ? a->option[OPT_SEEDS] : "5", a->option[OPT_STEPS],
                            a->option[OPT_JSON]);
-    if (a->option[OPT_MEMORY] && (a->option[OPT_RESUME] || a->option[OPT_CHECKPOINT] ||
-                                  a->option[OPT_TRACE] || a->option[OPT_SAMPLE]))
-        return cli_usage("train", "--memory trains nothing: leave --resume, --checkpoint, --trace "
-                                  "and --sample out");
+    if (a->option[OPT_MEMORY] &&
+        (a->option[OPT_RESUME] || a->option[OPT_CHECKPOINT] || a->option[OPT_TRACE] ||
+         a->option[OPT_SAMPLE] || a->option[OPT_SHADOW]))
+        return cli_usage("train", "--memory trains nothing and counts no shadows: leave --resume, "
+                                  "--checkpoint, --trace, --sample and --shadow out");
     if (a->option[OPT_RESUME] && a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--resume DIR also saves there: leave --checkpoint out");
     if (a->option[OPT_RESUME] && a->option[OPT_INIT])

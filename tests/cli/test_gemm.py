@@ -4,17 +4,16 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
 import numpy as np
 
-fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+from harness import enter_folder, expect, finish, fpx, root, run
+
 sys.path.insert(0, os.path.join(root, "tests/emul"))
 import mma_models as mm
 from finish_oracle import finished
@@ -23,21 +22,7 @@ from mma_oracle import Oracle
 seed = int(os.environ.get("FPX_TEST_SEED", "20266"))
 print("FPX_TEST_SEED", seed)
 random = np.random.default_rng(seed)
-checks, failures = 0, 0
 ONE = 0x3F800000
-
-
-def expect(name, condition, got=""):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print(f"FAILED  {name}: got {got}")
-
-
-def run(*args, **environment):
-    return subprocess.run([fpx, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
-                          env={**os.environ, **environment})
 
 
 def works(*args, **environment):
@@ -148,8 +133,7 @@ def codes(fmt, *shape):
         ((field.astype(np.uint64) << np.uint64(mbits)) | fraction.astype(np.uint64))
 
 
-folder = tempfile.mkdtemp()
-os.chdir(folder)
+enter_folder()
 os.environ.pop("FPX_CPU", None)
 os.environ["FPX_THREADS"] = "2"
 
@@ -434,6 +418,11 @@ done = run("gemm", "a.npy", "b.npy", "-o", "-", "--model", "ampere")
 expect("-o -: D and nothing else", done.returncode == 0 and done.stdout == open("d.npy", "rb").read() and b"ampere" in done.stderr)
 done = subprocess.run([fpx, "gemm", "-", "b.npy", "-o", "e.npy", "--model", "ampere"], stdin=open("a.npy", "rb"), capture_output=True)
 expect("A from a pipe", done.returncode == 0 and open("e.npy", "rb").read() == open("d.npy", "rb").read(), done)
+head = "{'descr': '<f2', 'fortran_order': False, 'shape': (%d, 2), }\n" % 2**50
+done = subprocess.run([fpx, "gemm", "-", "b.npy", "-o", "x.npy", "--model", "ampere"], capture_output=True, timeout=60,
+                      input=b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + bytes(1 << 20))
+expect("a pipe that claims more than memory is not read", done.returncode == 2 and not os.path.exists("x.npy") and not done.stdout
+       and b"standard input: 2251799813685248 elements of fp16: more than memory holds" in done.stderr, done)
 
 # ---- mistakes ----
 good = ("a.npy", "b.npy", "-o", "x.npy", "--model", "ampere")
@@ -571,7 +560,4 @@ for command in commands:
     done = run(*shlex.split(command)[1:])
     expect(f"docs/gemm.md: {command}", done.returncode == 0, done.stderr)
 
-os.chdir(root)
-shutil.rmtree(folder)
-print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(1 if failures else 0)
+finish()

@@ -1,31 +1,20 @@
 """fpx gemm --bounds: errors against fractions.Fraction, what it counts, samples, batches, finding nothing.
-test_gemm_bounds.py FPX"""
+test_gemm_bounds.py FPX ROOT"""
 import json
 import os
-import subprocess
-import sys
-import tempfile
 from fractions import Fraction
 
 import numpy as np
 
-fpx = os.path.abspath(sys.argv[1])
+from harness import enter_folder, expect, finish, run as run_fpx
+
 seed = int(os.environ.get("FPX_TEST_SEED", "20268"))
 print("FPX_TEST_SEED", seed)
 random = np.random.default_rng(seed)
-checks, failures = 0, 0
-
-
-def expect(name, condition, got=""):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print(f"FAILED  {name}: got {got}")
 
 
 def run(*args):
-    return subprocess.run([fpx, "gemm", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+    return run_fpx("gemm", *args)
 
 
 def judged(*args):
@@ -56,7 +45,7 @@ def save(name, x):
     return x
 
 
-os.chdir(tempfile.mkdtemp(prefix="fpx-gemm-bounds-"))
+enter_folder()
 a = save("a.npy", random.standard_normal((6, 40)).astype("f4"))
 b = save("b.npy", random.standard_normal((40, 5)).astype("f4"))
 c = save("c.npy", random.standard_normal((6, 5)).astype("f4"))
@@ -127,5 +116,4 @@ for words in ("bounds: 30 of 30 sums compared", "largest error", "ulp of fp32", 
 plain = run("a.npy", "b.npy", "-o", "d.npy", "--model", "ampere", "--json", "-")
 expect("nothing where it was not asked for", json.loads(plain.stdout)["bounds"] is None)
 
-print(f"{checks} checks, {failures} failures")
-sys.exit(failures > 0)
+finish()

@@ -4,35 +4,25 @@ test_gemm_explain.py FPX ROOT"""
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from fractions import Fraction
 
 import numpy as np
 
-fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+from harness import enter_folder, expect, finish, fpx, root, run_text
+
 sys.path.insert(0, os.path.join(root, "tests/emul"))
 import mma_models as mm
 
 seed = int(os.environ.get("FPX_TEST_SEED", "82"))
 print("FPX_TEST_SEED", seed)
 random = np.random.default_rng(seed)
-checks, failures = 0, 0
 WIDTH, LEFT = 100, 45  # columns, and those before the digits
 
 
-def expect(name, condition, got=""):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print(f"FAILED  {name}: got {got}")
-
-
 def run(*args):
-    return subprocess.run([fpx, "gemm", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, text=True)
+    return run_text("gemm", *args)
 
 
 def refused(name, words, *args):
@@ -147,8 +137,7 @@ def check_losses(name, unit):
     return whole and result.kind == mm.FINITE, exact, lost, Fraction(result.value, 1 << mm.Q)
 
 
-folder = tempfile.mkdtemp()
-os.chdir(folder)
+enter_folder()
 presets = json.loads(subprocess.run([fpx, "models", "--json", "-"], stdout=subprocess.PIPE, check=True).stdout)["models"]
 
 # ---- every unit ----
@@ -346,7 +335,4 @@ refused("a unit of other formats", ["wgmma/fp8"], *start, "--explain", "0,0", "-
 refused("neither -o nor --explain", ["-o D is needed"], *start)
 refused("JSON over an input", ["a16.npy"], *start, "--explain", "0,0", "--json", "a16.npy")
 
-os.chdir(root)
-shutil.rmtree(folder)
-print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(1 if failures else 0)
+finish()

@@ -9,22 +9,14 @@ import subprocess
 import sys
 import tempfile
 
-fpx, source, dump = (pathlib.Path(a).resolve() for a in sys.argv[1:4])
+from harness import expect, finish, run_text
+
+source, dump = (pathlib.Path(a).resolve() for a in sys.argv[2:4])
 good = (source / "experiments/demo.yaml").read_text().replace("../datasets", str(source / "datasets"))
-checks = failures = 0
-
-
-def expect(what, holds, detail=""):
-    global checks, failures
-    checks += 1
-    failures += not holds
-    if not holds:
-        print(f"FAIL {what}: {detail}")
 
 
 def train(*args):
-    done = subprocess.run([str(fpx), "train", *map(str, args), "--device", "cpu,threads=1"], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = run_text("train", *map(str, args), "--device", "cpu,threads=1")
     return done.returncode, done.stdout + done.stderr
 
 
@@ -91,5 +83,4 @@ lines = subprocess.run([str(dump)], input="\n".join(repr(x) for x in losses), te
 got = [(int(a), float.fromhex(b), float.fromhex(c)) for a, b, c in (line.split() for line in lines)]
 expect("the band", got == want, (got, want))
 expect("the planted spikes", [g[0] for g in got] == [200, 700, 701, 1100, 1450], got)
-print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(failures != 0)
+finish()

@@ -2,32 +2,14 @@
 of fpx train is taken on; what the model cannot represent is refused. test_import.py FPX ROOT"""
 import json
 import os
-import shutil
 import struct
-import subprocess
-import sys
-import tempfile
 
 import numpy
 
-fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-checks, failures = 0, 0
-folder = tempfile.mkdtemp()
-os.chdir(folder)
-os.environ["TMPDIR"] = folder
+from harness import enter_folder, expect, finish, run_text as run
+
+enter_folder()
 V, C, F, H, LAYERS, T, EPS, BASE = 256, 24, 40, 3, 2, 16, 1e-5, 5000.0
-
-
-def expect(name, condition, got=""):
-    global checks, failures
-    checks += 1
-    failures += not condition
-    if not condition:
-        print(f"FAILED  {name}: got {got}")
-
-
-def run(*args):
-    return subprocess.run([fpx, *args], capture_output=True, timeout=120, text=True)
 
 
 def experiment(name="e.yaml", rate=0, layers=LAYERS, width=C, activation="swiglu", recipe="fp32", steps=1):
@@ -228,7 +210,4 @@ for name, words in (("text", ["text"]), ("nothing", ["nothing: "]), (".", ["hold
     done = run("train", experiment(), "--init", name)
     expect(f"--init {name}", done.returncode == 2 and all(word in done.stderr for word in words), done.stderr)
 
-os.chdir(root)
-shutil.rmtree(folder)
-print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(1 if failures else 0)
+finish()

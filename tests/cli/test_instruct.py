@@ -2,29 +2,10 @@
 end, prompts are not learnt. test_instruct.py FPX ROOT"""
 import json
 import math
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 
-fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-checks, failures = 0, 0
-folder = tempfile.mkdtemp()
-os.chdir(folder)
-os.environ["TMPDIR"] = folder
+from harness import enter_folder, expect, finish, run_text as run
 
-
-def expect(name, condition, got=""):
-    global checks, failures
-    checks += 1
-    failures += not condition
-    if not condition:
-        print(f"FAILED  {name}: got {got}")
-
-
-def run(*args):
-    return subprocess.run([fpx, *args], capture_output=True, timeout=120, text=True)
+enter_folder()
 
 
 def write(name, text):
@@ -107,7 +88,4 @@ with open("e.yaml", encoding="ascii") as file:
 done = run("train", write("e.yaml", text.replace("instruct, seq", "chat, seq")))
 expect("another kind", done.returncode == 2 and "text, instruct" in done.stderr, done.stderr)
 
-os.chdir(root)
-shutil.rmtree(folder)
-print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(1 if failures else 0)
+finish()

@@ -55,4 +55,8 @@ with tempfile.TemporaryDirectory() as folder:
     check("large", large, "fp32")
     check("large", large, "fp8-lm-o3")
     check("micro-batches", several, "fp8-lm-o3")
+    shadowed = subprocess.run(train(plain, "--memory", "--shadow", "free"), capture_output=True, text=True)
+    refused = shadowed.returncode == 2 and "counts no shadows" in shadowed.stderr and not shadowed.stdout
+    failures += not refused
+    print(f"{'ok  ' if refused else 'FAIL'} with a shadow: {shadowed.stderr}")
 sys.exit(failures != 0)

@@ -8,24 +8,18 @@ import shlex
 import signal
 import struct
 import subprocess
-import sys
-import tempfile
 import time
 
-fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-checks, failures = 0, 0
+import harness
+from harness import enter_folder, finish, fpx, root, run_text
 
 
 def expect(condition, text):
-    global checks, failures
-    checks += 1
-    if not condition:
-        failures += 1
-        print("FAILED ", text)
+    harness.expect(text, condition)
 
 
 def ends(code, *args, words=()):
-    done = subprocess.run([fpx, *args], capture_output=True, text=True, timeout=300)
+    done = run_text(*args)
     text = done.stdout + done.stderr
     expect(done.returncode == code and all(word in text for word in words),
            f"fpx {' '.join(args)}: exit {done.returncode}, not {code}, or without {words}: {text[-800:]}")
@@ -38,7 +32,7 @@ def comparisons(code, *args):
     return result["comparisons"]
 
 
-os.chdir(tempfile.mkdtemp())
+enter_folder()
 volta, turing = "volta/mma.sync/fp16-fp32", "turing/mma.sync/fp16-fp32"
 
 # ---- two units: a finding, and none ----
@@ -234,9 +228,8 @@ for like, sum_, code in (("ideal/fma/any-fp32", "fma", 0x7f7fffff), ("ideal/fma/
 with open(os.path.join(root, "docs/models.md"), encoding="utf-8") as file:
     documented = re.findall(r"(?m)^\$ (fpx models .*--vectors .*)\n((?:.+\n|\n(?!```))*)```", file.read())
 for command, shown in documented:
-    done = subprocess.run([fpx, *shlex.split(command)[1:]], capture_output=True, text=True, timeout=300)
+    done = run_text(*shlex.split(command)[1:])
     expect(done.stdout.strip() == shown.strip(), f"{command}: docs/models.md shows\n{shown}\nnot\n{done.stdout}")
 expect(len(documented) >= 2, "docs/models.md has examples")
 
-print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(1 if failures else 0)
+finish()

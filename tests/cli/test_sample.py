@@ -3,29 +3,11 @@ draws are distributed as the model says; what is no checkpoint is refused. test_
 import collections
 import json
 import os
-import shutil
 import struct
-import subprocess
-import sys
-import tempfile
 
-fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-checks, failures = 0, 0
-folder = tempfile.mkdtemp()
-os.chdir(folder)
-os.environ["TMPDIR"] = folder
+from harness import enter_folder, expect, finish, run
 
-
-def expect(name, condition, got=""):
-    global checks, failures
-    checks += 1
-    failures += not condition
-    if not condition:
-        print(f"FAILED  {name}: got {got}")
-
-
-def run(*args, **environment):
-    return subprocess.run([fpx, *args], capture_output=True, timeout=120, env={**os.environ, **environment})
+folder = enter_folder()
 
 
 def sample(checkpoint, prompt, *args, **environment):
@@ -142,7 +124,4 @@ header += b" " * (-len(header) % 8)
 open(name, "wb").write(struct.pack("<Q", len(header)) + header + data)
 refused("a model of NaN is a finding", "x", "--prompt", "a", words=["logit of token 0 is"], code=1)
 
-os.chdir(root)
-shutil.rmtree(folder)
-print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(1 if failures else 0)
+finish()

@@ -2,29 +2,15 @@
 test_tokenize.py FPX ROOT"""
 import os
 import random
-import shutil
-import subprocess
-import sys
-import tempfile
 
 import numpy
 
 import bpe
-
-fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-checks, failures = 0, 0
-
-
-def expect(name, condition, got=""):
-    global checks, failures
-    checks += 1
-    failures += not condition
-    if not condition:
-        print(f"FAILED  {name}: got {got}")
+from harness import enter_folder, expect, finish, root, run as run_fpx
 
 
 def run(*args):
-    return subprocess.run([fpx, "tokenize", *args], capture_output=True, timeout=120)
+    return run_fpx("tokenize", *args)
 
 
 def refused(name, *args, words=()):
@@ -44,8 +30,7 @@ def read(name):
         return file.read()
 
 
-folder = tempfile.mkdtemp()
-os.chdir(folder)
+enter_folder()
 generator = random.Random(20261128)
 prose = read(os.path.join(root, "datasets/kjv-genesis-exodus.txt"))
 
@@ -157,7 +142,4 @@ write("d.bpe", bpe.signed(b"fpx-tokenizer 1\nvocabulary 262\n97 97\n" +
                           b"".join(b"%d %d\n" % (t, t) for t in range(256, 261))))
 expect("a token of 64 bytes", run("encode", "text", "--tokenizer", "d.bpe", "-o", "x.npy").returncode == 0)
 
-os.chdir(root)
-shutil.rmtree(folder)
-print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(1 if failures else 0)
+finish()

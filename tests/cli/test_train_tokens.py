@@ -4,30 +4,12 @@ import hashlib
 import json
 import math
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 
 import numpy
 
-fpx, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-checks, failures = 0, 0
-folder = tempfile.mkdtemp()
-os.chdir(folder)
-os.environ["TMPDIR"] = folder
+from harness import enter_folder, expect, finish, root, run_text as run
 
-
-def expect(name, condition, got=""):
-    global checks, failures
-    checks += 1
-    failures += not condition
-    if not condition:
-        print(f"FAILED  {name}: got {got}")
-
-
-def run(*args):
-    return subprocess.run([fpx, *args], capture_output=True, timeout=120, text=True)
+enter_folder()
 
 
 def write(name, text):
@@ -127,7 +109,4 @@ refused("missing", "tokens: nothing.npy", ["nothing.npy"])
 refused("no tokenizer", "corpus: text, tokenizer: text", ["text:1: is no tokenizer"])
 refused("too many steps", "tokens: t.npy", ["would repeat tokens", "the corpus gives"], steps=100000)
 
-os.chdir(root)
-shutil.rmtree(folder)
-print(f"100%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(1 if failures else 0)
+finish()

@@ -1,0 +1,196 @@
+/* session_run.c - runs the steps of an open session, looks at what they give, and says what was found. */
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <fpx/opshape.h>
+
+#include "cli.h"
+#include "session.h"
+#include "session_guard.h"
+
+fpx_status session_step(session *s, fpx_step_result *ret_result, fpx_error *err)
+{
+    return fpx_trainer_step(s->trainer, ret_result, err);
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* A line that rewrites itself on a terminal; when piped, only the last one. */
+static void progress(const session *s, const fpx_step_result *r, double since, int last)
+{
+    const double done = (double)(r->step + 1 - s->first_step);
+    const double rate = since > 0.0 ? done / since : 0.0;
+    const fpx_data_config *d = &s->experiment->data;
+    const double tokens = rate * d->accumulate * d->batch * d->sequence;
+    const double left = rate > 0.0 ? (double)(s->experiment->steps - r->step - 1) / rate : 0.0;
+    const int terminal = isatty(fileno(stderr)) == 1;
+
+    if (!terminal && !last)
+        return;
+    (void)fprintf(stderr,
+                  "%sstep %llu/%u  loss %.4f  gradient norm %.3f  %.0f tokens/s  %.0f s left%s",
+                  terminal ? "\r\033[K" : "", (unsigned long long)r->step + 1, s->experiment->steps,
+                  r->loss, r->norm, tokens, left, last ? "\n" : "");
+}
+
+static void look_at_loss(session *s, const fpx_step_result *r)
+{
+    session_spike spike = { .step = r->step, .loss = r->loss };
+
+    if (!loss_band_add(&s->band, r->loss, &spike.median, &spike.limit))
+        return;
+    if (s->nspikes++ < SESSION_SPIKES)
+        s->spikes[s->nspikes - 1] = spike;
+    (void)fprintf(stderr,
+                  "%sstep %llu: loss %.4f left its band: median %.4f of %d steps, limit %.4f\n",
+                  isatty(fileno(stderr)) == 1 ? "\r\033[K" : "", (unsigned long long)spike.step,
+                  spike.loss, spike.median, LOSS_BAND_STEPS, spike.limit);
+}
+
+/* Without anything attached the loss is all that is seen. */
+static void look_at_result(session *s, const fpx_step_result *r)
+{
+    look_at_loss(s, r);
+    if (s->finding.found || (isfinite(r->loss) && isfinite(r->norm)))
+        return;
+    s->finding.found = s->finding.nonfinite = 1;
+    s->finding.step = r->step;
+    (void)snprintf(s->finding.what, sizeof s->finding.what, "the %s is %g",
+                   isfinite(r->loss) ? "gradient's norm" : "loss",
+                   isfinite(r->loss) ? r->norm : r->loss);
+}
+
+/* How near errors came to the bounds, in lines of 100 columns. */
+static void print_ratios(const session_finding *f, FILE *out)
+{
+    enum { WIDTH = 100 };
+    int at = 0;
+
+    for (int kind = 0; kind < FPX_OP_KINDS; kind++) {
+        char text[48];
+
+        if (f->ratio[kind] == 0.0)
+            continue;
+        const int length = snprintf(text, sizeof text, "%s %.2g",
+                                    fpx_op_shape_of((fpx_op_kind)kind)->name, f->ratio[kind]);
+        if (at == 0)
+            at = fprintf(out, "largest error / bound: %s", text);
+        else if (at + length + 2 > WIDTH)
+            at = fprintf(out, ",\n  %s", text) - 2;
+        else
+            at += fprintf(out, ", %s", text);
+    }
+    if (at != 0)
+        (void)fputc('\n', out);
+}
+
+int session_print_finding(const session *s, FILE *out)
+{
+    const session_finding *f = &s->finding;
+
+    if (f->found)
+        (void)fprintf(out, "finding: step %llu%s%s%s%s: %s\n", (unsigned long long)f->step,
+                      f->op[0] != '\0' ? ", " : "", f->op, f->op[0] != '\0' ? ", " : "", f->tensor,
+                      f->what);
+    if (s->nshadows > 0 && f->judged == 0)
+        (void)fprintf(out, "shadow %s: no information: nothing that it could contradict\n",
+                      s->options.shadow);
+    else if (s->nshadows > 0)
+        (void)fprintf(out, "shadow %s: %llu results judged, %llu contradicted\n", s->options.shadow,
+                      (unsigned long long)f->judged, (unsigned long long)f->contradicted);
+    print_ratios(f, out);
+    if (s->ended && guard_kept(s->guard))
+        (void)fprintf(
+            out,
+            "the state before step %llu is in %s: to see it happen again, with every value: "
+            "--resume %s --trace FILE --values '*'\n",
+            (unsigned long long)f->step, s->options.checkpoint, s->options.checkpoint);
+    if (f->found && s->options.trace != NULL)
+        (void)fprintf(out, "see: fpx diff %s\n", s->options.trace);
+    else if (f->found)
+        (void)fprintf(out, "to see more: --trace FILE%s, then fpx diff FILE\n",
+                      s->nshadows == 0 ? " --shadow local" : "");
+    return f->found;
+}
+
+/* A step, or as much of it as is done when Ctrl-C comes. */
+static fpx_status run_step(session *s, fpx_step_result *r, int *ret_whole, fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+
+    *ret_whole = 0;
+    while (!*ret_whole && status == FPX_OK &&
+           !(cli_interrupted() && stops_within(s) && fpx_trainer_next_micro(s->trainer) > 0))
+        status = fpx_trainer_micro_step(s->trainer, ret_whole, r, err);
+    return status;
+}
+
+static fpx_status stop_within(session *s, fpx_error *err)
+{
+    const fpx_status status = s->options.checkpoint != NULL ? session_save(s, err) : FPX_OK;
+
+    if (status != FPX_OK)
+        return status;
+    return fpx_error_set(
+        err, FPX_EINTERRUPTED, "interrupted after %llu of %u steps and %u of %u micro-batches%s%s",
+        (unsigned long long)fpx_trainer_next_step(s->trainer), s->experiment->steps,
+        fpx_trainer_next_micro(s->trainer), s->experiment->data.accumulate,
+        s->options.checkpoint ? "; the state is saved, go on with --resume " : "",
+        s->options.checkpoint ? s->options.checkpoint : "");
+}
+
+fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
+                       fpx_error *err)
+{
+    const uint64_t all = s->experiment->steps;
+    const double start = seconds();
+    fpx_step_result r = { 0 };
+    double shown = 0.0;
+    uint64_t done = 0;
+
+    while (fpx_trainer_next_step(s->trainer) < all && (max_steps == 0 || done < max_steps)) {
+        int whole = 0;
+        fpx_status status = run_step(s, &r, &whole, err);
+        const double now = seconds() - start;
+        const uint64_t next = fpx_trainer_next_step(s->trainer);
+        const int last = next == all || ++done == max_steps || cli_interrupted();
+
+        if (s->guard != NULL && status == FPX_ENUMERIC && guard_caught(s->guard, err)) {
+            s->ended = 1;
+            return FPX_OK;
+        }
+        if (status != FPX_OK)
+            return status;
+        if (!whole)
+            return stop_within(s, err);
+        look_at_result(s, &r);
+        if (!quiet && (last || now - shown > 0.2)) {
+            progress(s, &r, now, last);
+            shown = now;
+        }
+        *ret_last = r;
+        if (s->guard != NULL && s->finding.nonfinite) {
+            s->ended = 1;
+            return FPX_OK;
+        }
+        if (s->options.checkpoint != NULL &&
+            (last || (s->options.every > 0 && next % s->options.every == 0)) &&
+            (status = session_save(s, err)) != FPX_OK)
+            return status;
+        if (cli_interrupted() && next < all)
+            return fpx_error_set(
+                err, FPX_EINTERRUPTED, "interrupted after %llu of %llu steps%s%s",
+                (unsigned long long)next, (unsigned long long)all,
+                s->options.checkpoint ? "; the state is saved, go on with --resume " : "",
+                s->options.checkpoint ? s->options.checkpoint : "");
+    }
+    return FPX_OK;
+}
