@@ -39,6 +39,7 @@ static const io_value_row rows[] = {
     { AT(model.norm_eps), KIND_REAL, ABOVE_MIN, "1e-5", 0, 1 },
     { AT(model.rope_base), KIND_REAL, ABOVE_MIN, "10000", 1, 1e12 },
     { AT(model.init_std), KIND_REAL, CLOSED, "0.02", 0, 1e6 },
+    { AT(model.outliers), KIND_COUNT, CLOSED, "0", 0, 1 << 20 },
     { AT(data.corpus), KIND_TEXT, CLOSED, NULL, 0, 0 },
     { AT(data.sha256), KIND_SHA256, CLOSED, NULL, 0, 0 },
     { AT(data.sequence), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },
@@ -301,11 +302,16 @@ static fpx_status check_optimizer(const char *label, const char *text,
 }
 
 /* Rotary embedding turns pairs: every head has an even width. */
-static fpx_status check_heads(const char *label, const char *text, const fpx_model_config *m,
+static fpx_status check_width(const char *label, const char *text, const fpx_model_config *m,
                               fpx_error *err)
 {
     char what[128];
 
+    if (m->outliers > m->width) {
+        (void)snprintf(what, sizeof what, "is %" PRIu32 ", but the width has %" PRIu32 " channels",
+                       m->outliers, m->width);
+        return io_value_refuse(label, text, "model.outliers", what, err);
+    }
     if (m->width % m->heads == 0 && m->width / m->heads % 2 == 0)
         return FPX_OK;
     (void)snprintf(what, sizeof what,
@@ -340,7 +346,7 @@ fpx_status io_experiment_fill(const char *label, const char *text, const io_expe
     if (status == FPX_OK)
         status = check_data(label, text, &ret_experiment->data, err);
     if (status == FPX_OK)
-        status = check_heads(label, text, &ret_experiment->model, err);
+        status = check_width(label, text, &ret_experiment->model, err);
     if (status == FPX_OK)
         status = check_batch(label, text, &ret_experiment->data, err);
     if (status == FPX_OK)
