@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 
+import h5py
+
 from harness import enter_folder, expect, finish, fpx, root, run_text
 
 dump = os.path.abspath(sys.argv[3])
@@ -221,6 +223,21 @@ expect("what was flushed", all(0 < share <= 1 for share in v["flushed"]) and res
 # One run by itself: the same number, seed by seed.
 done = run_text("train", "base.yaml", "--recipe", "bf16", "--seed", "4", "--json", "one.json")
 expect("the arm is what fpx train gives", json.loads(pathlib.Path("one.json").read_text())["bits_per_byte"] == of("bf16")[3])
+
+# What was flushed, once more from the values of a trace: second moments before and after they are stored.
+done = run_text("train", "base.yaml", "--recipe", "mine.yaml", "--seed", "3", "--trace", "v.h5", "--values", "*.v*")
+expect("a trace", done.returncode == 0, done.stderr)
+values = zeros = 0
+with h5py.File("v.h5") as file:
+    part = file["segments/000000"]
+    last = int(part["committed"][0]) - 1
+    for name, stored in part["values"].items():
+        if not name.endswith(".v"):
+            continue
+        there = part["values"][name + ".next"][last].view("u4").reshape(-1) << 1 != 0  # signs are no value
+        values += int(there.sum())
+        zeros += int((there & (stored[last].reshape(-1) << 1 & 0xff == 0)).sum())
+expect("the share of it", values > 0 and v["flushed"][2] == zeros / values, (values, zeros, v["flushed"]))
 
 # The same again: nothing runs. A margin is no part of a run.
 done = run_text("train", write("wide.yaml", GOOD.replace("margin: 0.05", "margin: 9")), "--json", "-")
