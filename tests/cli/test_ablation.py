@@ -1,5 +1,6 @@
 """test_ablation.py FPX SOURCE DUMP_PAIRED: ablations. Student's quantiles against tables, whole tables against a second
 computation from the runs' results, refusals, and a command that is killed and goes on."""
+import functools
 import glob
 import json
 import math
@@ -38,6 +39,7 @@ def within(t, freedom, parts=2000):
     return 2 * scale * h / 3 * (f(0) + f(end) + inner)
 
 
+@functools.lru_cache(maxsize=None)
 def quantile(p, freedom):
     low, high = 0.0, 1.0
     while within(high, freedom) < 2 * p - 1:
@@ -75,7 +77,7 @@ def judge(x, y, margin):
 
 draw = random.Random(7)
 cases = []
-for _ in range(60):
+for _ in range(800):
     n, shift, spread = draw.choice([5, 5, 8, 13]), draw.gauss(0, .03), draw.choice([.001, .02, .1])
     y = [draw.gauss(3, .1) for _ in range(n)]
     cases.append((.02, [v + shift + draw.gauss(0, spread) for v in y], y))
