@@ -99,7 +99,7 @@ static double beside_tie(size_t i)
     const double root = sqrt(low), scale = pow(1.0 / root, k) / 448.0;
     const double tie = 0.5 * (fpx_format_value(&fpx_e4m3, i) + fpx_format_value(&fpx_e4m3, i + 1));
 
-    return i == 0 ? 1.0 : i == 127 ? low : root * pow(tie * scale, 1.0 / k);
+    return i == 0 || i > 125 ? 1.0 : fmax(low, fmin(1.0, root * pow(tie * scale, 1.0 / k)));
 }
 
 /* Groups of many ranges, one of ties, the last one short; zeros, one magnitude, subnormals and the largest among them. */
@@ -121,7 +121,7 @@ static void run_coat(void)
             group == 0                 ? 0.0
             : group == 1               ? sign * 0.3
             : group == 2 && i % 7 == 0 ? 0.0
-            : group == 3 && i % 128 != 126
+            : group == 3
                 ? sign * beside_tie(i % 128)
                 : sign * ldexp(1.0 + fabs(next_uniform(&f)),
                                (int)((double)group * 0.7 * next_uniform(&f)) - (int)group / 4));
