@@ -36,9 +36,21 @@ static void copy_site(const build *b, const copy *c, char ret_site[FPX_NAME_MAX]
         build_site(b, c->l->layer, c->l->op, ret_site);
 }
 
+/* Characters of a site like this one with the largest numbers that the model has. */
+static int widest_site(const build *b, const copy *c, const char *site)
+{
+    const int micro = strncmp(site, "micro.", 6) != 0
+                          ? 0
+                          : snprintf(NULL, 0, "micro.%u/", (unsigned)(b->accumulate - 1));
+    const int layer = c->l->layer < 0 ? 0 : snprintf(NULL, 0, "layer.%d/", b->layers - 1);
+
+    return micro + layer + (int)strlen(c->l->op);
+}
+
 /* "x" of fprop and wgrad is the same tensor: where their rules agree, so is the quantized copy. The
  * name holds all that a rule says (left out where usual: rounding to nearest even; below 16 bits scaled and saturating,
- * else neither), and the direction where blocks or a rotation have one, so finding the name is finding the copy. */
+ * else neither), and the direction where blocks or a rotation have one, so finding the name is finding the copy. Where it
+ * would be too long for the last layer of the last micro-batch, the scaling's tag stands for its word in all of them. */
 static void name_copy(const build *b, copy *c)
 {
     const fpx_operand_rule *r = &c->rule;
@@ -46,18 +58,21 @@ static void name_copy(const build *b, copy *c)
     const int open = r->conversion.overflow != FPX_SATFINITE;
     const int one_way = r->hadamard != 0 || (r->profile != NULL && r->along != r->across);
     const char *const way = !one_way ? "" : (c->k_axis == 1 ? ".row" : ".col");
-    char site[FPX_NAME_MAX], scaling[FPX_NAME_MAX / 2];
+    const int worded = r->profile != NULL || r->delayed;
+    const char *const unworded = r->scaled == narrow ? "" : (r->scaled ? ".scaled" : ".cast");
+    const char *const words[] = { worded ? r->scaling : unworded, worded ? r->tag : unworded };
+    char site[FPX_NAME_MAX];
+    int length = FPX_NAME_MAX;
 
     copy_site(b, c, site);
-    if (r->profile != NULL || r->delayed)
-        (void)snprintf(scaling, sizeof scaling, ".%s", r->scaling);
-    else
-        (void)snprintf(scaling, sizeof scaling, "%s",
-                       r->scaled == narrow ? "" : (r->scaled ? ".scaled" : ".cast"));
-    (void)snprintf(c->name, sizeof c->name, "%s/%s.%s%s%s%s%s", site, c->stem,
-                   r->conversion.format.name, scaling, way,
-                   open == !narrow ? "" : (open ? ".open" : ".saturated"),
-                   round_suffix(r->conversion.round));
+    for (size_t i = 0; i < 2 && length >= FPX_NAME_MAX; i++) {
+        (void)snprintf(c->name, sizeof c->name, "%s/%s.%s%s%s%s%s%s", site, c->stem,
+                       r->conversion.format.name, worded ? "." : "", words[i], way,
+                       open == !narrow ? "" : (open ? ".open" : ".saturated"),
+                       round_suffix(r->conversion.round));
+        length =
+            (int)(strlen(c->name) - strlen(site) + strlen("/quantize")) + widest_site(b, c, site);
+    }
 }
 
 /* Where randomness is used: FNV-1a (Fowler, Noll, Vo) of a name, above all sites of sites.h. */

@@ -20,27 +20,27 @@ typedef struct word {
 enum scaling { SCALING_NONE, SCALING_TENSOR, SCALING_DELAYED, SCALING_BLOCK };
 
 static const struct scaling_row {
-    const char *name, *profile;
-    uint16_t along, across; /* 0: all; DELAYED: along is the window */
-    uint8_t kind;           /* enum scaling */
+    const char *name, *tag, *profile; /* tag: in names that are too long otherwise */
+    uint16_t along, across;           /* 0: all; DELAYED: along is the window */
+    uint8_t kind;                     /* enum scaling */
     uint8_t rule; /* fpx_scale_rule of the whole tensor's scale, fpx_delayed_rule of DELAYED */
 } scaling_rows[] = {
-    { "none", NULL, 0, 0, SCALING_NONE, 0 },
-    { "tensor-current", NULL, 0, 0, SCALING_TENSOR, FPX_SCALE_CURRENT },
-    { "mx-floor", "mx-ocp", 32, 1, SCALING_BLOCK, 0 },
-    { "mx-rceil", "mx-te", 32, 1, SCALING_BLOCK, 0 },
-    { "mx-floor-0.75", "mx-ocp", 32, 1, SCALING_BLOCK, FPX_SCALE_THREE_QUARTERS },
-    { "nvfp4", "nvfp4-te", 16, 1, SCALING_BLOCK, FPX_SCALE_AMAX },
-    { "nvfp4-16x16", "nvfp4-te-16x16", 16, 16, SCALING_BLOCK, FPX_SCALE_AMAX },
-    { "tile-128", "tile-te", 128, 1, SCALING_BLOCK, 0 },
-    { "tile-128-pow2", "tile-te-pow2", 128, 1, SCALING_BLOCK, 0 },
-    { "block-128", "tile-te-128x128", 128, 128, SCALING_BLOCK, 0 },
-    { "vector", "row-te", 0, 1, SCALING_BLOCK, 0 },
-    { "tensor-delayed", NULL, 1024, 0, SCALING_DELAYED, FPX_DELAYED_TE },
-    { "ms-amp", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
-    { "ms-amp-1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
-    { "ms-amp-exact", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
-    { "ms-amp-exact-1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+    { "none", "none", NULL, 0, 0, SCALING_NONE, 0 },
+    { "tensor-current", "current", NULL, 0, 0, SCALING_TENSOR, FPX_SCALE_CURRENT },
+    { "mx-floor", "mxf", "mx-ocp", 32, 1, SCALING_BLOCK, 0 },
+    { "mx-rceil", "mxr", "mx-te", 32, 1, SCALING_BLOCK, 0 },
+    { "mx-floor-0.75", "mxf34", "mx-ocp", 32, 1, SCALING_BLOCK, FPX_SCALE_THREE_QUARTERS },
+    { "nvfp4", "nv", "nvfp4-te", 16, 1, SCALING_BLOCK, FPX_SCALE_AMAX },
+    { "nvfp4-16x16", "nv16", "nvfp4-te-16x16", 16, 16, SCALING_BLOCK, FPX_SCALE_AMAX },
+    { "tile-128", "t128", "tile-te", 128, 1, SCALING_BLOCK, 0 },
+    { "tile-128-pow2", "t128p", "tile-te-pow2", 128, 1, SCALING_BLOCK, 0 },
+    { "block-128", "b128", "tile-te-128x128", 128, 128, SCALING_BLOCK, 0 },
+    { "vector", "vec", "row-te", 0, 1, SCALING_BLOCK, 0 },
+    { "tensor-delayed", "delay", NULL, 1024, 0, SCALING_DELAYED, FPX_DELAYED_TE },
+    { "ms-amp", "amp", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
+    { "ms-amp-1", "amp1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
+    { "ms-amp-exact", "ampx", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+    { "ms-amp-exact-1", "ampx1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
 };
 enum { SCALINGS = sizeof scaling_rows / sizeof scaling_rows[0] };
 
@@ -165,6 +165,7 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
         .window = row->along,
         .conversion = { .format = format, .round = (uint8_t)round, .overflow = (uint8_t)overflow },
         .scaling = row->name,
+        .tag = row->tag,
         .profile = row->profile,
         .hadamard = (uint32_t)transform & ~(uint32_t)FRESH,
         .fresh = (transform & FRESH) != 0,

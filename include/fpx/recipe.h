@@ -32,6 +32,7 @@ typedef struct fpx_operand_rule {
     /* Scales of blocks: fpx/block.h's profile, static; NULL: none. */
     const char *profile;
     const char *scaling;    /* the recipe's word, static */
+    const char *tag;        /* a short form of it, static */
     uint32_t hadamard;      /* size of the random Hadamard transform along k before all; 0: none */
     int fresh;              /* 1: its signs are drawn anew at each step */
     uint64_t along, across; /* elements of a block along k and of neighbouring vectors; 0: all */
