@@ -310,7 +310,7 @@ static int plan_run(const fpx_blocking *b, float tensor_amax, size_t width, run_
     switch (b->rule) {
     case FPX_RULE_MX:
         plan_mx(p);
-        return 1;
+        return b->mx_exponent != FPX_MX_STD;
     case FPX_RULE_NVFP4_TE:
     case FPX_RULE_NVFP4_TORCHAO:
     case FPX_RULE_NVFP4_46:
