@@ -95,16 +95,18 @@ static uint64_t random_site(const copy *c)
 }
 
 /* The operand rotated in blocks along k: with the same signs for both operands of a product, which cancel there. Signs that
- * are new with each step are those of its first micro-batch, since all share the weights. */
+ * are new with each step are those of its first micro-batch, since all share the weights; those that are new with each pass
+ * are the same for all products of a layer in it. */
 static uint32_t rotated(build *b, const copy *c, uint32_t source)
 {
     static const char *const roles[FPX_ROLES] = { "fprop", "dgrad", "wgrad", "", "" };
     const fpx_operand_rule *r = &c->rule;
+    const char *const where = r->fresh == FPX_FRESH_PASS ? "pass" : roles[c->role];
     const fpx_program_tensor from = *fpx_program_tensor_at(b->program, source);
     const fpx_attr attr = { .hadamard = { .size = r->hadamard,
                                           .axis = (uint32_t)c->k_axis,
                                           .seed = b->seed,
-                                          .site = hashed_site(c, "signs", roles[c->role]),
+                                          .site = hashed_site(c, "signs", where),
                                           .signs = r->signs } };
     char site[FPX_NAME_MAX], name[FPX_NAME_MAX + 24];
     uint32_t y;

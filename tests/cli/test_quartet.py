@@ -136,14 +136,15 @@ for m in range(MICROS):
                                       ("dw", (("dy", "col", dy), ("x", "col", x)), passes_w)):
                 (a, signs), (b, others) = (stochastic(site, *o) for o in ops)
                 same(f"{site}/{role}: signs of both operands", signs, others)
-                drawn[m, layer, op, role] = tuple(signs)
+                drawn[m, layer, op, role] = signs.astype(np.int8).tobytes()
                 copy = value(f"{site}/{role}.copy")
                 near(f"{site}/{role}.copy", copy, a, b)
                 masked = value(f"{site}/{role}.clip")
                 same(f"{site}/{role}.clip", masked, copy * passes.astype(F))
                 same(f"{site}/{role}", value(f"{site}/{role}"), hadamard32(masked))
+            expect(f"{site}: signs of both products", drawn[m, layer, op, "dx"] == drawn[m, layer, op, "dw"])
 
-expect("signs are new with each product", len(set(drawn.values())) == len(drawn), len(drawn))
+expect("signs are new with each pass and layer", len(set(drawn.values())) == len(drawn) // 2, len(drawn))
 error, variance = (np.concatenate(part) for part in zip(*errors))
 z = error.sum() / np.sqrt(variance.sum())
 expect(f"{error.size} stochastic codes are right on average: {z:.2f} standard deviations", abs(z) < 5, z)
