@@ -7,6 +7,11 @@
 
 #include <fpx/block.h>
 
+/* MX_STD, from Quartet's code: the scale that suits a Gaussian best over the grid's 6, and what keeps a constant block's
+ * logarithm finite. */
+#define FPX_SPREAD_GAIN ((float)(2.92247856 / 6.0))
+#define FPX_SPREAD_LEAST 1e-8f
+
 /* How one block is scaled. */
 typedef struct fpx_block_factor {
     uint32_t stored; /* bits of the stored scale */

@@ -61,11 +61,9 @@ static float block_amax(const fpx_block_kernels *k, const fpx_block_job *job, bl
     return fpx_bits_f32(amax);
 }
 
-/* The number whose exponent is MX_STD's; fpx/block.h has the order. 2.92247856 / 6: a Gaussian of that standard deviation
- * is nearest to the grid up to 6; 1e-8 keeps a constant block's logarithm finite. */
+/* The number whose exponent is MX_STD's; fpx/block.h has the order. */
 static float block_spread(const fpx_block_job *job, block_place p)
 {
-    static const float gain = (float)(2.92247856 / 6.0), least = 1e-8f;
     const float n = (float)job->height * (float)job->width;
     float sum[LINES] = { 0.0f }, square[LINES] = { 0.0f };
 
@@ -86,9 +84,9 @@ static float block_spread(const fpx_block_job *job, block_place p)
     const float mean_square = square[0] / n;
     const float product = mean * mean;
     const float variance = mean_square - product;
-    const float spread = gain * sqrtf(variance < 0.0f ? 0.0f : variance);
+    const float spread = FPX_SPREAD_GAIN * sqrtf(variance < 0.0f ? 0.0f : variance);
 
-    return spread + least;
+    return spread + FPX_SPREAD_LEAST;
 }
 
 /* q of one element, exactly for MX. A NaN from the arithmetic takes the source's sign, as in convert.c. */

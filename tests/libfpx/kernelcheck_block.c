@@ -27,9 +27,6 @@ static const struct {
     { "mx-te", &fpx_e5m2, { 7, 1 }, FPX_MX_RCEIL_FP32, 0 },
     { "mx-ocp", &fpx_mxint8, { 1, 32 }, FPX_MX_FLOOR, 0 },
     { "mx-ocp", &fpx_e4m3, { 8, 32 }, FPX_MX_FLOOR, 0 },
-    { "mx-quest", NULL, { 1, 32 }, FPX_MX_STD, 0 },
-    { "mx-quest", &fpx_e4m3, { 32, 1 }, FPX_MX_STD, 0 },
-    { "mx-quest", NULL, { 5, 24 }, FPX_MX_STD, 0 },
     { "nvfp4-te", NULL, { 1, 16 }, 0, 0 },
     { "nvfp4-te", NULL, { 16, 1 }, 0, 0 },
     { "nvfp4-te", NULL, { 16, 16 }, 0, 0 },
@@ -45,6 +42,9 @@ static const struct {
     { "tile-te", &fpx_e5m2, { 0, 0 }, 0, 0 },
     { "deepseek-v3", NULL, { 1, 128 }, 0, 0 },
     { "deepgemm", NULL, { 1, 128 }, 0, 0 },
+    { "mx-quest", NULL, { 1, 32 }, FPX_MX_STD, 0 },
+    { "mx-quest", &fpx_e4m3, { 32, 1 }, FPX_MX_STD, 0 },
+    { "mx-quest", NULL, { 5, 24 }, FPX_MX_STD, 0 },
 };
 
 enum { ROWS_MOST = 35, COLS_MOST = 300 };
@@ -87,6 +87,8 @@ static void fill(const fpx_blocking *b, float *x, size_t n, uint64_t *state)
         if (i % 32 == 0)
             chunk = kc_random(state);
         uint32_t u = fpx_f32_bits((float)(int32_t)r * 0x1p-28f);
+        if (kind == 0 && b->ties_to_zero) /* many ties: multiples of 1/8, whose scale is 1 or 2 */
+            u = fpx_f32_bits((float)((int)(r >> 40) % 65) * 0.125f);
         if (kind == 1)
             u = threshold(b, chunk, r) & 0x7fffffffu;
         if (kind == 2)
@@ -259,5 +261,8 @@ const kc_row kc_rows_block[] = {
     ROW(23, "block/tile/te/tensor"),
     BENCH(24, "block/tile/deepseek"),
     ROW(25, "block/tile/deepgemm"),
+    BENCH(26, "block/mx/quest"),
+    ROW(27, "block/mx/quest/e4m3/32x1"),
+    ROW(28, "block/mx/quest/5x24"),
     { NULL, 0, NULL, NULL, 0, 0, NULL },
 };
