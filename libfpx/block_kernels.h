@@ -7,6 +7,11 @@
 
 #include <fpx/block.h>
 
+/* MX_STD, from Quartet's code: the scale that suits a Gaussian best over the grid's 6, and what keeps a constant block's
+ * logarithm finite. */
+#define FPX_SPREAD_GAIN ((float)(2.92247856 / 6.0))
+#define FPX_SPREAD_LEAST 1e-8f
+
 /* How one block is scaled. */
 typedef struct fpx_block_factor {
     uint32_t stored; /* bits of the stored scale */
@@ -104,7 +109,7 @@ int fpx_block_span_encode(const fpx_block_kernels *kernels, const fpx_block_job 
 /* floor(log2) of the element format's largest value. */
 int fpx_block_emax(const fpx_format *format);
 
-/* The scale of a block of this amax; candidate: 1 the first of four over six, else 0. */
+/* The scale of a block of this amax (MX_STD: std * RN(2.92247856 / 6) + RN(1e-8)); candidate: 1 the first of four over six, else 0. */
 fpx_block_factor fpx_block_factor_of(const fpx_blocking *blocking, float tensor_amax, float amax,
                                      int candidate);
 

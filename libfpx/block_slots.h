@@ -11,11 +11,18 @@
 
 enum { MX_WIDTH = 32, WIDEST_LAST = 32 };
 
-/* The elements that these loops know. */
+/* The elements that these loops know. Ties to zero are put below themselves, so that nearest even does. */
 static int knows(const fpx_blocking *b, block_encoder *ret_encoder)
 {
-    return b->element.round == FPX_RNE && !b->drops_negative_zero &&
-           fpx_block_emax(&b->element.format) >= 2 && block_encoder_make(&b->element, ret_encoder);
+    const int ties = b->element.round == FPX_RNA && b->ties_to_zero;
+    fpx_conversion element = b->element;
+
+    element.round = FPX_RNE;
+    if ((b->element.round != FPX_RNE && !ties) || b->drops_negative_zero ||
+        fpx_block_emax(&element.format) < 2 || !block_encoder_make(&element, ret_encoder))
+        return 0;
+    ret_encoder->ties_to_zero = ties;
+    return 1;
 }
 
 /* ---- a row of one block, whatever its scale ---- */
@@ -251,7 +258,7 @@ static void plan_mx(run_plan *p)
 {
     const fpx_format *const f = &p->blocking->element.format;
 
-    p->scale = scale_mx;
+    p->scale = p->blocking->mx_exponent == FPX_MX_STD ? scale_std : scale_mx;
     p->emax = fpx_block_emax(f);
     p->top_fraction = (int)(fpx_f32_bits((float)fpx_format_max(f)) & 0x7fffffu);
     p->reciprocal = (float)(1.0 / fpx_format_max(f));

@@ -15,7 +15,7 @@ static const struct {
     uint16_t block[2];
     uint8_t exponent; /* MX */
     uint8_t error;    /* NVFP4_46 */
-    uint8_t round;    /* 0: FPX_RNE */
+    uint8_t round;    /* 0: the profile's */
 } blockings[] = {
     { "mx-ocp", &fpx_e4m3, { 1, 32 }, FPX_MX_FLOOR, 0, 0 },
     { "mx-ocp", &fpx_e5m2, { 1, 32 }, FPX_MX_CEIL, 0, 0 },
@@ -60,6 +60,10 @@ static const struct {
     { "tile-te", &fpx_e5m2, { 1, 0 }, 0, 0, FPX_SR },
     { "deepseek-v3", NULL, { 32, 48 }, 0, 0, 0 },
     { "deepgemm", NULL, { 35, 128 }, 0, 0, FPX_RD },
+    { "mx-quest", NULL, { 1, 32 }, FPX_MX_STD, 0, 0 },
+    { "mx-quest", &fpx_e4m3, { 32, 1 }, FPX_MX_STD, 0, 0 },
+    { "mx-quest", NULL, { 5, 24 }, FPX_MX_STD, 0, 0 },
+    { "mx-quest", NULL, { 1, 32 }, FPX_MX_STD, 0, FPX_SR },
 };
 
 enum { ROWS_MOST = 35, COLS_MOST = 300 };
@@ -77,7 +81,8 @@ static fpx_blocking blocking_of(size_t param)
     if (b.rule == FPX_RULE_MX)
         b.mx_exponent = blockings[param].exponent;
     b.error = blockings[param].error;
-    b.element.round = blockings[param].round;
+    if (blockings[param].round != 0)
+        b.element.round = blockings[param].round;
     b.element.sr_bits = b.element.round == FPX_SR ? 32 : 0;
     return b;
 }
@@ -104,6 +109,8 @@ static void fill(const fpx_blocking *b, float *x, size_t n, uint64_t *state)
         if (i % 32 == 0)
             chunk = kc_random(state);
         uint32_t u = fpx_f32_bits((float)(int32_t)r * 0x1p-28f);
+        if (kind == 0 && b->ties_to_zero) /* many ties: multiples of 1/8, whose scale is 1 or 2 */
+            u = fpx_f32_bits((float)((int)(r >> 40) % 65) * 0.125f);
         if (kind == 1)
             u = threshold(b, chunk, r) & 0x7fffffffu;
         if (kind == 2)
@@ -301,5 +308,9 @@ const kc_row kc_rows_block[] = {
     ROW(40, "block/tile/te/e5m2/row/sr"),
     BENCH(41, "block/tile/deepseek/32x48"),
     ROW(42, "block/tile/deepgemm/35x128/rd"),
+    BENCH(43, "block/mx/quest"),
+    ROW(44, "block/mx/quest/e4m3/32x1"),
+    ROW(45, "block/mx/quest/5x24"),
+    ROW(46, "block/mx/quest/sr"),
     { NULL, 0, NULL, NULL, 0, 0, NULL },
 };
