@@ -65,8 +65,8 @@ ablation_row ablation_row_of(const ablation_results *r, size_t rate, size_t arm)
     row.against = &a->arms[other];
     row.difference = paired_difference(x, y, a->seeds);
     row.verdict = paired_verdict(&row.difference, a->margin);
-    /* Of a run that ended early, the last step's zeros were never seen. */
-    if (count_diverged(a, theirs) > 0)
+    row.theirs = count_diverged(a, theirs);
+    if (row.theirs > 0)
         row.verdict = VERDICT_INCONCLUSIVE;
     if (row.diverged > 0)
         row.verdict = VERDICT_DIVERGED;
@@ -76,6 +76,8 @@ ablation_row ablation_row_of(const ablation_results *r, size_t rate, size_t arm)
 /* The verdict that each expectation takes for a yes; `open` and `no power` are neither yes nor no. */
 static const char *reproduces(const ablation_row *row, unsigned seeds)
 {
+    if (row->arm->expect != FPX_EXPECT_NOTHING && row->theirs > 0 && row->diverged <= row->theirs)
+        return "open"; /* what it is compared with is no better off */
     switch ((fpx_expectation)row->arm->expect) {
     case FPX_EXPECT_NOTHING:
         return "";
@@ -151,7 +153,7 @@ static void print_row(const ablation_results *r, const ablation_row *row, FILE *
         (void)fprintf(out, "%8.4f", row->mean);
     else
         (void)fprintf(out, "%8s", "-");
-    (void)fprintf(out, "  %-19s  %-16s", difference, said);
+    (void)fprintf(out, "  %-19s  %-20s", difference, said);
     if (r->ablation->flushed != NULL)
         (void)fprintf(out, " %6.2f %%", 100.0 * row->flushed);
     if (row->arm->expect != FPX_EXPECT_NOTHING)
@@ -177,7 +179,7 @@ static void print_head(const ablation_results *r, FILE *out)
                   "differences with their 95 %% interval; equal: within %g, two one-sided tests at "
                   "5 %%\ndiverged: a NaN or Inf, or above %g bits\n",
                   a->margin, a->diverged_above);
-    (void)fprintf(out, "\n%-*s %s%8s  %-19s  %-16s%s  %-8s  %s\n", FPX_ARM_NAME, "arm",
+    (void)fprintf(out, "\n%-*s %s%8s  %-19s  %-20s%s  %-8s  %s\n", FPX_ARM_NAME, "arm",
                   a->nrates > 0 ? "rate     " : "", "mean", "difference", "verdict",
                   a->flushed != NULL ? "  flushed" : "", "claimed", "reproduces");
 }

@@ -28,6 +28,7 @@ typedef struct ablation_row {
     double mean, deviation; /* of the measure */
     double flushed;         /* mean share */
     unsigned diverged;      /* runs */
+    unsigned theirs;        /* runs of `against` that did */
     paired difference;      /* to `against` */
     verdict verdict;
     const char

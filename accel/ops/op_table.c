@@ -41,7 +41,11 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
     [FPX_OP_SGD] = { .run = OP(op_sgd) },
     [FPX_OP_LION] = { .run = OP(op_lion) },
     [FPX_OP_DIVIDE] = { .run = OP(op_divide) },
-    [FPX_OP_DEQUANTIZE] = { .run = OP(op_dequantize), .accept = OP(op_dequantize_accept) },
+    [FPX_OP_DEQUANTIZE] = { .run = OP(op_dequantize),
+                            .work = OP(op_dequantize_work),
+                            .accept = OP(op_dequantize_accept) },
     [FPX_OP_QUANTIZE_COAT] = { .run = OP(op_quantize_coat), .accept = OP(op_coat_accept) },
     [FPX_OP_DEQUANTIZE_COAT] = { .run = OP(op_dequantize_coat), .accept = OP(op_coat_accept) },
+    [FPX_OP_QUANTIZE_BLOCK_GRAD] = { .run = OP(op_quantize_block_grad),
+                                     .accept = OP(op_quantize_block_grad_accept) },
 };

@@ -256,12 +256,14 @@ expect("a comment", "20 of 20 runs are in" in run_text("train", "good.yaml").std
 write("base.yaml", BASE)
 
 # ---- divergence is a result; learning rates ----
-hot = GOOD.replace("name: small", "name: hot").replace("expect: equal", "expect: diverges")
+hot = GOOD.replace("name: small", "name: hot").replace("expect: equal", "expect: diverges").replace("above: 9", "above: 6.7")
 done = run_text("train", write("hot.yaml", hot + "learning_rates: [0.01, 1000000]\n"), "--json", "hot.json")
 rows = json.loads(pathlib.Path("hot.json").read_text())["rows"]
 expect("diverged runs", done.returncode == 0 and len(rows) == 8, done.stderr)
-expect("said per arm", rows[5]["verdict"] == "diverged 5 of 5" and rows[5]["reproduces"] == "yes" and
-       rows[4]["verdict"] == "baseline, diverged 5", rows[4:6])
+expect("said per arm", rows[5]["verdict"] == "diverged 5 of 5" and rows[5]["reproduces"] == "open" and
+       rows[4]["verdict"] == "baseline, diverged 5", rows[4:6])  # FP32 did no better
+expect("above the limit", rows[3]["verdict"] == "diverged 5 of 5" and rows[3]["reproduces"] == "yes" and
+       rows[1]["reproduces"] == "no" and rows[3]["findings"] == [""] * 5, rows[:4])
 expect("highest stable rates", [line.split() for line in done.stdout.splitlines() if line.startswith("bf16 ")][-1] ==
        ["bf16", "0.01"], done.stdout)
 runs = [json.loads(line) for line in pathlib.Path("runs/hot.jsonl").read_text().splitlines()]
