@@ -136,6 +136,16 @@ static void verdict_text(const ablation_row *row, char *ret_text, size_t room)
 }
 
 /* ---- as text ---- */
+/* The longest name: the first column's width. */
+static int name_width(const fpx_ablation *a)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < a->narms; i++)
+        width = strlen(a->arms[i].name) > width ? strlen(a->arms[i].name) : width;
+    return (int)width;
+}
+
 static void print_row(const ablation_results *r, const ablation_row *row, FILE *out)
 {
     char difference[64] = "", said[48], against[FPX_ARM_NAME + 8] = "", rate[24] = "";
@@ -148,7 +158,7 @@ static void print_row(const ablation_results *r, const ablation_row *row, FILE *
         (void)snprintf(against, sizeof against, " (to %s)", row->arm->against);
     if (r->ablation->nrates > 0)
         (void)snprintf(rate, sizeof rate, "%-8g ", row->rate);
-    (void)fprintf(out, "%-*s %s", FPX_ARM_NAME, row->arm->name, rate);
+    (void)fprintf(out, "%-*s %s", name_width(r->ablation), row->arm->name, rate);
     if (isfinite(row->mean))
         (void)fprintf(out, "%8.4f", row->mean);
     else
@@ -179,7 +189,7 @@ static void print_head(const ablation_results *r, FILE *out)
                   "differences with their 95 %% interval; equal: within %g, two one-sided tests at "
                   "5 %%\ndiverged: a NaN or Inf, or above %g bits\n",
                   a->margin, a->diverged_above);
-    (void)fprintf(out, "\n%-*s %s%8s  %-19s  %-20s%s  %-8s  %s\n", FPX_ARM_NAME, "arm",
+    (void)fprintf(out, "\n%-*s %s%8s  %-19s  %-20s%s  %-8s  %s\n", name_width(a), "arm",
                   a->nrates > 0 ? "rate     " : "", "mean", "difference", "verdict",
                   a->flushed != NULL ? "  flushed" : "", "claimed", "reproduces");
 }
@@ -193,7 +203,7 @@ static void print_stable(const ablation_results *r, FILE *out)
 
         while (n < r->nrates && count_diverged(r->ablation, runs_of(r, n, i)) == 0)
             n++;
-        (void)fprintf(out, "%-*s ", FPX_ARM_NAME, r->ablation->arms[i].name);
+        (void)fprintf(out, "%-*s ", name_width(r->ablation), r->ablation->arms[i].name);
         if (n == 0)
             (void)fprintf(out, "none\n");
         else
@@ -202,14 +212,37 @@ static void print_stable(const ablation_results *r, FILE *out)
     }
 }
 
+/* Words, in lines of at most 100 columns; those after the first are indented. */
+static void print_wrapped(FILE *out, const char *text)
+{
+    enum { WIDTH = 100 };
+    size_t column = 0;
+
+    while (*text != '\0') {
+        const size_t n = strcspn(text, " \n"), next = n + strspn(text + n, " \n");
+
+        if (column > 0 && column + 1 + n > WIDTH)
+            column = (size_t)fprintf(out, "\n   ") - 1;
+        column += (size_t)fprintf(out, "%s%.*s", column > 0 ? " " : "", (int)n, text);
+        text += next;
+    }
+    (void)fputc('\n', out);
+}
+
 static void print_claims(const fpx_ablation *a, FILE *out)
 {
+    char line[3 * 4096 + 64]; /* three of the file's texts, each of at most 4096 bytes */
+
     (void)fprintf(out, "\nclaims\n");
-    for (size_t i = 0; i < a->narms; i++)
-        if (a->arms[i].claim != NULL)
-            (void)fprintf(out, "- %s: %s [%s]\n", a->arms[i].name, a->arms[i].claim,
-                          a->arms[i].source);
-    (void)fprintf(out, "margin: %s\n", a->margin_reason);
+    for (size_t i = 0; i < a->narms; i++) {
+        if (a->arms[i].claim == NULL)
+            continue;
+        (void)snprintf(line, sizeof line, "- %s: %s (%s)", a->arms[i].name, a->arms[i].claim,
+                       a->arms[i].source);
+        print_wrapped(out, line);
+    }
+    (void)snprintf(line, sizeof line, "margin: %s", a->margin_reason);
+    print_wrapped(out, line);
 }
 
 void ablation_print(const ablation_results *r, FILE *out)
@@ -223,6 +256,8 @@ void ablation_print(const ablation_results *r, FILE *out)
             rows[i] = ablation_row_of(r, k, i);
         const int power = ablation_power(rows, n);
 
+        if (k > 0)
+            (void)fputc('\n', out);
         for (size_t i = 0; i < n; i++)
             print_row(r, &rows[i], out);
         if (!power)

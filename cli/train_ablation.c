@@ -216,6 +216,10 @@ static fpx_status run_all(plan *p, fpx_error *err)
         return fpx_error_set(err, FPX_ENOMEM, "out of memory");
     const size_t before = recall(p, all, known);
 
+    (void)fprintf(stderr, "plan: %u arms x %zu learning rates x %u seeds = %zu runs of %u steps\n",
+                  p->ablation->narms, p->results.nrates, p->ablation->seeds, all,
+                  p->experiment->steps);
+
     if (before > 0)
         (void)fprintf(stderr, "%zu of %zu runs are in %s\n", before, all, p->store_path);
     for (size_t i = 0; i < all && status == FPX_OK; i++) {

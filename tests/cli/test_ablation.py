@@ -217,6 +217,7 @@ def recompute(rows, text, margin, values):
 
 power = recompute(result["rows"], table, 0.05, of)
 expect("its power", result["power"] == [power] == [True] and "no power" not in table, table)
+expect("lines of at most 100 columns", max(map(len, table.splitlines())) <= 100, table)
 expect("bf16 is equal", result["rows"][1]["verdict"] == "equal", result["rows"][1])
 expect("head of the JSON", result["schema"] == "fpx.ablation/1" and result["seeds"] == 5 and result["margin"] == 0.05)
 v = result["rows"][2]
