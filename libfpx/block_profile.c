@@ -14,6 +14,7 @@ typedef struct profile {
     uint8_t power_of_two;
     uint8_t error;
     uint8_t drops_negative_zero;
+    uint8_t ms_amp;
     float bound, amax_floor;
     const char *source;
 } profile;
@@ -66,6 +67,12 @@ static const profile profiles[] = {
           "DeepSeek-V3 inference/kernel.py act_quant (there with Triton's approximate division)" },
     { "deepgemm", &fpx_e4m3, .block = { 1, 128 }, .rule = FPX_RULE_TILE_RECIPROCAL, ONE_NAN,
       .amax_floor = 1e-4f, .source = "DeepGEMM deep_gemm/utils/math.py per_token_cast_to_fp8" },
+    { "fp4-ms-amp-row", &fpx_e2m1, .block = { 1, 0 }, .rule = FPX_RULE_TILE_TE, .ms_amp = 1,
+      .source = "MS-AMP operators/fp4_quantize/fp4_quantize.py, format e2m1, token_wise" },
+    { "fp4-ms-amp-column", &fpx_e2m1, .block = { 0, 1 }, .rule = FPX_RULE_TILE_TE, .ms_amp = 1,
+      .source = "the same, channel_wise" },
+    { "fp4-ms-amp-tensor", &fpx_e2m1, .block = { 0, 0 }, .rule = FPX_RULE_TILE_TE, .ms_amp = 1,
+      .source = "the same, of the whole tensor" },
 };
 
 enum { PROFILES = sizeof profiles / sizeof profiles[0] };
@@ -81,6 +88,7 @@ static fpx_blocking blocking_of(const profile *p)
                        .power_of_two = p->power_of_two,
                        .error = p->error,
                        .drops_negative_zero = p->drops_negative_zero,
+                       .ms_amp = p->ms_amp,
                        .bound = p->bound,
                        .amax_floor = p->amax_floor };
 

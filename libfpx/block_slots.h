@@ -14,7 +14,7 @@ enum { MX_WIDTH = 32, WIDEST_LAST = 32 };
 /* The elements that these loops know. */
 static int knows(const fpx_blocking *b, block_encoder *ret_encoder)
 {
-    return b->element.round == FPX_RNE && !b->drops_negative_zero &&
+    return b->element.round == FPX_RNE && !b->drops_negative_zero && !b->ms_amp &&
            fpx_block_emax(&b->element.format) >= 2 && block_encoder_make(&b->element, ret_encoder);
 }
 

@@ -71,12 +71,15 @@ static void stored_name(const char *prefix, const char *name, char out[STORED_NA
     (void)snprintf(out, STORED_NAME, "%s%s%s", prefix, prefix[0] ? "/" : "", name);
 }
 
-/* A scale is a tensor of its own here. */
+/* A scale is a tensor of its own here. What is held within a step and has a format that safetensors lacks lies there by its bytes:
+ * as F8_E8M0 or BF16, of which any code will do. (State that lasts has none such: check_formats.) */
 static fpx_tensor codes_of(const fpx_program_tensor *t)
 {
     fpx_tensor codes = t->desc;
 
     codes.nscales = 0;
+    if (codes.format.bits < 8 || fpx_st_dtype(&codes.format) == NULL)
+        codes.format = fpx_format_size(&codes.format) == 1 ? fpx_e8m0 : fpx_bf16;
     return codes;
 }
 

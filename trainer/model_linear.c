@@ -59,7 +59,14 @@ uint32_t linear_forward(build *b, linear *l, int layer, const char *op, uint32_t
                         (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y", site);
     const uint32_t xq = build_quantized(b, l, FPX_FPROP, "x", 1, x);
     const uint32_t wq = build_quantized(b, l, FPX_FPROP, "w", 1, l->w);
-    multiply(b, l, FPX_FPROP, xq, wq, l->y, 0, 1, 0);
+    if (!build_compensates(b, l)) {
+        multiply(b, l, FPX_FPROP, xq, wq, l->y, 0, 1, 0);
+        return l->y;
+    }
+    const uint32_t base = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32,
+                                       (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y.clamp", site);
+    multiply(b, l, FPX_FPROP, xq, wq, base, 0, 1, 0);
+    build_compensation(b, l, base);
     return l->y;
 }
 
@@ -80,6 +87,6 @@ uint32_t linear_backward(build *b, const linear *l, uint32_t dy)
     const uint32_t dyt = build_quantized(b, l, FPX_WGRAD, "dy", 0, dy);
     const uint32_t xq = build_quantized(b, l, FPX_WGRAD, "x", 0, l->x);
     multiply(b, l, FPX_WGRAD, dyt, xq, dw, 1, 0, b->sequence); /* one leaf a sequence */
-    build_set_grad(b, l->w, dw);
+    build_set_grad(b, l->w, build_estimated(b, l, dw));
     return dx;
 }

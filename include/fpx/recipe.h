@@ -35,6 +35,15 @@ typedef struct fpx_operand_rule {
     uint32_t hadamard;      /* size of the random Hadamard transform along k before all; 0: none */
     int fresh;              /* 1: its signs are drawn anew at each step */
     uint64_t along, across; /* elements of a block along k and of neighbouring vectors; 0: all */
+    /* FP4 training's remedies, fpx/accel.h's DGE and CLAMP. */
+    int estimated; /* 1: the weight's gradient is multiplied by the slope of this quantizer, as dge has it */
+    struct {
+        fpx_dge_rule rule;
+        double k, cap;
+    } dge;
+    double clamp; /* the quantile that the operand is held to first; 0: none */
+    fpx_clamp_over clamp_over;
+    int compensated; /* 1: what clamping cut off is multiplied in fp32 and added to the product */
 } fpx_operand_rule;
 
 /* The first rule that matches decides. layer -1 matches the pattern "-"; a longer pattern that begins with "-" is matched

@@ -42,6 +42,8 @@ static const struct {
     { "tile-te", &fpx_e5m2, { 0, 0 }, 0, 0 },
     { "deepseek-v3", NULL, { 1, 128 }, 0, 0 },
     { "deepgemm", NULL, { 1, 128 }, 0, 0 },
+    { "fp4-ms-amp-row", NULL, { 1, 0 }, 0, 0 },
+    { "fp4-ms-amp-column", NULL, { 32, 1 }, 0, 0 },
 };
 
 enum { ROWS_MOST = 35, COLS_MOST = 300 };
