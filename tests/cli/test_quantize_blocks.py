@@ -191,7 +191,7 @@ for name in names:
     works("dequantize", "q.safetensors", "-o", "v.safetensors")
     back = np.frombuffer(read_st("v.safetensors")[0]["w"][2], f32).reshape(smooth.shape)
     error = np.abs(back - smooth).max() / smooth.max()
-    expect(f"{name} comes back", error < (0.2 if name.startswith("nvfp4") else 0.07), error)
+    expect(f"{name} comes back", error < (0.2 if name.startswith(("nvfp4", "fp4")) else 0.07), error)
 
 # ---- stochastic: seed and name decide, not the strips; scales are the same ----
 def philox(counter, key):
