@@ -73,15 +73,24 @@ static float value_of(uint32_t key)
     return x;
 }
 
-/* Counts the digit at `shift` of those keys that have a prefix above it. */
+/* Counts the digit at `shift` of those keys that have a prefix above it. The first digit has none above: one count serves both. */
 static void count(vector v, const uint32_t prefix[2], unsigned shift, size_t counts[2][256])
 {
-    for (size_t i = 0; i < v.n; i++) {
-        const uint32_t key = key_of(v.at[i * v.step]);
-        const uint64_t above = (uint64_t)key >> (shift + 8);
+    if (shift == 24) {
+        for (size_t i = 0; i < v.n; i++)
+            counts[0][key_of(v.at[i * v.step]) >> 24]++;
+        memcpy(counts[1], counts[0], sizeof counts[1]);
+        return;
+    }
+    const uint32_t low = prefix[0] >> (shift + 8), high = prefix[1] >> (shift + 8);
 
-        for (size_t q = 0; q < 2; q++)
-            counts[q][key >> shift & 255] += above == (uint64_t)prefix[q] >> (shift + 8);
+    for (size_t i = 0; i < v.n; i++) { /* few have: branches that are foreseen */
+        const uint32_t key = key_of(v.at[i * v.step]), above = key >> (shift + 8);
+
+        if (above == low)
+            counts[0][key >> shift & 255]++;
+        if (above == high)
+            counts[1][key >> shift & 255]++;
     }
 }
 
