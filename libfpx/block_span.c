@@ -23,7 +23,8 @@ static int knows(const fpx_block_kernels *k, const fpx_blocking *b)
 {
     const int ties_to_zero = b->ties_to_zero && b->element.round == FPX_RNA;
 
-    return k->quotients != NULL && !b->drops_negative_zero && !ties_to_zero && knows_rounding(b);
+    return k->quotients != NULL && !b->drops_negative_zero && !b->ms_amp && !ties_to_zero &&
+           knows_rounding(b);
 }
 
 /* Four over six, and a standard deviation, look at every element before they know a scale. */
