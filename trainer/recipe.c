@@ -71,7 +71,8 @@ static const struct transform_row {
     { "hadamard-32-after", 32, FPX_SIGNS_AFTER, FPX_FRESH_PASS },
 };
 enum { TRANSFORMS = sizeof transform_rows / sizeof transform_rows[0] };
-static const word estimators[] = { { "none", 0 }, { "clip", 1 }, { NULL, 0 } };
+/* 1: of this file; dge is read in recipe_remedies.c. */
+static const word estimators[] = { { "none", 0 }, { "clip", 1 }, { "dge", 0 }, { NULL, 0 } };
 static const word overflows[] = { { "satfinite", FPX_SATFINITE },
                                   { "satpropagate", FPX_SATPROPAGATE },
                                   { "none", FPX_OVERFLOW_NONE },

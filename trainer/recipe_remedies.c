@@ -55,17 +55,13 @@ static int find_dge(const char *scaling, fpx_dge_rule *ret_rule)
 static fpx_status read_estimator(const fpx_recipe *recipe, unsigned index, const fpx_rule *from,
                                  int is_weight, fpx_operand_rule *rule, fpx_error *err)
 {
-    static const char *const words[] = { "none", "dge", NULL };
-    const int word = read_word(from->estimator, words);
+    const int is_dge = from->estimator != NULL && strcmp(from->estimator, "dge") == 0;
 
-    if (word < 0)
-        return refuse(recipe, index, "estimator", from->estimator,
-                      "is unknown; there is: none, dge", err);
-    if (word == 0 && (from->k != NULL || from->cap != NULL))
+    if (!is_dge && (from->k != NULL || from->cap != NULL))
         return refuse(recipe, index, from->k != NULL ? "k" : "cap",
                       from->k != NULL ? from->k : from->cap, "is for a rule with estimator dge",
                       err);
-    if (word == 0)
+    if (!is_dge)
         return FPX_OK;
     if (!is_weight)
         return refuse(
