@@ -189,6 +189,12 @@ fpx_status op_attr_hadamard(const fpx_call *call, const op_dims *dims, fpx_error
 
 fpx_status op_attr_delayed(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {
+    const uint32_t part = call->attr.delayed.part;
+
+    if (part > (FPX_PART_LATER | FPX_PART_OPEN) ||
+        (part != 0 && call->attr.delayed.rule == FPX_DELAYED_TE))
+        return op_pattern_refuse(call, err,
+                                 "part is not 0 .. 3, or not 0 with Transformer Engine's rule");
     return require(call,
                    call->attr.delayed.rule <= FPX_DELAYED_MS_AMP_EXACT &&
                        fpx_format_is_valid(&call->attr.delayed.target) &&

@@ -20,13 +20,16 @@ static int ends(const char *name, size_t length, const char *end)
     return length > n && memcmp(name + length - n, end, n) == 0;
 }
 
+static int is_history(const char *name)
+{
+    return ends(name, strlen(name), ".history");
+}
+
 /* "embed/w.m.scale" belongs to "embed/w.m". */
 static fpx_memory_kind lasting_kind(const char *name)
 {
     size_t length = strlen(name);
 
-    if (ends(name, length, ".history"))
-        return FPX_MEMORY_WORK;
     length -= ends(name, length, ".scale") ? 6 : 0;
     length -= ends(name, length, ".groups") ? 7 : 0;
     return ends(name, length, ".m")   ? FPX_MEMORY_M
@@ -39,7 +42,7 @@ static int is_aside(const accounts *a, uint32_t tensor)
 {
     const char *name = fpx_program_tensor_at(a->program, tensor)->name;
 
-    return ends(name, strlen(name), ".history") || tensor == a->t->model->micro[0].draw;
+    return is_history(name) || tensor == a->t->model->micro[0].draw;
 }
 
 static int is_of_parameters(const accounts *a, const fpx_program_op *op)
@@ -68,6 +71,8 @@ static fpx_memory_kind kind_of(const accounts *a, uint32_t tensor, const fpx_pro
 {
     const fpx_program_tensor *t = fpx_program_tensor_at(a->program, tensor);
 
+    if (is_history(t->name))
+        return FPX_MEMORY_WORK;
     if (fpx_tensor_class_lasts(t->cls))
         return lasting_kind(t->name);
     if (by == NULL)

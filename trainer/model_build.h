@@ -34,6 +34,7 @@ typedef struct build {
     uint32_t micro;  /* the micro-batch that is built, of accumulate */
     char prefix[24]; /* of its names: "micro.1/", or "" where there is one only */
     uint32_t accumulate;
+    uint32_t step_micros; /* of a training step, also where this is a forward pass alone */
 } build;
 
 /* A tensor of up to four axes (shape ends at the first 0). Returns its index, or FPX_NO_TENSOR. */

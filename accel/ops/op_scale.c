@@ -16,6 +16,17 @@ size_t OP(op_scale_work)(const op_run *run)
     return op_times(fpx_pool_threads(run->pool), sizeof(fpx_real));
 }
 
+/* Float64, and targets that are no narrower than float32: quantizers are the identity. */
+static fpx_status keep_history(const op_run *run)
+{
+    fpx_real *scale = run->out[1];
+
+    if (run->out[0] != run->in[0])
+        memcpy(run->out[0], run->in[0], fpx_tensor_count(&run->call->in[0]) * sizeof(fpx_real));
+    scale[0] = scale[1] = 1;
+    return FPX_OK;
+}
+
 #if FPX_REAL_IS_DOUBLE
 fpx_status OP(op_scale)(const op_run *run)
 {
@@ -27,10 +38,7 @@ fpx_status OP(op_scale)(const op_run *run)
 
 fpx_status OP(op_scale_delayed)(const op_run *run)
 {
-    fpx_real *scale = run->out[1];
-
-    scale[0] = scale[1] = 1;
-    return FPX_OK;
+    return keep_history(run);
 }
 #else
 typedef struct amax_job {
@@ -124,30 +132,36 @@ static float delayed_scale(uint32_t rule, float max, float amax, float old)
 }
 
 /* history: the last scale (0: none yet), how many amax are known (at most W), then these, the latest first, 0 where
- * there is none. */
+ * there is none. It moves on with each call (Transformer Engine) or with each step (MS-AMP), whose micro-batches share
+ * the scale of its beginning and the first amax. */
 fpx_status OP(op_scale_delayed)(const op_run *run)
 {
     const fpx_format *target = &run->call->attr.delayed.target;
-    const uint32_t rule = run->call->attr.delayed.rule;
+    const uint32_t rule = run->call->attr.delayed.rule, part = run->call->attr.delayed.part;
     const size_t window = (size_t)run->call->in[0].shape[0] - 2;
+    const float max = (float)fpx_format_max(target);
     float *history = run->out[0], *scale = run->out[1], *slots = history + 2;
-    const float max = (float)fpx_format_max(target), amax = amax_of(run, 1, NULL);
-    const float old = history[0] != 0.0f ? history[0] : 1.0f;
     const int te = rule == FPX_DELAYED_TE;
+
+    (void)keep_history(run);
+    if (target->bits >= 32)
+        return FPX_OK;
+    const float amax = amax_of(run, 1, NULL);
     /* FP8-LM's just-in-time scale: of the tensor at hand, until the window is full; a window of one never delays. */
     const int at_hand = !te && (window == 1 || history[1] < (float)window);
-
-    if (target->bits >= 32) {
-        scale[0] = scale[1] = 1.0f;
-        return FPX_OK;
+    float begin = history[0] != 0.0f ? history[0] : 1.0f;
+    if ((part & FPX_PART_LATER) == 0) {
+        begin = delayed_scale(rule, max, fpx_amax_f32(run->level, slots, window), begin);
+        memmove(slots + 1, slots, (window - 1) * sizeof *slots);
+        slots[0] = 0.0f;
     }
-    scale[0] =
-        delayed_scale(rule, max, at_hand ? amax : fpx_amax_f32(run->level, slots, window), old);
+    scale[0] = at_hand ? delayed_scale(rule, max, amax, begin) : begin;
     scale[1] = 1.0f / scale[0];
     history[0] = scale[0];
-    memmove(slots + 1, slots, (window - 1) * sizeof *slots);
-    if (te || amax <= FLT_MAX) {
-        slots[0] = amax;
+    slots[0] = at_hand ? amax : fpx_amax_f32(run->level, (float[]){ slots[0], amax }, 2);
+    if ((part & FPX_PART_OPEN) != 0)
+        return FPX_OK;
+    if (te || slots[0] <= FLT_MAX) {
         history[1] = history[1] < (float)window ? history[1] + 1.0f : history[1];
     } else { /* NaN or Inf: the window starts again */
         slots[0] = 0.0f;

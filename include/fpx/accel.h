@@ -63,11 +63,11 @@ typedef enum fpx_op_kind {
     FPX_OP_QUANTIZE_BLOCK,        /* x[R,C], scale[2]             -> codes[R,C], scales[P,Q] */
     FPX_OP_QUANTIZE_BLOCK_RANDOM, /* x[R,C], draw, scale[2]       -> codes[R,C], scales[P,Q] */
     FPX_OP_HADAMARD,              /* x[R,C], draw (absent: the same signs at each step) -> y[R,C] */
-    FPX_OP_SCALE_DELAYED, /* history[2 + W] (in place), x -> history, scale[2] = encode, decode factor */
+    FPX_OP_SCALE_DELAYED, /* history[2 + W], x             -> history (in place or apart), scale[2] */
     FPX_OP_SGD,           /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_LION,          /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_DIVIDE,        /* a, b[1]                                -> y = a / b */
-    FPX_OP_DEQUANTIZE, /* codes (any format, scaled or not)    -> x */
+    FPX_OP_DEQUANTIZE,    /* codes (any format, scaled or not)    -> x */
     /* COAT's state: groups of 128 in memory order, G = their number; docs/operations.md. */
     FPX_OP_QUANTIZE_COAT, /* x                               -> codes, groups[G,3] = k, root, scale */
     FPX_OP_DEQUANTIZE_COAT, /* codes, groups[G,3]              -> x */
@@ -103,6 +103,10 @@ typedef enum fpx_delayed_rule {
     FPX_DELAYED_MS_AMP, /* the power of two below it, at most 2^126; at hand until W are known (FP8-LM) */
     FPX_DELAYED_MS_AMP_EXACT /* as MS-AMP's code computes that: in float32, unclamped */
 } fpx_delayed_rule;
+
+/* Which of a step's micro-batches a history is moved on by: bits; 0: the step's only one. With TE, whose histories know
+ * no steps, always 0. */
+enum { FPX_PART_LATER = 1, /* not the first */ FPX_PART_OPEN = 2 /* not the last */ };
 
 /* Attributes; the member named like the kind is meaningful. Sums over tokens use leaves of `leaf`
  * tokens (a sequence each), see fpx/gemm.h and fpx/reduce.h. */
@@ -141,7 +145,7 @@ typedef union fpx_attr {
     struct {
         fpx_format target; /* as above */
         uint32_t rule;     /* fpx_delayed_rule */
-        uint32_t reserved;
+        uint32_t part;     /* FPX_PART_LATER | FPX_PART_OPEN */
     } delayed;
     struct {
         uint32_t round, overflow; /* fpx_round, fpx_overflow; the format is the output's */

@@ -85,6 +85,8 @@ BREAK(odd_transform, call->attr.hadamard.size = 48)
 BREAK(long_transform, call->attr.hadamard.size = 64)
 BREAK(third_axis, call->attr.hadamard.axis = 2)
 BREAK(odd_delay, call->attr.delayed.rule = 3)
+BREAK(odd_part, call->attr.delayed.rule = FPX_DELAYED_MS_AMP; call->attr.delayed.part = 4)
+BREAK(te_in_parts, call->attr.delayed.part = FPX_PART_OPEN)
 BREAK(delay_in_integers, call->attr.delayed.target = fpx_int32)
 BREAK(no_window, (call->in[0].shape[0] = call->out[0].shape[0] = 2))
 BREAK(bad_leaf, call->attr.gemm.leaf = 7)
@@ -185,6 +187,9 @@ static const breakage breakages[] = {
     { "size that does not divide", case_hadamard, long_transform, FPX_EINVAL },
     { "third axis", case_hadamard, third_axis, FPX_EINVAL },
     { "odd rule of delayed scaling", case_scale_delayed, odd_delay, FPX_EINVAL },
+    { "delayed scaling in odd parts", case_scale_delayed, odd_part, FPX_EINVAL },
+    { "Transformer Engine's history in parts of a step", case_scale_delayed, te_in_parts,
+      FPX_EINVAL },
     { "delayed scaling for integers", case_scale_delayed, delay_in_integers, FPX_EINVAL },
     { "no window", case_scale_delayed, no_window, FPX_EINVAL },
     { "amax without profile", case_scale, amax_of_nobody, FPX_EINVAL },

@@ -46,7 +46,7 @@ static const row rows[] = {
     WHOLE("fp8-hopper", "dy", "e5m2"),
     WHOLE("fp8-hopper", "x", "e4m3"),
     WHOLE("fp8-hopper", "w", "e4m3"),
-    /* With states of fewer bits: operands as those of fp8. */
+    /* FP8-LM with states of fewer bits: E4M3 forward and weights, E5M2 output gradients. */
     CAST("fp8-lm-o1", 'h', "bf16"),
     WHOLE("fp8-lm-o1", "dy", "e5m2"),
     WHOLE("fp8-lm-o1", "x", "e4m3"),
@@ -128,13 +128,16 @@ static const struct source {
 } sources[] = {
     { "fp8", "*", 0, FPX_SCALE_CURRENT, NULL },
     { "fp8-hopper", "*", 0, FPX_SCALE_CURRENT, NULL },
-    { "fp8-lm-o1", "*", 0, FPX_SCALE_CURRENT, NULL },
-    { "fp8-lm-o2", "*", 0, FPX_SCALE_CURRENT, NULL },
-    { "fp8-lm-o3", "*", 0, FPX_SCALE_CURRENT, NULL },
     { "coat", "*", 0, FPX_SCALE_CURRENT, NULL },
     { "te-delayed", "*", 1024, FPX_DELAYED_TE, NULL },
     { "fp8-lm-gemm", "w", 1, FPX_DELAYED_MS_AMP, NULL },
     { "fp8-lm-gemm", "*", 16, FPX_DELAYED_MS_AMP, NULL },
+    { "fp8-lm-o1", "w", 1, FPX_DELAYED_MS_AMP, NULL },
+    { "fp8-lm-o1", "*", 16, FPX_DELAYED_MS_AMP, NULL },
+    { "fp8-lm-o2", "w", 1, FPX_DELAYED_MS_AMP, NULL },
+    { "fp8-lm-o2", "*", 16, FPX_DELAYED_MS_AMP, NULL },
+    { "fp8-lm-o3", "w", 1, FPX_DELAYED_MS_AMP, NULL },
+    { "fp8-lm-o3", "*", 16, FPX_DELAYED_MS_AMP, NULL },
     { "mxfp8", "*", 0, 0, "mx-te" }, /* rounded up */
     { "deepseek-v3", "w", 0, 0, "tile-te-128x128" },
     { "deepseek-v3", "*", 0, 0, "tile-te" },
