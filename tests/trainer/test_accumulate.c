@@ -262,6 +262,8 @@ static fpx_status watch_scale(void *context, const fpx_op_view *view, fpx_error 
         for (size_t i = 0;
              i < fpx_tensor_count(&fpx_program_tensor_at(view->program, op->in[1])->desc); i++)
             amax = fmaxf(amax, fabsf(x[i]));
+        const uint64_t slots = fpx_program_tensor_at(view->program, op->in[0])->desc.shape[0] - 2;
+        ck_assert_uint_eq(slots, w->te && site == 0 ? 1024 / MICROS : w->te ? 1024 : ms->window);
         if (w->te) {
             want = te->scale;
             te->history[0] = amax;
