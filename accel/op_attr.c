@@ -99,6 +99,8 @@ fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *e
          fpx_blocking_find(profile, &blocking) != FPX_OK || !op_block_has_whole(&blocking)))
         return op_pattern_refuse(call, err,
                                  "the profile is unknown, or has no scale for the whole tensor");
+    if (call->nin > 1 && call->attr.scale.rule != FPX_SCALE_POW2)
+        return op_pattern_refuse(call, err, "a factor goes with the rule of powers of two only");
     return require(call,
                    call->attr.scale.rule <= FPX_SCALE_POW2 &&
                        fpx_format_is_valid(&call->attr.scale.target) &&
@@ -261,4 +263,16 @@ fpx_status op_attr_coat(const fpx_call *call, const op_dims *dims, fpx_error *er
         return op_pattern_refuse(call, err, "codes has scales beside its groups");
     return require(call, dims->of['G' - 'A'] == (fpx_tensor_count(codes) + 127) / 128,
                    "groups should be [G,3], one row for each 128 elements", err);
+}
+
+fpx_status op_attr_factor(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double growth = call->attr.factor.growth;
+    const uint32_t every = call->attr.factor.every;
+
+    (void)dims;
+    if (!is_share(call->attr.factor.ratio))
+        return op_pattern_refuse(call, err, "ratio is not in [0, 1)");
+    return require(call, growth >= 1.0 && growth <= 2.0 && every >= 1 && every <= 1u << 24,
+                   "growth is not in [1, 2], or every not 1 .. 2^24", err);
 }

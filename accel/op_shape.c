@@ -103,9 +103,9 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .attr = op_attr_tokens,
     },
     [FPX_OP_SCALE] = {
-        .shape = { .name = "scale", .min_in = 1, .max_in = 1, .nout = 1,
-                   .in_names = { "x" }, .out_names = { "scale" } },
-        .in = { "r[*]" }, .out = { "r[2]" },
+        .shape = { .name = "scale", .min_in = 1, .max_in = 2, .nout = 1,
+                   .in_names = { "x", "factor" }, .out_names = { "scale" } },
+        .in = { "r[*]", "r[2]" }, .out = { "r[2]" },
         .attr = op_attr_scale,
     },
     [FPX_OP_QUANTIZE] = {
@@ -194,6 +194,12 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
                    .in_names = { "codes", "groups" }, .out_names = { "x" } },
         .in = { "q[*]", "r[G,3]" }, .out = { "r[*]" },
         .attr = op_attr_coat,
+    },
+    [FPX_OP_SCALE_FACTOR] = {
+        .shape = { .name = "scale_factor", .min_in = 2, .max_in = 2, .nout = 1, .in_place = 1,
+                   .in_names = { "factor", "codes" }, .out_names = { "factor" } },
+        .in = { "r[2]", "q[*]" }, .out = { "r[2]" },
+        .attr = op_attr_factor,
     },
 };
 

@@ -32,6 +32,8 @@ static fpx_memory_kind lasting_kind(const char *name)
 
     length -= ends(name, length, ".scale") ? 6 : 0;
     length -= ends(name, length, ".groups") ? 7 : 0;
+    if (ends(name, length, ".factor")) /* of a stored gradient's scale */
+        return FPX_MEMORY_GRADIENT;
     return ends(name, length, ".m")   ? FPX_MEMORY_M
            : ends(name, length, ".v") ? FPX_MEMORY_V
                                       : FPX_MEMORY_MASTER;

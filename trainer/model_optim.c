@@ -76,7 +76,9 @@ static void update(build *b, const fpx_optimizer_config *o, size_t index, uint32
     out[n] = FPX_NO_TENSOR;
     build_op(b, param.layer, by->kind, FPX_OPTIMIZER, param.name, by->suffix, in, out, &attr);
     for (size_t i = 0; i < n; i++)
-        build_store(b, FPX_OPTIMIZER, out[i], state[i]);
+        build_store(b, FPX_OPTIMIZER, out[i], FPX_NO_TENSOR, state[i]);
+    build_factor(b,
+                 index); /* behind all that can fail: a step that begins anew finds the old one */
 }
 
 void build_optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m)

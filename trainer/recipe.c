@@ -236,6 +236,7 @@ static fpx_status read_state(const fpx_recipe *recipe, unsigned index, const cha
     const fpx_state_rule *rule = &recipe->states[index];
     fpx_stored s = { .stored = 1 };
     const word *w = state_scalings;
+    fpx_error why = { 0 };
 
     if (!is_operand_format(rule->format, &s.format))
         return refuse_state(recipe, index, "is no format a state can have; see: fpx formats",
@@ -252,6 +253,16 @@ static fpx_status read_state(const fpx_recipe *recipe, unsigned index, const cha
                             rule->scaling, err);
     if (s.scaling == FPX_STATE_COAT && strcmp(tensor, "m") != 0 && strcmp(tensor, "v") != 0)
         return refuse_state(recipe, index, "is for m and v only", rule->scaling, err);
+    if (rule->factor != NULL) {
+        if (strcmp(tensor, "grad") != 0 || s.scaling != FPX_STATE_POW2 || s.format.bits > 16)
+            return refuse_state(recipe, index,
+                                "is a factor, which is for grad with scaling tensor-pow2 and at "
+                                "most 16 bits only",
+                                rule->factor, err);
+        if (fpx_factor_parse(rule->factor, &s.factor, &why) != FPX_OK)
+            return fpx_error_set(err, FPX_EINVAL, "recipe %s, state %u: %s", recipe->name,
+                                 index + 1, why.text);
+    }
     *ret_stored = s;
     return FPX_OK;
 }

@@ -70,6 +70,17 @@ static float amax_of(const op_run *run, uint32_t in, const fpx_blocking *blockin
     return fpx_amax_f32(run->level, j.amax, threads);
 }
 
+/* Exact but for the ends of the range, so that decode is finite. */
+static float times_factor(const op_run *run, float encode, float amax)
+{
+    const float *factor = run->call->nin > 1 ? run->in[1] : NULL;
+
+    if (factor == NULL || factor[0] == 0.0f || !(amax > 0.0f && amax <= FLT_MAX))
+        return encode;
+    encode *= factor[0];
+    return encode > 0x1p126f ? 0x1p126f : encode < 0x1p-126f ? 0x1p-126f : encode;
+}
+
 fpx_status OP(op_scale)(const op_run *run)
 {
     const fpx_format *target = &run->call->attr.scale.target;
@@ -87,7 +98,7 @@ fpx_status OP(op_scale)(const op_run *run)
     } else if (target->bits < 32) {
         const float amax = amax_of(run, 0, NULL);
         if (run->call->attr.scale.rule == FPX_SCALE_POW2)
-            encode = fpx_scale_pow2(target, amax);
+            encode = times_factor(run, fpx_scale_pow2(target, amax), amax);
         else if (amax > 0.0f && amax <= FLT_MAX)
             encode = (float)fpx_format_max(target) / amax;
         if (encode > FLT_MAX)

@@ -51,7 +51,7 @@ typedef enum fpx_op_kind {
     FPX_OP_XENT,      /* logits[M,V], targets int32[M]         -> loss[1] (mean, or sum), lse[M] */
     FPX_OP_XENT_GRAD, /* logits[M,V], targets int32[M], lse[M], count[1] (absent: the targets there are)
                           *                                       -> dlogits[M,V] */
-    FPX_OP_SCALE,    /* x                                     -> scale[2] = encode, decode factor */
+    FPX_OP_SCALE,    /* x, factor[2] (absent: 1)              -> scale[2] = encode, decode factor */
     FPX_OP_QUANTIZE, /* x, scale[2] (absent: unscaled cast)   -> codes */
     FPX_OP_SUMSQ,    /* x, total fp64[1] (absent: 0)          -> total + sum x^2, fp64[1] */
     FPX_OP_CLIP,     /* total fp64[1]                         -> factor[1], norm[1] */
@@ -71,6 +71,7 @@ typedef enum fpx_op_kind {
     /* COAT's state: groups of 128 in memory order, G = their number; docs/operations.md. */
     FPX_OP_QUANTIZE_COAT, /* x                               -> codes, groups[G,3] = k, root, scale */
     FPX_OP_DEQUANTIZE_COAT, /* codes, groups[G,3]              -> x */
+    FPX_OP_SCALE_FACTOR, /* factor[2] (in place), codes -> factor = what SCALE takes, steps to wait */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -93,7 +94,8 @@ typedef enum fpx_scale_rule {
     FPX_SCALE_THREE_QUARTERS, /* encode 3/4, decode 4/3: room for the largest element of an MX block whose exponent was
                               * rounded down (arXiv 2502.20586). 1 as above. */
     FPX_SCALE_POW2 /* encode = 2^floor(log2(max / amax)), exact, the exponent in -126 .. 126 (amax 0, Inf or NaN:
-                    * 1), decode = 1 / encode: MS-AMP's without a margin. 1 as above. */
+                    * 1), decode = 1 / encode: MS-AMP's without a margin. 1 as above. With a factor: times
+                    * that, held in 2^-126 .. 2^126. */
 } fpx_scale_rule;
 
 /* How FPX_OP_SCALE_DELAYED turns the largest of the W amax before this one into a scale; an amax that is not positive
@@ -147,6 +149,12 @@ typedef union fpx_attr {
         uint32_t rule;     /* fpx_delayed_rule */
         uint32_t part;     /* FPX_PART_LATER | FPX_PART_OPEN */
     } delayed;
+    struct {
+        double ratio,
+            growth;     /* a larger share of saturated codes halves the factor, else times growth */
+        uint32_t every; /* calls: 1 .. 2^24 */
+        uint32_t reserved;
+    } factor;
     struct {
         uint32_t round, overflow; /* fpx_round, fpx_overflow; the format is the output's */
         uint64_t seed, site; /* QUANTIZE_RANDOM: key of its stream, fpx/stream.h; round is FPX_SR */

@@ -103,6 +103,10 @@ BREAK(nan_eps, call->attr.rmsnorm.eps = (double)NAN)
 BREAK(negative_base, call->attr.rope.base = -1.0)
 BREAK(infinite_scale, call->attr.softmax.scale = (double)INFINITY)
 BREAK(bad_rule, call->attr.scale.rule = FPX_SCALE_POW2 + 1)
+BREAK(factor_of_amax, call->attr.scale.rule = FPX_SCALE_CURRENT)
+BREAK(large_ratio, call->attr.factor.ratio = 1.0)
+BREAK(shrinking, call->attr.factor.growth = 0.99)
+BREAK(never, call->attr.factor.every = 0)
 BREAK(bad_target, call->attr.scale.target.bits = 3)
 BREAK(bad_round, call->attr.quantize.round = 77)
 BREAK(stochastic, call->attr.quantize.round = FPX_SR)
@@ -217,6 +221,11 @@ static const breakage breakages[] = {
     { "bad overflow", case_quantize, bad_overflow, FPX_EINVAL },
     { "bad norm", case_clip, bad_max_norm, FPX_EINVAL },
     { "beta of 1", case_adamw, beta_of_one, FPX_EINVAL },
+    { "a factor of Transformer Engine's scale", case_scale_times_factor, factor_of_amax,
+      FPX_EINVAL },
+    { "a factor's ratio of 1", case_scale_factor, large_ratio, FPX_EINVAL },
+    { "a factor that shrinks", case_scale_factor, shrinking, FPX_EINVAL },
+    { "a factor that is never looked at", case_scale_factor, never, FPX_EINVAL },
     { "too few groups", case_quantize_coat, few_groups, FPX_EINVAL },
     { "wide codes of groups", case_quantize_coat, wide_codes, FPX_EUNSUPPORTED },
     { "momentum of 1", case_sgd, momentum_of_one, FPX_EINVAL },
