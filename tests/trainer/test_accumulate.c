@@ -40,6 +40,25 @@ typedef struct running {
     fpx_trainer *trainer;
 } running;
 
+/* A shipped one; "tuned": fp8-lm-o3 whose factors move at each second step. */
+static fpx_recipe *find_recipe(const char *name)
+{
+    static const char word[] = ", factor: \"adaptive,freq=2,ratio=0.01,window=3\"";
+
+    if (strcmp(name, "tuned") != 0)
+        return tiny_recipe(name);
+    fpx_recipe *o3 = tiny_recipe("fp8-lm-o3"), *tuned = NULL;
+    const char *const main = strstr(o3->text, ", factor: main");
+    char text[4096];
+
+    ck_assert_ptr_nonnull(main);
+    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(main - o3->text), o3->text, word,
+                   main + strlen(", factor: main"));
+    MUST(fpx_recipe_parse("tuned", text, &tuned, err));
+    fpx_recipe_free(o3);
+    return tuned;
+}
+
 static void start_on(running *r, const char *device, const char *recipe, uint32_t batch,
                      uint32_t accumulate)
 {
@@ -48,7 +67,7 @@ static void start_on(running *r, const char *device, const char *recipe, uint32_
     r->experiment.data.batch = batch;
     r->experiment.data.accumulate = accumulate;
     r->experiment.steps = 4;
-    r->recipe = tiny_recipe(recipe);
+    r->recipe = find_recipe(recipe);
     r->device = tiny_device(device);
     MUST(fpx_trainer_new(&r->experiment, r->recipe, &r->device, 1, 0, &r->trainer, err));
 }
@@ -101,8 +120,8 @@ START_TEST(the_bits_of_one_batch)
 END_TEST
 
 /* Formats of states, and what is stored between micro-batches, do not stand in the way. */
-static const char *const recipes[] = { "fp8",       "fp8-lm-o3",  "coat",       "fp8-lm-o1",
-                                       "fp8-lm-o2", "te-delayed", "fp8-lm-gemm" };
+static const char *const recipes[] = { "fp8",       "fp8-lm-o3",  "coat",        "fp8-lm-o1",
+                                       "fp8-lm-o2", "te-delayed", "fp8-lm-gemm", "tuned" };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 
 /* _i / RECIPES micro-batches of 3 a step are done when the run is cut. */
