@@ -7,7 +7,7 @@
 
 /* paper: arXiv 2310.18313, section 2.1, its two changes read as factors. adaptive: MS-AMP's pull request 140 with the defaults
  * of pull request 21 of MS-AMP-Examples (wgrad-auto-scaling-freq, -ratio, -window). main: MS-AMP's main branch, a constant
- * 1 / sqrt(ranks). There is one rank: all three begin with 1. */
+ * 1 / sqrt(ranks). There is one rank: all three begin with 1 (paper's beginning is unstated: choice). */
 static const struct mode {
     const char *name;
     fpx_factor_rule rule;
