@@ -99,10 +99,11 @@ fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *e
          fpx_blocking_find(profile, &blocking) != FPX_OK || !op_block_has_whole(&blocking)))
         return op_pattern_refuse(call, err,
                                  "the profile is unknown, or has no scale for the whole tensor");
-    if (call->nin > 1 && call->attr.scale.rule != FPX_SCALE_POW2)
+    if (call->nin > 1 && call->attr.scale.rule != FPX_SCALE_POW2 &&
+        call->attr.scale.rule != FPX_SCALE_MS_AMP_EXACT)
         return op_pattern_refuse(call, err, "a factor goes with the rule of powers of two only");
     return require(call,
-                   call->attr.scale.rule <= FPX_SCALE_POW2 &&
+                   call->attr.scale.rule <= FPX_SCALE_MS_AMP_EXACT &&
                        fpx_format_is_valid(&call->attr.scale.target) &&
                        call->attr.scale.target.cls == FPX_CLASS_FLOAT,
                    "the rule is unknown, or the target is not a floating-point format", err);

@@ -66,8 +66,9 @@ uint32_t build_real(build *b, fpx_role role, uint32_t tensor, const char *as);
 uint32_t build_moment(build *b, size_t param, const char *name);
 /* There is none: the recipe's rules of it are used nevertheless. */
 void build_no_moment(build *b, size_t param, const char *name);
-/* fp32 values become the codes of `codes`, whose scale is taken from them, times a factor (or FPX_NO_TENSOR). */
-void build_store(build *b, fpx_role role, uint32_t real, uint32_t factor, uint32_t codes);
+/* fp32 values become the codes of `codes`, a parameter's "master", "grad", "m" or "v", whose scale is taken from them. */
+void build_store(build *b, fpx_role role, size_t param, const char *tensor, uint32_t real,
+                 uint32_t codes);
 /* The factor of a gradient's scale follows the gradient's codes. */
 void build_factor(build *b, size_t param);
 

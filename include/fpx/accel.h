@@ -93,9 +93,11 @@ typedef enum fpx_scale_rule {
                         * the second level of NVFP4. 1 as above. */
     FPX_SCALE_THREE_QUARTERS, /* encode 3/4, decode 4/3: room for the largest element of an MX block whose exponent was
                               * rounded down (arXiv 2502.20586). 1 as above. */
-    FPX_SCALE_POW2 /* encode = 2^floor(log2(max / amax)), exact, the exponent in -126 .. 126 (amax 0, Inf or NaN:
+    FPX_SCALE_POW2, /* encode = 2^floor(log2(max / amax)), exact, the exponent in -126 .. 126 (amax 0, Inf or NaN:
                     * 1), decode = 1 / encode: MS-AMP's without a margin. 1 as above. With a factor: times
                     * that, held in 2^-126 .. 2^126. */
+    FPX_SCALE_MS_AMP_EXACT /* as MS-AMP's code computes that: in float32, unclamped, an old scale of 1; divided by
+                            * the factor where the exponent is negative. 1 as above. */
 } fpx_scale_rule;
 
 /* How FPX_OP_SCALE_DELAYED turns the largest of the W amax before this one into a scale; an amax that is not positive

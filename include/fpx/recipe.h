@@ -66,6 +66,7 @@ typedef struct fpx_stored {
     int stored; /* 0: fp32, and the rest says nothing */
     fpx_state_scaling scaling;
     fpx_format format;
+    fpx_scale_rule rule;    /* of POW2: FPX_SCALE_POW2, or FPX_SCALE_MS_AMP_EXACT */
     fpx_factor_rule factor; /* of grad, POW2 */
 } fpx_stored;
 

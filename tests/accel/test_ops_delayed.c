@@ -244,6 +244,50 @@ START_TEST(exact_variant_has_the_codes_faults)
 }
 END_TEST
 
+/* Below each amax whose quotient is a power of two the code's rounded logarithm may reach the next one: against a logarithm in
+ * long double, rounded to float32 once. The states' rule is the same with an old scale of 1. */
+START_TEST(exact_variant_rounds_the_logarithm)
+{
+    int differ = 0;
+    fixture f;
+
+    fixture_open(&f, "threads=1", seed);
+    const fpx_call delayed = delayed_call(&f, FPX_DELAYED_MS_AMP_EXACT, &fpx_e4m3, 1);
+    fpx_call state = new_call(FPX_OP_SCALE), ours = new_call(FPX_OP_SCALE);
+
+    add_in(&state, delayed.in[1]);
+    add_out(&state, new_tensor(&f, &fpx_fp32, SHAPE(2)));
+    state.attr.scale.target = fpx_e4m3;
+    ours = state;
+    ours.out[0] = new_tensor(&f, &fpx_fp32, SHAPE(2));
+    state.attr.scale.rule = FPX_SCALE_MS_AMP_EXACT;
+    ours.attr.scale.rule = FPX_SCALE_POW2;
+    for (int power = -20; power <= 20; power++) {
+        float amax = ldexpf(448.0f, power);
+
+        for (int below = 0; below < 40;
+             below++, amax = nextafterf(amax, below < 20 ? 0.0f : INFINITY)) {
+            const float quotient = 448.0f / amax;
+            const int e = (int)floorf((float)log2l((long double)quotient));
+            const float want = ldexpf(1.0f, e);
+
+            set_amax(&f, &delayed.in[1], amax);
+            run_call(&f, &delayed);
+            run_call(&f, &state);
+            run_call(&f, &ours);
+            if (get(&f, &delayed.out[1], 0) != (double)want ||
+                get(&f, &state.out[0], 0) != (double)want)
+                ck_abort_msg("amax %a: scales %a and %a, not %a", (double)amax,
+                             get(&f, &delayed.out[1], 0), get(&f, &state.out[0], 0), (double)want);
+            differ += get(&f, &ours.out[0], 0) != (double)want;
+        }
+    }
+    printf("%d of 1640 amax have another scale in MS-AMP's code than exactly\n", differ);
+    ck_assert_int_gt(differ, 30);
+    fixture_close(&f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ops_delayed");
@@ -254,6 +298,7 @@ int main(void)
     tcase_add_loop_test(tc, follows_its_library, 0, sizeof cases / sizeof cases[0]);
     tcase_add_loop_test(tc, cached_weights_see_fewer_steps, 0, 8);
     tcase_add_test(tc, exact_variant_has_the_codes_faults);
+    tcase_add_test(tc, exact_variant_rounds_the_logarithm);
     suite_add_tcase(s, tc);
 
     SRunner *sr = srunner_create(s);

@@ -155,6 +155,37 @@ START_TEST(the_scale_has_the_factor)
 }
 END_TEST
 
+/* The code multiplies before it takes the reciprocal: 2^-3 / 0.5; Inf gives 1 / old, which is 1. */
+START_TEST(the_codes_scale_has_the_factor)
+{
+    static const struct {
+        float amax, factor, want;
+    } known[] = { { 3.0f, 0.75f, 96.0f },           { 1000.0f, 0.5f, 0.5f },
+                  { 2000.0f, 0.5f, 0.25f },         { 0.0f, 0.5f, 1.0f },
+                  { INFINITY, 0.5f, 1.0f },         { NAN, 0.5f, 1.0f },
+                  { 0x1.c00002p-2f, 1.5f, 1536.0f } };
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        fpx_call c = new_call(FPX_OP_SCALE);
+        fixture f;
+
+        fixture_open(&f, "threads=1", seed);
+        add_in(&c, new_tensor(&f, &fpx_fp32, SHAPE(2)));
+        add_in(&c, new_tensor(&f, &fpx_fp32, SHAPE(2)));
+        add_out(&c, new_tensor(&f, &fpx_fp32, SHAPE(2)));
+        c.attr.scale.target = fpx_e4m3;
+        c.attr.scale.rule = FPX_SCALE_MS_AMP_EXACT;
+        set(&f, &c.in[0], 1, (double)known[i].amax);
+        set(&f, &c.in[1], 0, (double)known[i].factor);
+        run_call(&f, &c);
+        if (get(&f, &c.out[0], 0) != (double)known[i].want)
+            ck_abort_msg("amax %g, factor %g: scale %a, not %a", (double)known[i].amax,
+                         (double)known[i].factor, get(&f, &c.out[0], 0), (double)known[i].want);
+        fixture_close(&f);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ops_factor");
@@ -166,6 +197,7 @@ int main(void)
     tcase_add_loop_test(tc, the_factor_follows_the_share, 0, sizeof rules / sizeof rules[0]);
     tcase_add_test(tc, real_values_leave_it);
     tcase_add_test(tc, the_scale_has_the_factor);
+    tcase_add_test(tc, the_codes_scale_has_the_factor);
     suite_add_tcase(s, tc);
 
     SRunner *sr = srunner_create(s);

@@ -192,7 +192,8 @@ START_TEST(bad_states_are_refused)
     } bad[] = {
         { "tensor: master, format: fp9, scaling: none", "state 1: 'fp9' is no format" },
         { "tensor: m, format: ue4m3, scaling: none", "state 1: 'ue4m3' is no format" },
-        { "tensor: m, format: e4m3, scaling: tensor", "there is: none, tensor-pow2, coat" },
+        { "tensor: m, format: e4m3, scaling: tensor",
+          "there is: none, tensor-pow2, coat, ms-amp-exact" },
         { "tensor: grad, format: e4m3, scaling: coat", "state 1: 'coat' is for m and v only" },
         { "tensor: v, format: fp32, scaling: tensor-pow2", "fp32 has scaling none" },
         { "tensor: grad, format: fp16, scaling: none, factor: paper",
@@ -247,6 +248,36 @@ START_TEST(factors_grow_by_roots_of_two)
         fpx_model_free(model);
         fpx_recipe_free(recipe);
     }
+}
+END_TEST
+
+/* The code's arithmetic for one state, the exact one for another. */
+START_TEST(states_have_rules_of_their_own)
+{
+    const fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+    fpx_recipe *recipe = NULL;
+    fpx_model *model = NULL;
+
+    MUST(fpx_recipe_parse(
+        "r",
+        "name: r\nsource: none\nrules: []\nstates:\n"
+        "  - {layer: \"*\", op: \"*\", tensor: grad, format: e4m3, scaling: ms-amp-exact, factor: "
+        "paper}\n"
+        "  - {layer: \"*\", op: \"*\", tensor: m, format: e4m3, scaling: tensor-pow2}\n"
+        "  - {layer: \"*\", op: \"*\", tensor: v, format: fp16, scaling: ms-amp-exact}\n",
+        &recipe, err));
+    MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+    const fpx_program *p = model->program;
+    const fpx_program_op *const grad =
+        fpx_program_op_at(p, fpx_program_find_op(p, "head/dw.e4m3/scale"));
+    const fpx_program_op *const m = fpx_program_op_at(p, fpx_program_find_op(p, "head/w.m/scale"));
+    const fpx_program_op *const v = fpx_program_op_at(p, fpx_program_find_op(p, "head/w.v/scale"));
+
+    ck_assert(grad->attr.scale.rule == FPX_SCALE_MS_AMP_EXACT && grad->nin == 2);
+    ck_assert(m->attr.scale.rule == FPX_SCALE_POW2 && m->nin == 1);
+    ck_assert(v->attr.scale.rule == FPX_SCALE_MS_AMP_EXACT && v->nin == 1);
+    fpx_model_free(model);
+    fpx_recipe_free(recipe);
 }
 END_TEST
 
@@ -512,6 +543,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, shipped_recipes_load);
     tcase_add_test(tc, bad_states_are_refused);
     tcase_add_test(tc, factors_grow_by_roots_of_two);
+    tcase_add_test(tc, states_have_rules_of_their_own);
     tcase_add_test(tc, stored_gradients_are_rounded_with_each_micro_batch);
     tcase_add_loop_test(tc, quantizers_are_those_of_the_table, 0, 2);
     tcase_add_test(tc, roles_may_disagree);
