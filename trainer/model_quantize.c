@@ -28,9 +28,14 @@ static const char *round_suffix(uint32_t round)
 }
 
 /* A weight's copy is the same for every micro-batch. */
+static int is_shared(const copy *c)
+{
+    return strcmp(c->tensor, "w") == 0;
+}
+
 static void copy_site(const build *b, const copy *c, char ret_site[FPX_NAME_MAX])
 {
-    if (strcmp(c->tensor, "w") == 0)
+    if (is_shared(c))
         build_shared_site(c->l->layer, c->l->op, ret_site);
     else
         build_site(b, c->l->layer, c->l->op, ret_site);
@@ -109,51 +114,49 @@ static uint32_t rotated(build *b, const copy *c, uint32_t source)
 
 /* Transformer Engine moves the histories of x and dy on with each micro-batch's pass, but a weight's FP8 copy is made
  * with the first alone (is_first_microbatch): the others leave a 0 in its history, which so holds fewer steps. */
-static uint64_t window_of(const build *b, const copy *c, int shared)
+static uint64_t window_of(const build *b, const copy *c)
 {
     const uint32_t window = c->rule.window;
 
-    if (!shared || c->rule.delayed_rule != FPX_DELAYED_TE)
+    if (!is_shared(c) || c->rule.delayed_rule != FPX_DELAYED_TE)
         return window;
     return window > b->step_micros ? window / b->step_micros : 1;
 }
 
 /* Micro-batches hand a history on, and the last one's is the state; this one's input and output of it. The state starts
  * at 0: no scale and no amax yet. */
-static void add_history(build *b, const copy *c, int shared, uint32_t *ret_before,
-                        uint32_t *ret_after)
+static void add_history(build *b, const copy *c, uint32_t *ret_before, uint32_t *ret_after)
 {
-    const char *const own = shared ? c->name : c->name + strlen(b->prefix);
-    const uint64_t *const shape = (uint64_t[4]){ 2 + window_of(b, c, shared), 0, 0, 0 };
-    char name[5 * FPX_NAME_MAX];
+    const int first = is_shared(c) || b->micro == 0;
+    const int last = is_shared(c) || b->micro + 1 == b->accumulate;
+    const char *const own = c->name + (is_shared(c) ? 0 : strlen(b->prefix));
+    const uint64_t *const shape = (uint64_t[4]){ 2 + window_of(b, c), 0, 0, 0 };
+    char name[5 * FPX_NAME_MAX], before[6 * FPX_NAME_MAX];
     uint32_t state;
 
     (void)snprintf(name, sizeof name, "%s.history", own);
-    if (shared || b->micro == 0) {
+    if (first)
         state = build_tensor(b, c->l->layer, FPX_TENSOR_STATE, &fpx_fp32, shape, "%s", name);
-        *ret_before = state;
-    } else {
+    else
         state = fpx_program_find_tensor(b->program, name);
-        (void)snprintf(name, sizeof name, "micro.%u/%s.history", b->micro - 1, own);
-        *ret_before = fpx_program_find_tensor(b->program, name);
-    }
-    *ret_after = shared || b->micro + 1 == b->accumulate
-                     ? state
-                     : build_tensor(b, c->l->layer, FPX_TENSOR_SCALE, &fpx_fp32, shape,
-                                    "%s.history", c->name);
+    (void)snprintf(before, sizeof before, "micro.%u/%s", b->micro - 1, name);
+    *ret_before = first ? state : fpx_program_find_tensor(b->program, before);
+    *ret_after = last ? state
+                      : build_tensor(b, c->l->layer, FPX_TENSOR_SCALE, &fpx_fp32, shape,
+                                     "%s.history", c->name);
 }
 
 static uint32_t add_delayed_scale(build *b, const copy *c)
 {
-    const int shared = strcmp(c->tensor, "w") == 0, te = c->rule.delayed_rule == FPX_DELAYED_TE;
+    const int whole = is_shared(c) || c->rule.delayed_rule == FPX_DELAYED_TE;
     const uint32_t later = b->micro > 0 ? FPX_PART_LATER : 0;
     const uint32_t open = b->micro + 1 < b->accumulate ? FPX_PART_OPEN : 0;
     const fpx_attr attr = { .delayed = { .target = c->rule.conversion.format,
                                          .rule = (uint32_t)c->rule.delayed_rule,
-                                         .part = shared || te ? 0 : later | open } };
+                                         .part = whole ? 0 : later | open } };
     uint32_t before = FPX_NO_TENSOR, after = FPX_NO_TENSOR;
 
-    add_history(b, c, shared, &before, &after);
+    add_history(b, c, &before, &after);
     const uint32_t scale = build_tensor(b, c->l->layer, FPX_TENSOR_SCALE, &fpx_fp32,
                                         (uint64_t[4]){ 2, 0, 0, 0 }, "%s.scale", c->name);
 
