@@ -66,9 +66,16 @@ const cyaml_schema_value_t io_experiment_schema = { CYAML_VALUE_MAPPING(
     CYAML_FLAG_POINTER, io_experiment_texts, experiment_fields) };
 
 static const cyaml_schema_field_t rule_fields[] = {
-    TEXT(fpx_rule, layer),  TEXT(fpx_rule, op),       TEXT(fpx_rule, role),
-    TEXT(fpx_rule, tensor), TEXT(fpx_rule, format),   TEXT(fpx_rule, scaling),
-    TEXT(fpx_rule, round),  TEXT(fpx_rule, overflow), OPTIONAL_TEXT(fpx_rule, transform),
+    TEXT(fpx_rule, layer),
+    TEXT(fpx_rule, op),
+    TEXT(fpx_rule, role),
+    TEXT(fpx_rule, tensor),
+    TEXT(fpx_rule, format),
+    TEXT(fpx_rule, scaling),
+    TEXT(fpx_rule, round),
+    TEXT(fpx_rule, overflow),
+    OPTIONAL_TEXT(fpx_rule, transform),
+    OPTIONAL_TEXT(fpx_rule, estimator),
     CYAML_FIELD_END,
 };
 

@@ -82,9 +82,10 @@ typedef struct fpx_rule {
     char *tensor;    /* "x", "w", "dy" */
     char *format;    /* "e4m3", any of fpx_format_parse; "fp32" leaves the operand as it is */
     char *scaling;   /* "none", "tensor-current", "mx-rceil", ...: docs/experiment-format.md */
-    char *round;     /* "rne", "rna", "rz", "ru", "rd", "ro", "sr" */
+    char *round;     /* "rne", "rna", "rz", "ru", "rd", "ro", "sr"; "rnz": ties to zero */
     char *overflow;  /* "satfinite", "satpropagate", "none" */
     char *transform; /* "hadamard-16", "hadamard-64-fresh"; NULL: none */
+    char *estimator; /* "clip", of x and w in fprop; NULL: none */
 } fpx_rule;
 
 /* Where all three patterns match, the product's sums are a matrix unit's. */

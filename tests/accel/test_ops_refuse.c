@@ -84,6 +84,16 @@ BREAK(amax_of_mx,
 BREAK(odd_transform, call->attr.hadamard.size = 48)
 BREAK(long_transform, call->attr.hadamard.size = 64)
 BREAK(third_axis, call->attr.hadamard.axis = 2)
+BREAK(odd_signs, call->attr.hadamard.signs = FPX_SIGNS_NONE + 1)
+BREAK(ties_of_even, call->attr.block.ties_to_zero = 1)
+BREAK(odd_ties, (call->attr.block.round = FPX_RNA, call->attr.block.ties_to_zero = 2))
+BREAK(no_blocks, call->in[0].nscales = 0)
+BREAK(real_blocks, call->in[0].scale[0].format = fpx_ue4m3)
+BREAK(two_levels, (call->in[0].nscales = 2, call->in[0].scale[1] = call->in[0].scale[0],
+                   call->in[0].scale[1].format = fpx_fp32, call->in[0].scale[1].block[0] = 0,
+                   call->in[0].scale[1].block[1] = 0))
+BREAK(rounded_twice, (two_levels(f, call), call->in[0].scale[0].format = fpx_fp32))
+BREAK(other_gradient, call->in[2].shape[1] -= 1)
 BREAK(odd_delay, call->attr.delayed.rule = 3)
 BREAK(odd_part, call->attr.delayed.rule = FPX_DELAYED_MS_AMP; call->attr.delayed.part = 4)
 BREAK(te_in_parts, call->attr.delayed.part = FPX_PART_OPEN)
@@ -190,6 +200,14 @@ static const breakage breakages[] = {
     { "odd size of a transform", case_hadamard, odd_transform, FPX_EINVAL },
     { "size that does not divide", case_hadamard, long_transform, FPX_EINVAL },
     { "third axis", case_hadamard, third_axis, FPX_EINVAL },
+    { "signs nowhere", case_hadamard, odd_signs, FPX_EINVAL },
+    { "ties of another rounding", case_quantize_block, ties_of_even, FPX_EINVAL },
+    { "ties to nowhere", case_quantize_block, odd_ties, FPX_EINVAL },
+    { "gradient of no blocks", case_quantize_block_grad, no_blocks, FPX_EUNSUPPORTED },
+    { "gradient of other scales", case_quantize_block_grad, real_blocks, FPX_EUNSUPPORTED },
+    { "gradient of two levels", case_quantize_block_grad, two_levels, FPX_EUNSUPPORTED },
+    { "gradient of another shape", case_quantize_block_grad, other_gradient, FPX_EINVAL },
+    { "scales that round twice", case_dequantize_blocks, rounded_twice, FPX_EUNSUPPORTED },
     { "odd rule of delayed scaling", case_scale_delayed, odd_delay, FPX_EINVAL },
     { "delayed scaling in odd parts", case_scale_delayed, odd_part, FPX_EINVAL },
     { "Transformer Engine's history in parts of a step", case_scale_delayed, te_in_parts,

@@ -156,6 +156,9 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
         c->in[0] = tensor(&fpx_e4m3, 2, F, C);
         c->in[1] = REAL(2, (F * C + 127) / 128, 3);
         break;
+    case FPX_OP_QUANTIZE_BLOCK_GRAD:
+        c->in[0] = tensor(&fpx_e2m1, 2, F, C);
+        break;
     case FPX_OP_SGD:
     case FPX_OP_LION:
         c->in[3] = REAL(1, 1);
@@ -263,6 +266,7 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_DEQUANTIZE:
     case FPX_OP_QUANTIZE_COAT:
     case FPX_OP_DEQUANTIZE_COAT:
+    case FPX_OP_QUANTIZE_BLOCK_GRAD:
     case FPX_OP_SCALE_FACTOR:
     case FPX_OP_DIVIDE:
     case FPX_OP_ADD:
@@ -422,6 +426,7 @@ static int has_any_format(int kind, uint32_t t, uint32_t nin)
 {
     return (gives_codes(kind) && t >= nin) || (kind == FPX_OP_DEQUANTIZE && t == 0) ||
            (kind == FPX_OP_QUANTIZE_COAT && t == 1) || (kind == FPX_OP_DEQUANTIZE_COAT && t == 0) ||
+           (kind == FPX_OP_QUANTIZE_BLOCK_GRAD && t == 0) ||
            (kind == FPX_OP_SCALE_FACTOR && t == 1);
 }
 
@@ -623,6 +628,7 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_DEQUANTIZE, 1.0 * F * C },
         { FPX_OP_QUANTIZE_COAT, 5.0 * F * C },
         { FPX_OP_DEQUANTIZE_COAT, 5.0 * F * C },
+        { FPX_OP_QUANTIZE_BLOCK_GRAD, 3.0 * F * C },
         { FPX_OP_SCALE_FACTOR, 0.0 },
         { FPX_OP_SGD, 7.0 * F * C },
         { FPX_OP_LION, 12.0 * F * C },
