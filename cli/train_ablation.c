@@ -22,6 +22,7 @@
 typedef struct plan {
     const char *path, *json;
     char store_path[256];
+    int made_folder; /* of it */
     fpx_ablation *ablation;
     fpx_experiment *experiment;
     fpx_recipe *recipes[FPX_ARMS_MAX];
@@ -62,7 +63,7 @@ static fpx_status list_files(plan *p, const char *runs, fpx_error *err)
                              sizeof p->store_path - 1);
     if (runs != NULL)
         (void)snprintf(p->store_path, sizeof p->store_path, "%s", runs);
-    else if (mkdir("runs", 0777) != 0 && errno != EEXIST)
+    else if (!(p->made_folder = mkdir("runs", 0777) == 0) && errno != EEXIST)
         return fpx_error_set(err, FPX_EIO,
                              "runs: cannot make the folder: %s; name a file with "
                              "--runs",
@@ -119,7 +120,8 @@ static void key_of(const plan *p, size_t arm, double rate, uint64_t seed, char r
 {
     const fpx_settings settings = { .experiment = p->experiment->text,
                                     .recipe = p->recipes[arm]->text };
-    char digest[FPX_DIGEST_TEXT], text[FPX_DIGEST_TEXT + 512];
+    char digest[FPX_DIGEST_TEXT],
+        text[FPX_DIGEST_TEXT + 4096 + 128]; /* a pattern has at most 4096 */
 
     fpx_digest_text(fpx_settings_digest(&settings), digest);
     const int n =
@@ -277,6 +279,8 @@ int ablation_train(const char *path, const char *runs, const char *json)
     const fpx_status status = train(&p, runs, &err);
 
     run_store_close(p.store);
+    if (p.made_folder)
+        (void)rmdir("runs"); /* only an empty one goes */
     free(p.results.runs);
     for (size_t i = 0; i < FPX_ARMS_MAX; i++)
         fpx_recipe_free(p.recipes[i]);
