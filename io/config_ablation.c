@@ -182,10 +182,10 @@ static fpx_status check(const char *label, const char *text, const fpx_ablation 
     }
     if (status != FPX_OK)
         return status;
-    if (a->name[strspn(a->name, file_characters)] != '\0')
-        return io_value_refuse(label, text, "name",
-                               "is part of a file's name: letters, digits, '.', '_' and '-' only",
-                               err);
+    if (a->name[strspn(a->name, file_characters)] != '\0' || strlen(a->name) > FPX_ABLATION_NAME)
+        return io_value_refuse(
+            label, text, "name",
+            "is part of a file's name: at most 64 letters, digits, '.', '_' and '-'", err);
     if (of_kind[FPX_ARM_BASELINE] != 1)
         return io_value_refuse(label, text, "arms", "need exactly one of kind baseline", err);
     if (of_kind[FPX_ARM_CONTROL] == 0)

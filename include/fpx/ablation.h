@@ -42,19 +42,25 @@ typedef struct fpx_arm {
     char *claim, *source; /* what is published, and where; given where `expect` is, else NULL */
 } fpx_arm;
 
-enum { FPX_ARM_NAME = 24, FPX_ARMS_MAX = 32, FPX_SEEDS_MAX = 64, FPX_RATES_MAX = 16 };
+enum {
+    FPX_ABLATION_NAME = 64,
+    FPX_ARM_NAME = 24,
+    FPX_ARMS_MAX = 32,
+    FPX_SEEDS_MAX = 64,
+    FPX_RATES_MAX = 16
+};
 
 typedef struct fpx_ablation {
-    char *name;
-    char *
-        experiment; /* path, made relative to this file's folder when read; its recipe and seed are not used */
+    char *name; /* at most FPX_ABLATION_NAME letters, digits, '.', '_', '-' */
+    /* Path, made relative to this file's folder when read; its recipe and seed are not used. */
+    char *experiment;
     uint32_t seeds;   /* 5 .. FPX_SEEDS_MAX: paired, 1 .. seeds */
     uint32_t measure; /* fpx_measure: "validation" (default), "flushed" */
     char *flushed;    /* shell pattern of quantized tensors, "*.v"; NULL: none are looked at */
     double margin;    /* > 0, in the measure's unit: a difference within it is none */
     char *margin_reason;
-    double
-        diverged_above; /* bits: a run that ends above has diverged, as has one that meets a NaN or Inf */
+    /* Bits: a run that ends above has diverged, as has one that meets a NaN or Inf. */
+    double diverged_above;
     double *learning_rates; /* each arm at each of them; none: the experiment's */
     unsigned nrates;
     fpx_arm *arms;

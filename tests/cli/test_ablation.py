@@ -147,6 +147,7 @@ REFUSED = [
     (GOOD.replace("name: v-fp8", "name: bf16"), "is that of an earlier arm"),
     (GOOD.replace("name: v-fp8", "name: " + "v" * 25), "longer than 24"),
     (GOOD.replace("name: small", "name: ../small"), "part of a file's name"),
+    (GOOD.replace("name: small", "name: " + "s" * 65), "at most 64 letters"),
     (GOOD.replace("flushed: \"*.v\"\n", "measure: flushed\n"), "say of which tensors"),
     (GOOD.replace("flushed: \"*.v\"", "flushed: \"*.w\""), "is the name of nothing that an arm quantizes"),
     (GOOD + "learning_rates: [0.1, fast]\n", "learning_rates[1] is 'fast'"),
