@@ -256,3 +256,9 @@ fpx_status op_attr_coat(const fpx_call *call, const op_dims *dims, fpx_error *er
     return require(call, dims->of['G' - 'A'] == (fpx_tensor_count(codes) + 127) / 128,
                    "groups should be [G,3], one row for each 128 elements", err);
 }
+
+fpx_status op_attr_dropout(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    (void)dims;
+    return require(call, is_share(call->attr.dropout.rate), "rate is not in [0, 1)", err);
+}

@@ -36,6 +36,7 @@ fpx_status OP(op_divide)(const op_run *run);
 fpx_status OP(op_dequantize)(const op_run *run);
 fpx_status OP(op_quantize_coat)(const op_run *run);
 fpx_status OP(op_dequantize_coat)(const op_run *run);
+fpx_status OP(op_dropout)(const op_run *run);
 
 size_t OP(op_embed_grad_work)(const op_run *run);
 size_t OP(op_rmsnorm_grad_work)(const op_run *run);

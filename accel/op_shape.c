@@ -195,6 +195,12 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .in = { "q[*]", "r[G,3]" }, .out = { "r[*]" },
         .attr = op_attr_coat,
     },
+    [FPX_OP_DROPOUT] = {
+        .shape = { .name = "dropout", .min_in = 2, .max_in = 2, .nout = 1,
+                   .in_names = { "x", "draw" }, .out_names = { "y" } },
+        .in = { "r[*]", "i[2]" }, .out = { "r[*]" },
+        .attr = op_attr_dropout,
+    },
 };
 
 const op_pattern *op_pattern_of(uint32_t kind)

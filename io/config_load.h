@@ -14,7 +14,7 @@ typedef struct io_experiment_texts {
     char *name;
     struct io_model_texts {
         char *width, *layers, *heads, *hidden, *vocabulary, *activation;
-        char *norm_eps, *rope_base, *init_std;
+        char *norm_eps, *rope_base, *init_std, *dropout;
     } model;
     struct io_data_texts {
         char *corpus, *sha256, *sequence, *batch, *accumulate, *validation;

@@ -58,6 +58,7 @@ static const row rows[] = {
     { AT(model.norm_eps), KIND_REAL, ABOVE_MIN, "1e-5", 0, 1 },
     { AT(model.rope_base), KIND_REAL, ABOVE_MIN, "10000", 1, 1e12 },
     { AT(model.init_std), KIND_REAL, CLOSED, "0.02", 0, 1e6 },
+    { AT(model.dropout), KIND_REAL, BELOW_MAX, "0", 0, 1 },
     { AT(data.corpus), KIND_TEXT, CLOSED, NULL, 0, 0 },
     { AT(data.sha256), KIND_SHA256, CLOSED, NULL, 0, 0 },
     { AT(data.sequence), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },

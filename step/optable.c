@@ -82,6 +82,7 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_DEQUANTIZE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_dequantize },
     [FPX_OP_QUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_none },
     [FPX_OP_DEQUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_none },
+    [FPX_OP_DROPOUT] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_dropout },
 };
 
 const op_row *op_row_of(uint32_t kind)

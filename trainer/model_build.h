@@ -21,6 +21,7 @@ typedef struct build {
     unsigned char *used; /* rules of the recipe that matched something */
     uint64_t batch, sequence;
     uint64_t seed;
+    double dropout; /* 0 in evaluation */
     int layers;
     fpx_micro_batch *micros; /* [accumulate], the model's */
     fpx_status status;       /* the first failure: later calls do nothing */
@@ -44,6 +45,9 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
 /* An operation; in and out end at the first FPX_NO_TENSOR. attr may be NULL. */
 void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *site,
               const char *suffix, const uint32_t *in, const uint32_t *out, const fpx_attr *attr);
+
+/* Where randomness is used: FNV-1a (Fowler, Noll, Vo) of a name, above all sites of sites.h. */
+uint64_t build_random_site(const char *name);
 
 /* Where micro-batch `micro`'s random bits are in their streams: an input, made when first asked for. */
 uint32_t build_draw(build *b, uint32_t micro);

@@ -44,4 +44,5 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
     [FPX_OP_DEQUANTIZE] = { .run = OP(op_dequantize), .accept = OP(op_dequantize_accept) },
     [FPX_OP_QUANTIZE_COAT] = { .run = OP(op_quantize_coat), .accept = OP(op_coat_accept) },
     [FPX_OP_DEQUANTIZE_COAT] = { .run = OP(op_dequantize_coat), .accept = OP(op_coat_accept) },
+    [FPX_OP_DROPOUT] = { .run = OP(op_dropout) },
 };

@@ -71,6 +71,7 @@ typedef enum fpx_op_kind {
     /* COAT's state: groups of 128 in memory order, G = their number; docs/operations.md. */
     FPX_OP_QUANTIZE_COAT, /* x                               -> codes, groups[G,3] = k, root, scale */
     FPX_OP_DEQUANTIZE_COAT, /* codes, groups[G,3]              -> x */
+    FPX_OP_DROPOUT, /* x, draw                         -> y; the gradient is the same of dy */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -169,6 +170,12 @@ typedef union fpx_attr {
     struct {
         double beta1, beta2, weight_decay;
     } lion; /* of hyper the learning rate alone */
+    struct {
+        double
+            rate; /* share of the elements that become 0, in [0, 1); the others times 1 / (1 - rate) */
+        uint64_t seed, site; /* of the stream, whose step is draw[0], its micro-batch 0 */
+        uint64_t first;      /* the stream's element of x[0]: where x lies in the whole batch */
+    } dropout;
     uint64_t words[16];
 } fpx_attr;
 

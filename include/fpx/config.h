@@ -24,6 +24,8 @@ typedef struct fpx_model_config {
     double norm_eps;     /* default 1e-5 */
     double rope_base;    /* default 10000 */
     double init_std;     /* default 0.02; projections into the residual stream / sqrt(2 layers) */
+    double
+        dropout; /* default 0; of embedding, attention's probabilities and both outputs, in training */
 } fpx_model_config;
 
 /* text: windows that follow each other. instruct: a record a sequence, of whose tokens the response's are targets. */

@@ -444,6 +444,20 @@ static inline fpx_call case_quantize_random(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_dropout(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DROPOUT);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_in(&c, case_draw(f));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    c.attr.dropout.rate = 0.3;
+    c.attr.dropout.seed = 5;
+    c.attr.dropout.site = 77;
+    c.attr.dropout.first = 3;
+    return c;
+}
+
 /* A matrix of codes, uniformly drawn, with one scale for each rows x cols block, near 1. */
 static inline fpx_tensor blocked(fixture *f, const fpx_format *format, const fpx_format *scales,
                                  uint64_t rows, uint64_t cols, size_t ndim, const uint64_t *shape)
@@ -685,6 +699,7 @@ static const op_case op_cases[] = {
     { "dequantize", FPX_OP_DEQUANTIZE, case_dequantize, 0, 0 },
     { "quantize_coat", FPX_OP_QUANTIZE_COAT, case_quantize_coat, 0, 0 },
     { "dequantize_coat", FPX_OP_DEQUANTIZE_COAT, case_dequantize_coat, 0, 0 },
+    { "dropout", FPX_OP_DROPOUT, case_dropout, 0, 0 },
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };

@@ -111,6 +111,8 @@ BREAK(few_groups, (call->out[1].shape[0] -= 1))
 BREAK(wide_codes, (call->out[0] = new_tensor(f, &fpx_fp16, 2, call->out[0].shape)))
 BREAK(momentum_of_one, call->attr.sgd.momentum = 1.0)
 BREAK(negative_decay, call->attr.lion.weight_decay = -1.0)
+BREAK(all_dropped, call->attr.dropout.rate = 1.0)
+BREAK(rate_of_nan, call->attr.dropout.rate = (double)NAN)
 BREAK(token_too_large, ((int32_t *)data_of(f, &call->in[0]))[CM - 1] = CV)
 BREAK(token_negative, ((int32_t *)data_of(f, &call->in[0]))[5] = -1)
 BREAK(target_too_large, ((int32_t *)data_of(f, &call->in[1]))[CM - 1] = CV)
@@ -216,6 +218,9 @@ static const breakage breakages[] = {
     { "wide codes of groups", case_quantize_coat, wide_codes, FPX_EUNSUPPORTED },
     { "momentum of 1", case_sgd, momentum_of_one, FPX_EINVAL },
     { "negative decay", case_lion, negative_decay, FPX_EINVAL },
+    { "nothing left", case_dropout, all_dropped, FPX_EINVAL },
+    { "rate NaN", case_dropout, rate_of_nan, FPX_EINVAL },
+    { "dropout's draw in float", case_dropout, draw_in_float, FPX_EINVAL },
     { "token too large", case_embed, token_too_large, FPX_EINVAL },
     { "token too large, gradient", case_embed_grad, token_too_large, FPX_EINVAL },
     { "token negative", case_embed, token_negative, FPX_EINVAL },

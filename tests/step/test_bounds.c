@@ -62,6 +62,7 @@ static const row rows[FPX_OP_KINDS] = {
     [FPX_OP_DIVIDE] = { { "rMC", "r1" }, { "rMC" }, 1 },
     [FPX_OP_DEQUANTIZE] = { { "rMC" }, { "rMC" }, 1 },
     [FPX_OP_LION] = { { "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC" }, 0.9 },
+    [FPX_OP_DROPOUT] = { { "rMC", "i2" }, { "rMC" }, 1 },
 };
 
 static uint64_t state;
@@ -400,6 +401,10 @@ static void set_attributes(fpx_call *c, const extents *s)
         c->attr.lion.beta1 = 0.9;
         c->attr.lion.beta2 = 0.99;
         c->attr.lion.weight_decay = below(2) != 0 ? 0.1 : 0.0;
+        break;
+    case FPX_OP_DROPOUT:
+        c->attr.dropout.rate = below(2) != 0 ? 0.1 : 0.7;
+        c->attr.dropout.first = random_word();
         break;
     default:
         break;

@@ -137,6 +137,10 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
     case FPX_OP_DIVIDE:
         c->in[1] = REAL(1, 1);
         break;
+    case FPX_OP_DROPOUT:
+        c->in[1] = INT(1, 2);
+        c->attr.dropout.rate = 0.1;
+        break;
     case FPX_OP_DEQUANTIZE:
         c->in[0] = tensor(&fpx_e4m3, 2, F, C);
         add_scale(&c->in[0]);
@@ -257,6 +261,7 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_QUANTIZE_COAT:
     case FPX_OP_DEQUANTIZE_COAT:
     case FPX_OP_DIVIDE:
+    case FPX_OP_DROPOUT:
     case FPX_OP_ADD:
     case FPX_OP_SCALE:
     case FPX_OP_QUANTIZE:
@@ -513,6 +518,9 @@ START_TEST(wrong_attributes_are_refused)
     SPOIL(FPX_OP_LION, lion.beta1, -0.1, "beta1");
     SPOIL(FPX_OP_LION, lion.beta2, 1.5, "beta2");
     SPOIL(FPX_OP_LION, lion.weight_decay, INFINITY, "weight_decay");
+    SPOIL(FPX_OP_DROPOUT, dropout.rate, 1.0, "rate");
+    SPOIL(FPX_OP_DROPOUT, dropout.rate, -0.1, "rate");
+    SPOIL(FPX_OP_DROPOUT, dropout.rate, NAN, "rate");
 
     fpx_call c = good(FPX_OP_QUANTIZE, &fpx_fp32);
     c.nin = 1;
@@ -614,6 +622,7 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_DEQUANTIZE_COAT, 5.0 * F * C },
         { FPX_OP_SGD, 7.0 * F * C },
         { FPX_OP_LION, 12.0 * F * C },
+        { FPX_OP_DROPOUT, 1.0 * F * C },
     };
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
