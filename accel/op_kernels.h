@@ -37,12 +37,16 @@ fpx_status OP(op_dequantize)(const op_run *run);
 fpx_status OP(op_quantize_coat)(const op_run *run);
 fpx_status OP(op_dequantize_coat)(const op_run *run);
 fpx_status OP(op_dropout)(const op_run *run);
+fpx_status OP(op_logp)(const op_run *run);
+fpx_status OP(op_logp_grad)(const op_run *run);
+fpx_status OP(op_dpo)(const op_run *run);
 
 size_t OP(op_embed_grad_work)(const op_run *run);
 size_t OP(op_rmsnorm_grad_work)(const op_run *run);
 size_t OP(op_gemm_work)(const op_run *run);
 size_t OP(op_xent_work)(const op_run *run);
 size_t OP(op_scale_work)(const op_run *run);
+size_t OP(op_dpo_work)(const op_run *run);
 size_t OP(op_quantize_block_work)(const op_run *run);
 
 fpx_status OP(op_gemm_accept)(const op_run *run);

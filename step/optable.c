@@ -83,6 +83,9 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_QUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_none },
     [FPX_OP_DEQUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_none },
     [FPX_OP_DROPOUT] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_dropout },
+    [FPX_OP_LOGP] = { OP(flops_rowwise), .flops = 4, .bound = op_bound_logp },
+    [FPX_OP_LOGP_GRAD] = { OP(flops_rowwise), .flops = 3, .bound = op_bound_logp_grad },
+    [FPX_OP_DPO] = { OP(flops_rowwise), .flops = 7, .bound = op_bound_dpo },
 };
 
 const op_row *op_row_of(uint32_t kind)

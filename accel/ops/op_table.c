@@ -45,4 +45,7 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
     [FPX_OP_QUANTIZE_COAT] = { .run = OP(op_quantize_coat), .accept = OP(op_coat_accept) },
     [FPX_OP_DEQUANTIZE_COAT] = { .run = OP(op_dequantize_coat), .accept = OP(op_coat_accept) },
     [FPX_OP_DROPOUT] = { .run = OP(op_dropout) },
+    [FPX_OP_LOGP] = { .run = OP(op_logp), .work = OP(op_xent_work) },
+    [FPX_OP_LOGP_GRAD] = { .run = OP(op_logp_grad) },
+    [FPX_OP_DPO] = { .run = OP(op_dpo), .work = OP(op_dpo_work) },
 };

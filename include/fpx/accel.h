@@ -72,6 +72,10 @@ typedef enum fpx_op_kind {
     FPX_OP_QUANTIZE_COAT, /* x                               -> codes, groups[G,3] = k, root, scale */
     FPX_OP_DEQUANTIZE_COAT, /* codes, groups[G,3]              -> x */
     FPX_OP_DROPOUT, /* x, draw                         -> y; the gradient is the same of dy */
+    /* Preferences (DPO): sequences 2p and 2p + 1 are the chosen and the rejected answer of pair p, B = 2P. */
+    FPX_OP_LOGP,      /* logits[M,V], targets int32[M]           -> logp[B], lse[M] */
+    FPX_OP_LOGP_GRAD, /* logits[M,V], targets int32[M], lse[M], dlogp[B] -> dlogits[M,V] */
+    FPX_OP_DPO, /* logp[2P], reference[2P], count[1] (absent: P) -> loss[1] (mean, or sum), dlogp[2P], margin[P] */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -132,7 +136,7 @@ typedef union fpx_attr {
         uint64_t leaf;
         uint32_t sum; /* XENT: 1: the loss is not divided by the number of targets */
         uint32_t reserved;
-    } tokens; /* EMBED_GRAD, XENT, XENT_GRAD */
+    } tokens; /* EMBED_GRAD, XENT, XENT_GRAD; LOGP, LOGP_GRAD: a leaf is a sequence */
     struct {
         fpx_format target; /* whose largest value amax is mapped to */
         uint32_t rule;     /* fpx_scale_rule */
@@ -176,6 +180,11 @@ typedef union fpx_attr {
         uint64_t seed, site; /* of the stream, whose step is draw[0], its micro-batch 0 */
         uint64_t first;      /* the stream's element of x[0]: where x lies in the whole batch */
     } dropout;
+    struct {
+        double beta;  /* margin = beta ((chosen - its reference) - (rejected - its reference)) */
+        uint32_t sum; /* 1: the loss is not divided by the number of pairs */
+        uint32_t reserved;
+    } dpo;
     uint64_t words[16];
 } fpx_attr;
 
