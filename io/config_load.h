@@ -18,7 +18,7 @@ typedef struct io_experiment_texts {
     } model;
     struct io_data_texts {
         char *corpus, *sha256, *sequence, *batch, *accumulate, *validation;
-        char *tokens, *tokenizer, *kind;
+        char *tokens, *tokenizer, *kind, *beta;
     } data;
     struct io_optimizer_texts {
         char *kind, *schedule, *learning_rate, *final_share, *decay_share, *warmup, *beta1, *beta2,

@@ -32,6 +32,7 @@ static const cyaml_schema_field_t data_fields[] = {
     OPTIONAL_TEXT(struct io_data_texts, tokens),
     OPTIONAL_TEXT(struct io_data_texts, tokenizer),
     OPTIONAL_TEXT(struct io_data_texts, kind),
+    OPTIONAL_TEXT(struct io_data_texts, beta),
     CYAML_FIELD_END,
 };
 

@@ -236,26 +236,20 @@ static fpx_status check_rules_used(const build *b, fpx_error *err)
     return FPX_OK;
 }
 
-static uint32_t tensor_of_micro(build *b, fpx_tensor_class cls, const fpx_format *format,
-                                const uint64_t *dims, const char *name)
-{
-    return build_tensor(b, -1, cls, format, dims, "%s%s", b->prefix, name);
-}
-
 /* One micro-batch forward and, training, backward. Returns its loss: the mean where it is alone, else the sum. */
 static uint32_t build_micro(build *b, const fpx_experiment *e, const shape *s, int training,
                             block *blocks, fpx_model *m)
 {
     const int layers = (int)e->model.layers;
-    const fpx_attr leaf = { .tokens = { .leaf = s->t, .sum = b->accumulate > 1 } };
+    const fpx_attr leaf = { .tokens = { .leaf = s->t } };
     fpx_micro_batch *micro = &m->micro[b->micro];
     norm last;
     linear head;
-    uint32_t x, table, lse, loss, d;
-    char site[FPX_NAME_MAX];
+    uint32_t x, table, y, d;
+    loss_site at;
 
-    micro->tokens = tensor_of_micro(b, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "tokens");
-    micro->targets = tensor_of_micro(b, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "targets");
+    micro->tokens = build_of_micro(b, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "tokens");
+    micro->targets = build_of_micro(b, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "targets");
     table = build_param(b, -1, "embed", "w", DIMS(s->v, s->c));
     x = apply(b, -1, "embed", FPX_OP_EMBED, FPX_FPROP, LIST(micro->tokens, table), DIMS(s->m, s->c),
               "y", NULL);
@@ -264,26 +258,19 @@ static uint32_t build_micro(build *b, const fpx_experiment *e, const shape *s, i
         x = block_forward(b, s, &blocks[l], l, x);
     x = norm_forward(b, s, &last, -1, "norm", x);
     m->logits = linear_forward(b, &head, -1, "head", x, s->c, s->v);
-    loss = tensor_of_micro(b, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(1), "loss");
-    lse = tensor_of_micro(b, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(s->m), "loss/lse");
-    build_site(b, -1, "loss", site);
-    build_op(b, -1, FPX_OP_XENT, FPX_FPROP, site, "fprop", LIST(m->logits, micro->targets),
-             LIST(loss, lse), &leaf);
+    y = loss_forward(b, &at, &e->data, m->logits, m);
     if (training) {
-        const fpx_attr back = { .tokens = { .leaf = s->t } };
-
-        d = apply(b, -1, "loss", FPX_OP_XENT_GRAD, FPX_DGRAD,
-                  LIST(m->logits, micro->targets, lse, m->count), DIMS(s->m, s->v), "dx", &back);
+        d = loss_backward(b, &at, m->count);
         d = linear_backward(b, &head, d);
         d = norm_backward(b, s, &last, d);
         for (int l = layers - 1; l >= 0; l--)
             d = block_backward(b, s, &blocks[l], l, d);
         d = dropout(b, -1, "embed.dropout", FPX_DGRAD, d);
         d = apply(b, -1, "embed", FPX_OP_EMBED_GRAD, FPX_WGRAD, LIST(micro->tokens, d),
-                  DIMS(s->v, s->c), "dw", &back);
+                  DIMS(s->v, s->c), "dw", &leaf);
         build_set_grad(b, table, d);
     }
-    return loss;
+    return y;
 }
 
 static fpx_status build_all(build *b, const fpx_experiment *e, const shape *s, int training,
@@ -358,7 +345,8 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
                       .err = err };
         m->count = m->hyper = m->norm = FPX_NO_TENSOR;
         for (uint32_t i = 0; i < m->accumulate; i++)
-            m->micro[i].draw = FPX_NO_TENSOR;
+            m->micro[i].draw = m->micro[i].reference = m->micro[i].logp = m->micro[i].margin =
+                FPX_NO_TENSOR;
         status = build_all(b, experiment, &s, training, blocks, m);
         if (status == FPX_OK && training)
             status = check_rules_used(b, err);

@@ -98,6 +98,12 @@ void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAM
                    (int)(FPX_NAME_MAX - sizeof b->prefix), shared);
 }
 
+uint32_t build_of_micro(build *b, fpx_tensor_class cls, const fpx_format *format,
+                        const uint64_t *dims, const char *name)
+{
+    return build_tensor(b, -1, cls, format, dims, "%s%s", b->prefix, name);
+}
+
 uint64_t build_random_site(const char *name)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

@@ -46,6 +46,10 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
 void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *site,
               const char *suffix, const uint32_t *in, const uint32_t *out, const fpx_attr *attr);
 
+/* A tensor outside the layers and outside any site, this micro-batch's. */
+uint32_t build_of_micro(build *b, fpx_tensor_class cls, const fpx_format *format,
+                        const uint64_t *dims, const char *name);
+
 /* Where randomness is used: FNV-1a (Fowler, Noll, Vo) of a name, above all sites of sites.h. */
 uint64_t build_random_site(const char *name);
 
@@ -90,6 +94,18 @@ uint32_t linear_backward(build *b, const linear *l, uint32_t dy);
  * or 1, the axis of the stored matrix that the product sums over. */
 uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *tensor, int k_axis,
                          uint32_t source);
+
+/* ---- model_loss.c ---- */
+typedef struct loss_site {
+    int pairs; /* of preferences */
+    uint32_t logits, targets, lse, dlogp;
+} loss_site;
+
+/* Returns the micro-batch's loss: the mean where it is alone, else the sum. */
+uint32_t loss_forward(build *b, loss_site *l, const fpx_data_config *d, uint32_t logits,
+                      fpx_model *m);
+/* Returns the gradient of the logits. count: the model's. */
+uint32_t loss_backward(build *b, const loss_site *l, uint32_t count);
 
 /* ---- model_accumulate.c ---- */
 /* After micro-batch b->micro: its gradients, and its loss sum, join those before it. After the last, b->grads and
