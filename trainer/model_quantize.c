@@ -6,7 +6,6 @@
 #include <fpx/block.h>
 
 #include "model_build.h"
-#include "sites.h"
 
 /* One quantized copy of an operand, as a rule has it. */
 typedef struct copy {
@@ -79,17 +78,13 @@ static void name_copy(const build *b, copy *c)
     }
 }
 
-/* Where randomness is used: FNV-1a (Fowler, Noll, Vo) of a name, above all sites of sites.h. */
 static uint64_t hashed_site(const copy *c, const char *what, const char *where)
 {
     char text[FPX_NAME_MAX + 16], site[FPX_NAME_MAX];
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
     build_shared_site(c->l->layer, c->l->op, site);
     (void)snprintf(text, sizeof text, "%s/%s.%s", site, what, where);
-    for (const char *at = text; *at != '\0'; at++)
-        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-    return hash | SITE_QUANTIZER;
+    return build_random_site(text);
 }
 
 /* The random bits of a copy: the same whatever format or scaling the rule asks for. */

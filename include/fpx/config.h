@@ -27,10 +27,13 @@ typedef struct fpx_model_config {
     /* Channels in which the norms of layers start 32 times as large, the weights behind them a 32nd: the same function.
      * 0 .. width, default 0. */
     uint32_t outliers;
+    double
+        dropout; /* default 0; of embedding, attention's probabilities and both outputs, in training */
 } fpx_model_config;
 
-/* text: windows that follow each other. instruct: a record a sequence, of whose tokens the response's are targets. */
-typedef enum fpx_data_kind { FPX_DATA_TEXT, FPX_DATA_INSTRUCT } fpx_data_kind;
+/* text: windows that follow each other. instruct: a record a sequence, of whose tokens the response's are targets.
+ * preference: a record two sequences, with the chosen and the rejected response; the loss is DPO's. */
+typedef enum fpx_data_kind { FPX_DATA_TEXT, FPX_DATA_INSTRUCT, FPX_DATA_PREFERENCE } fpx_data_kind;
 
 /* data: sequences of tokens that share none, drawn in an order that the seed gives. Either corpus or tokens. */
 typedef struct fpx_data_config {
@@ -44,7 +47,9 @@ typedef struct fpx_data_config {
     double validation; /* share of the corpus, at its end, kept for evaluation; 0 .. 0.5 */
     char *tokens;      /* .npy of uint16 or uint32; NULL: corpus */
     char *tokenizer;   /* fpx/tokenizer.h's file; NULL: bytes are the tokens */
-    uint32_t kind;     /* fpx_data_kind: "text" (default), "instruct" */
+    uint32_t
+        kind; /* fpx_data_kind: "text" (default), "instruct", "preference" (batch then is even) */
+    double beta; /* of DPO; default 0.1; preference */
 } fpx_data_config;
 
 typedef enum fpx_optimizer { FPX_ADAMW, FPX_SGD, FPX_LION } fpx_optimizer;
