@@ -228,6 +228,11 @@ fpx_block_factor fpx_block_factor_of(const fpx_blocking *b, float tensor_amax, f
     }
 }
 
+float fpx_block_quotient_factor(const fpx_blocking *b, fpx_block_factor factor)
+{
+    return b->rule == FPX_RULE_MX ? fpx_block_e8m0_value(E8M0_MAX - factor.stored) : factor.factor;
+}
+
 float fpx_block_decode_factor(const fpx_blocking *b, float tensor_amax, uint32_t stored)
 {
     switch (b->rule) {

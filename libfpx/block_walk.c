@@ -133,9 +133,7 @@ static void encode_block(const fpx_block_kernels *k, const fpx_block_job *job, b
 {
     const size_t first = p.row * job->stride + p.col;
 
-    if (k->encode != NULL && job->bits == NULL &&
-        k->encode(job->blocking, f, job->src + first, job->stride, job->codes + first, p.rows,
-                  p.cols))
+    if (fpx_block_span_encode(k, job, p.row, p.col, p.rows, p.cols, f))
         return;
     for (size_t r = 0; r < p.rows; r++) {
         for (size_t c = 0; c < p.cols; c++) {
@@ -201,7 +199,7 @@ static fpx_block_factor better_of(const fpx_block_job *job, block_place p, float
 
 /* ---- the walk ---- */
 
-static void store_scale(const fpx_block_job *job, size_t index, uint32_t stored)
+void fpx_block_store_scale(const fpx_block_job *job, size_t index, uint32_t stored)
 {
     const uint8_t byte = (uint8_t)stored;
 
@@ -220,7 +218,7 @@ static void quantize_block(const fpx_block_kernels *k, const fpx_block_job *job,
                                    ? better_of(job, p, amax)
                                    : fpx_block_factor_of(job->blocking, job->tensor_amax, amax, 0);
 
-    store_scale(job, p.index, f.stored);
+    fpx_block_store_scale(job, p.index, f.stored);
     encode_block(k, job, p, f);
 }
 
@@ -254,7 +252,14 @@ void fpx_block_run_job(const fpx_block_kernels *kernels, const fpx_block_job *jo
         const size_t first = down * job->across;
         if (done <= first)
             done = first + run_row(kernels, job, down);
-        for (size_t across = done <= first ? 0 : done - first; across < job->across; across++)
-            quantize_block(kernels, job, place_of(job, down, across));
+        for (size_t across = done <= first ? 0 : done - first, next; across < job->across;
+             across = next) {
+            const size_t span = fpx_block_span(kernels, job, across);
+            next = across + (span == 0 ? 1 : span);
+            if (span > 0 && fpx_block_span_quantize(kernels, job, down, across, span))
+                continue;
+            for (size_t i = across; i < next; i++)
+                quantize_block(kernels, job, place_of(job, down, i));
+        }
     }
 }
