@@ -24,13 +24,14 @@ static int knows(const fpx_block_kernels *k, const fpx_blocking *b)
     return k->quotients != NULL && !b->drops_negative_zero && knows_rounding(b);
 }
 
-/* Four over six and a standard deviation look at every element before they know a scale. */
+/* Four over six, and a standard deviation, look at every element before they know a scale. */
 size_t fpx_block_span(const fpx_block_kernels *k, const fpx_block_job *job, size_t across)
 {
+    const fpx_blocking *const b = job->blocking;
     const size_t most = SPAN / job->width, left = job->across - across;
 
-    if (!knows(k, job->blocking) || job->blocking->rule == FPX_RULE_NVFP4_46 ||
-        (job->blocking->rule == FPX_RULE_MX && job->blocking->mx_exponent == FPX_MX_STD))
+    if (!knows(k, b) || b->rule == FPX_RULE_NVFP4_46 ||
+        (b->rule == FPX_RULE_MX && b->mx_exponent == FPX_MX_STD))
         return 0;
     return left < most ? left : most;
 }

@@ -15,7 +15,7 @@ static const struct {
     uint16_t block[2];
     uint8_t exponent; /* MX */
     uint8_t error;    /* NVFP4_46 */
-    uint8_t round;    /* 0: FPX_RNE */
+    uint8_t round;    /* 0: the profile's */
 } blockings[] = {
     { "mx-ocp", &fpx_e4m3, { 1, 32 }, FPX_MX_FLOOR, 0, 0 },
     { "mx-ocp", &fpx_e5m2, { 1, 32 }, FPX_MX_CEIL, 0, 0 },
@@ -81,7 +81,8 @@ static fpx_blocking blocking_of(size_t param)
     if (b.rule == FPX_RULE_MX)
         b.mx_exponent = blockings[param].exponent;
     b.error = blockings[param].error;
-    b.element.round = blockings[param].round;
+    if (blockings[param].round != 0)
+        b.element.round = blockings[param].round;
     b.element.sr_bits = b.element.round == FPX_SR ? 32 : 0;
     return b;
 }
