@@ -96,6 +96,14 @@ void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAM
                    (int)(FPX_NAME_MAX - sizeof b->prefix), shared);
 }
 
+int build_is_own(const build *b, uint32_t tensor)
+{
+    const size_t length = strlen(b->prefix);
+
+    return length > 0 &&
+           strncmp(fpx_program_tensor_at(b->program, tensor)->name, b->prefix, length) == 0;
+}
+
 uint32_t build_draw(build *b, uint32_t micro)
 {
     uint32_t *draw = &b->micros[micro].draw;

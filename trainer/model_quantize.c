@@ -27,13 +27,13 @@ static const char *round_suffix(uint32_t round)
     return suffix[round];
 }
 
-/* A weight's copy is the same for every micro-batch, unless its signs are not. */
+/* A copy is the same for every micro-batch where its source is, a weight, and its signs are. */
 static void copy_site(const build *b, const copy *c, char ret_site[FPX_NAME_MAX])
 {
-    if (strcmp(c->tensor, "w") == 0 && c->rule.fresh != FPX_FRESH_PASS)
-        build_shared_site(c->l->layer, c->l->op, ret_site);
-    else
+    if (build_is_own(b, c->source) || c->rule.fresh == FPX_FRESH_PASS)
         build_site(b, c->l->layer, c->l->op, ret_site);
+    else
+        build_shared_site(c->l->layer, c->l->op, ret_site);
 }
 
 /* Characters of a site like this one with the largest numbers that the model has. */
