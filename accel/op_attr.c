@@ -248,6 +248,27 @@ fpx_status op_attr_lion(const fpx_call *call, const op_dims *dims, fpx_error *er
                    "weight_decay is not a finite number >= 0", err);
 }
 
+fpx_status op_attr_dge(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double k = call->attr.dge.k, cap = call->attr.dge.cap;
+
+    (void)dims;
+    return require(call,
+                   isfinite(k) && k > 1.0 && isfinite(cap) && cap > 0.0 &&
+                       call->attr.dge.rule <= FPX_DGE_MS_AMP,
+                   "k is not a finite number > 1, cap not one > 0, or the rule is unknown", err);
+}
+
+/* Below 1, alpha n is below n in float64 too: floor(alpha n) is one of the n. */
+fpx_status op_attr_clamp(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double alpha = call->attr.clamp.alpha;
+
+    (void)dims;
+    return require(call, alpha >= 0.5 && alpha < 1.0 && call->attr.clamp.over <= FPX_CLAMP_COLUMN,
+                   "alpha is not in [1/2, 1), or over is unknown", err);
+}
+
 /* No attribute, but a number of groups that no pattern can say; codes have these as their only scales. */
 fpx_status op_attr_coat(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {

@@ -200,6 +200,23 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
                    .in_names = { "codes", "x", "dy" }, .out_names = { "dx" } },
         .in = { "g[R,C]", "r[R,C]", "r[R,C]" }, .out = { "r[R,C]" },
     },
+    [FPX_OP_DGE] = {
+        .shape = { .name = "dge", .min_in = 2, .max_in = 2, .nout = 1,
+                   .in_names = { "dw", "w" }, .out_names = { "dw" } },
+        .in = { "r[R,C]", "r[R,C]" }, .out = { "r[R,C]" },
+        .attr = op_attr_dge,
+    },
+    [FPX_OP_CLAMP] = {
+        .shape = { .name = "clamp", .min_in = 1, .max_in = 1, .nout = 1,
+                   .in_names = { "x" }, .out_names = { "y" } },
+        .in = { "r[R,C]" }, .out = { "r[R,C]" },
+        .attr = op_attr_clamp,
+    },
+    [FPX_OP_ADD_RESIDUAL] = {
+        .shape = { .name = "add_residual", .min_in = 4, .max_in = 4, .nout = 1,
+                   .in_names = { "base", "x", "y", "w" }, .out_names = { "d" } },
+        .in = { "r[M,N]", "r[M,K]", "r[M,K]", "r[N,K]" }, .out = { "r[M,N]" },
+    },
 };
 
 const op_pattern *op_pattern_of(uint32_t kind)

@@ -76,6 +76,11 @@ static const cyaml_schema_field_t rule_fields[] = {
     TEXT(fpx_rule, overflow),
     OPTIONAL_TEXT(fpx_rule, transform),
     OPTIONAL_TEXT(fpx_rule, estimator),
+    OPTIONAL_TEXT(fpx_rule, k),
+    OPTIONAL_TEXT(fpx_rule, cap),
+    OPTIONAL_TEXT(fpx_rule, clamp),
+    OPTIONAL_TEXT(fpx_rule, clamp_over),
+    OPTIONAL_TEXT(fpx_rule, compensate),
     CYAML_FIELD_END,
 };
 

@@ -66,6 +66,10 @@ fpx_status fpx_blocking_check(const fpx_blocking *b)
         b->mx_exponent > FPX_MX_STD || b->mx_inf > FPX_MX_INF_LARGEST || b->power_of_two > 1 ||
         b->error > FPX_ERROR_SQUARE_SCALED || b->drops_negative_zero > 1 || b->ties_to_zero > 1)
         return FPX_EINVAL;
+    if (b->ms_amp > 1 ||
+        (b->ms_amp == 1 && (b->rule != FPX_RULE_TILE_TE || b->element.round != FPX_RNE ||
+                            !fpx_format_equal(&b->element.format, &fpx_e2m1))))
+        return FPX_EINVAL;
     if (!(b->amax_floor >= 0.0f && b->amax_floor <= FLT_MAX) ||
         !(b->quotient_max >= 0.0f && b->quotient_max <= FLT_MAX))
         return FPX_EINVAL;

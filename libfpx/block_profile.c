@@ -15,6 +15,7 @@ typedef struct profile {
     uint8_t error;
     uint8_t drops_negative_zero;
     uint8_t ties_to_zero;
+    uint8_t ms_amp;
     float bound, amax_floor;
     const char *source;
 } profile;
@@ -70,6 +71,12 @@ static const profile profiles[] = {
           "DeepSeek-V3 inference/kernel.py act_quant (there with Triton's approximate division)" },
     { "deepgemm", &fpx_e4m3, .block = { 1, 128 }, .rule = FPX_RULE_TILE_RECIPROCAL, ONE_NAN,
       .amax_floor = 1e-4f, .source = "DeepGEMM deep_gemm/utils/math.py per_token_cast_to_fp8" },
+    { "fp4-ms-amp-row", &fpx_e2m1, .block = { 1, 0 }, .rule = FPX_RULE_TILE_TE, .ms_amp = 1,
+      .source = "MS-AMP operators/fp4_quantize/fp4_quantize.py, format e2m1, token_wise" },
+    { "fp4-ms-amp-column", &fpx_e2m1, .block = { 0, 1 }, .rule = FPX_RULE_TILE_TE, .ms_amp = 1,
+      .source = "the same, channel_wise" },
+    { "fp4-ms-amp-tensor", &fpx_e2m1, .block = { 0, 0 }, .rule = FPX_RULE_TILE_TE, .ms_amp = 1,
+      .source = "the same, of the whole tensor" },
 };
 
 enum { PROFILES = sizeof profiles / sizeof profiles[0] };
@@ -88,6 +95,7 @@ static fpx_blocking blocking_of(const profile *p)
                        .error = p->error,
                        .drops_negative_zero = p->drops_negative_zero,
                        .ties_to_zero = p->ties_to_zero,
+                       .ms_amp = p->ms_amp,
                        .bound = p->bound,
                        .amax_floor = p->amax_floor };
 

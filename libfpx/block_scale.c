@@ -3,6 +3,8 @@
  * logarithm in float32 is wrong just below most powers of two. */
 #include <float.h>
 
+#include <fpx/scale.h>
+
 #include "block_kernels.h"
 #include "convert_round.h"
 
@@ -121,7 +123,9 @@ static fpx_block_factor tile_te(const fpx_blocking *b, float amax)
     const float quotient_max = b->quotient_max > 0.0f ? b->quotient_max : FLT_MAX;
     float encode = 1.0f;
 
-    if (fpx_f32_bits(amax) < INF_BITS && amax > 0.0f) {
+    if (b->ms_amp) { /* the largest of what is rounded is what the largest rounds to */
+        encode = fpx_scale_ms_amp_bf16(&b->element.format, fpx_round_bf16(amax));
+    } else if (fpx_f32_bits(amax) < INF_BITS && amax > 0.0f) {
         encode = largest(b) / amax;
         if (fpx_f32_bits(encode) == INF_BITS)
             encode = quotient_max;

@@ -18,7 +18,7 @@ static int knows(const fpx_blocking *b, block_encoder *ret_encoder)
     fpx_conversion element = b->element;
 
     element.round = FPX_RNE;
-    if ((b->element.round != FPX_RNE && !ties) || b->drops_negative_zero ||
+    if ((b->element.round != FPX_RNE && !ties) || b->drops_negative_zero || b->ms_amp ||
         fpx_block_emax(&element.format) < 2 || !block_encoder_make(&element, ret_encoder))
         return 0;
     ret_encoder->ties_to_zero = ties;

@@ -21,7 +21,7 @@ static int knows_rounding(const fpx_blocking *b)
 
 static int knows(const fpx_block_kernels *k, const fpx_blocking *b)
 {
-    return k->quotients != NULL && !b->drops_negative_zero && knows_rounding(b);
+    return k->quotients != NULL && !b->drops_negative_zero && !b->ms_amp && knows_rounding(b);
 }
 
 /* Four over six, and a standard deviation, look at every element before they know a scale. */

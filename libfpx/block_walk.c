@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <fpx/reduce.h>
+#include <fpx/scale.h>
 
 #include "block_kernels.h"
 #include "convert_round.h"
@@ -116,6 +117,24 @@ static fpx_fields quotient(const fpx_blocking *b, fpx_block_factor f, uint32_t s
     return q;
 }
 
+/* MS-AMP's FP4: a chain of "below this middle, then that code", whose last code NaN falls through to. A tie goes up
+ * where half a unit in q's last place is added: less than any distance to another middle. */
+static uint8_t ms_amp_code(const fpx_block_job *job, fpx_block_factor f, float x)
+{
+    const fpx_format *const format = &job->blocking->element.format;
+    const float y = fpx_round_bf16(fpx_round_bf16(x) * f.factor);
+    fpx_fields q = fpx_fields_of(&fpx_fp32, fpx_f32_bits(y));
+
+    if (q.kind == FPX_KIND_NAN)
+        return (uint8_t)format->max_code;
+    if (q.kind == FPX_KIND_FINITE && q.m != 0) {
+        q.m = q.negative ? 2 * q.m - 1 : 2 * q.m + 1;
+        q.q -= 1;
+    }
+    const uint64_t code = fpx_round_fields(&job->blocking->element, q, 0, NULL);
+    return (uint8_t)(fpx_format_value(format, code) == 0.0 ? 0 : code);
+}
+
 static uint8_t code_of(const fpx_block_job *job, fpx_block_factor f, size_t at)
 {
     uint32_t random = 0;
@@ -124,6 +143,8 @@ static uint8_t code_of(const fpx_block_job *job, fpx_block_factor f, size_t at)
     if (job->bits != NULL)
         memcpy(&random, job->bits + at, sizeof random);
     memcpy(&source, job->src + at, sizeof source);
+    if (job->blocking->ms_amp)
+        return ms_amp_code(job, f, fpx_bits_f32(source));
     return (uint8_t)fpx_round_fields(&job->blocking->element, quotient(job->blocking, f, source),
                                      random, NULL);
 }

@@ -101,6 +101,14 @@ uint32_t build_decoded(build *b, const linear *l, fpx_role role, const char *ten
 /* From the gradient of the quantized copy `codes` to that of its operand, "<site>/<name>". */
 uint32_t build_clip(build *b, const linear *l, fpx_role role, const char *name, uint32_t codes,
                     uint32_t grad);
+/* ---- model_remedies.c ---- */
+/* x held between two of its quantiles: "<site>/x.clamp". */
+uint32_t build_clamped(build *b, const linear *l, const fpx_operand_rule *rule, uint32_t x);
+/* Whether what was cut off of x is added to the product: base then is the product alone, l->y the sum. */
+int build_compensates(build *b, const linear *l);
+void build_compensation(build *b, const linear *l, uint32_t base);
+/* dw times the slope of the weight's quantizer, where the recipe has an estimator; else dw. */
+uint32_t build_estimated(build *b, const linear *l, uint32_t dw);
 
 /* ---- model_accumulate.c ---- */
 /* After micro-batch b->micro: its gradients, and its loss sum, join those before it. After the last, b->grads and

@@ -61,8 +61,15 @@ uint32_t linear_forward(build *b, linear *l, int layer, const char *op, uint32_t
                         (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y", site);
     l->xq = build_quantized(b, l, FPX_FPROP, "x", 1, x);
     l->wq = build_quantized(b, l, FPX_FPROP, "w", 1, l->w);
-    multiply(b, l, FPX_FPROP, l->xq, l->wq, l->y, 0, 1, 0);
     l->clipped = build_is_clipped(b, l);
+    if (!build_compensates(b, l)) {
+        multiply(b, l, FPX_FPROP, l->xq, l->wq, l->y, 0, 1, 0);
+        return l->y;
+    }
+    const uint32_t base = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32,
+                                       (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y.clamp", site);
+    multiply(b, l, FPX_FPROP, l->xq, l->wq, base, 0, 1, 0);
+    build_compensation(b, l, base);
     return l->y;
 }
 
@@ -94,6 +101,6 @@ uint32_t linear_backward(build *b, const linear *l, uint32_t dy)
         dx = build_clip(b, l, FPX_DGRAD, "dx", l->xq, dx);
         dw = build_clip(b, l, FPX_WGRAD, "dw", l->wq, dw);
     }
-    build_set_grad(b, l->w, dw);
+    build_set_grad(b, l->w, build_estimated(b, l, dw));
     return dx;
 }

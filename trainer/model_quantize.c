@@ -250,16 +250,19 @@ uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *t
     if (b->status != FPX_OK)
         return FPX_NO_TENSOR;
     (void)snprintf(c.stem, sizeof c.stem, "%s", tensor);
-    if (c.rule.hadamard != 0) {
+    if (c.rule.clamp > 0.0) {
+        (void)snprintf(c.stem, sizeof c.stem, "%s.clamp", tensor);
+        c.source = build_clamped(b, l, &c.rule, source);
+    } else if (c.rule.hadamard != 0) {
         (void)snprintf(c.stem, sizeof c.stem, "%s.h%u%s", tensor, c.rule.hadamard,
                        c.rule.signs == FPX_SIGNS_NONE    ? "n"
                        : c.rule.signs == FPX_SIGNS_AFTER ? "a"
                        : c.rule.fresh                    ? "f"
                                                          : "");
-        c.source = source = rotated(b, &c, source);
+        c.source = rotated(b, &c, source);
     }
     if (b->status != FPX_OK || !c.rule.quantized)
-        return source;
+        return c.source;
     name_copy(b, &c);
     if (strlen(c.name) < FPX_NAME_MAX &&
         (codes = fpx_program_find_tensor(b->program, c.name)) != FPX_NO_TENSOR)

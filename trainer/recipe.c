@@ -9,6 +9,7 @@
 #include <fpx/optable.h>
 #include <fpx/recipe.h>
 
+#include "recipe_remedies.h"
 #include "recipes_shipped.h"
 
 typedef struct word {
@@ -42,6 +43,7 @@ static const struct scaling_row {
     { "ms-amp-1", "amp1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
     { "ms-amp-exact", "ampx", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
     { "ms-amp-exact-1", "ampx1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+    { "vector-ms-amp", "vecamp", "fp4-ms-amp-row", 0, 1, SCALING_BLOCK, 0 },
 };
 enum { SCALINGS = sizeof scaling_rows / sizeof scaling_rows[0] };
 
@@ -69,7 +71,7 @@ static const struct transform_row {
     { "hadamard-32-after", 32, FPX_SIGNS_AFTER, FPX_FRESH_PASS },
 };
 enum { TRANSFORMS = sizeof transform_rows / sizeof transform_rows[0] };
-static const word estimators[] = { { "none", 0 }, { "clip", 1 }, { NULL, 0 } };
+static const word estimators[] = { { "none", 0 }, { "clip", 1 }, { "dge", 2 }, { NULL, 0 } };
 static const word overflows[] = { { "satfinite", FPX_SATFINITE },
                                   { "satpropagate", FPX_SATPROPAGATE },
                                   { "none", FPX_OVERFLOW_NONE },
@@ -127,7 +129,7 @@ static fpx_status check_blocks(const fpx_recipe *recipe, unsigned index,
                ? FPX_OK
                : fpx_error_set(err, FPX_EINVAL,
                                "recipe %s, rule %u: scaling '%s' does not go with format '%s': "
-                               "nvfp4 has e2m1, blocks have at most 8 bits",
+                               "nvfp4 and vector-ms-amp have e2m1, blocks have at most 8 bits",
                                recipe->name, index + 1, rule->scaling,
                                rule->conversion.format.name);
 }
@@ -148,8 +150,8 @@ static int is_operand_format(const char *name, fpx_format *ret_format)
            ret_format->bits <= 32;
 }
 
-static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operand_rule *ret_rule,
-                            fpx_error *err)
+static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role role,
+                            const char *tensor, fpx_operand_rule *ret_rule, fpx_error *err)
 {
     const fpx_rule *rule = &recipe->rules[index];
     fpx_format format;
@@ -198,7 +200,8 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
         .hadamard = transform_rows[transform].size,
         .signs = (fpx_hadamard_signs)transform_rows[transform].signs,
         .fresh = (fpx_fresh)transform_rows[transform].fresh,
-        .clipped = estimator,
+        .clipped = estimator == 1,
+        .estimated = estimator == 2,
         .along = row->along,
         .across = row->across
     };
@@ -211,8 +214,10 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
         return fpx_error_set(err, FPX_EINVAL,
                              "recipe %s, rule %u: round 'rnz' goes with scales of blocks only",
                              recipe->name, index + 1);
-    return ret_rule->quantized && row->profile != NULL ? check_blocks(recipe, index, ret_rule, err)
-                                                       : FPX_OK;
+    if (ret_rule->quantized && row->profile != NULL)
+        status = check_blocks(recipe, index, ret_rule, err);
+    return status != FPX_OK ? status
+                            : recipe_read_remedies(recipe, index, role, tensor, ret_rule, err);
 }
 
 fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, const char *op,
@@ -224,7 +229,7 @@ fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, c
             continue;
         if (used != NULL)
             used[i] = 1;
-        const fpx_status status = read_rule(recipe, i, ret_rule, err);
+        const fpx_status status = read_rule(recipe, i, role, tensor, ret_rule, err);
         return status == FPX_OK && ret_rule->clipped && role != FPX_FPROP
                    ? fpx_error_set(err, FPX_EINVAL,
                                    "recipe %s, rule %u: estimator 'clip' is of operands of fprop, "

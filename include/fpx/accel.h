@@ -73,6 +73,9 @@ typedef enum fpx_op_kind {
     FPX_OP_DEQUANTIZE_COAT, /* codes, groups[G,3]              -> x */
     FPX_OP_QUANTIZE_BLOCK_GRAD, /* codes[R,C] of x, x[R,C], dy[R,C]   -> dx[R,C]: dy, 0 where |x / scale| is not below
                                  * the largest value of codes */
+    FPX_OP_DGE, /* dw[R,C], w[R,C]                       -> dw times the slope of w's FP4 quantizer */
+    FPX_OP_CLAMP, /* x[R,C]                                -> y[R,C], held between two quantiles of x */
+    FPX_OP_ADD_RESIDUAL, /* base[M,N], x[M,K], y[M,K], w[N,K]     -> d = base + (x - y) w^T */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -112,6 +115,9 @@ typedef enum fpx_hadamard_signs {
     FPX_SIGNS_AFTER,
     FPX_SIGNS_NONE /* all + */
 } fpx_hadamard_signs;
+/* DGE: in float32, or as MS-AMP's code, in bf16. CLAMP: of what the quantiles are. */
+typedef enum fpx_dge_rule { FPX_DGE_PAPER, FPX_DGE_MS_AMP } fpx_dge_rule;
+typedef enum fpx_clamp_over { FPX_CLAMP_TENSOR, FPX_CLAMP_ROW, FPX_CLAMP_COLUMN } fpx_clamp_over;
 
 /* Attributes; the member named like the kind is meaningful. Sums over tokens use leaves of `leaf`
  * tokens (a sequence each), see fpx/gemm.h and fpx/reduce.h. */
@@ -180,6 +186,14 @@ typedef union fpx_attr {
     struct {
         double beta1, beta2, weight_decay;
     } lion; /* of hyper the learning rate alone */
+    struct {
+        double k, cap; /* slope min(|2 (x - lo) / width - 1|^(1/k - 1) / k, cap); k > 1, cap > 0 */
+        uint32_t rule, reserved; /* fpx_dge_rule */
+    } dge;
+    struct {
+        double alpha; /* 1/2 .. 1: of n sorted elements, numbers (1 - alpha) n and alpha n */
+        uint32_t over, reserved; /* fpx_clamp_over */
+    } clamp;
     uint64_t words[16];
 } fpx_attr;
 

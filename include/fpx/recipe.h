@@ -48,6 +48,15 @@ typedef struct fpx_operand_rule {
      * from which the operand's is made: QUANTIZE_BLOCK_GRAD, then the transposed transform. */
     int clipped;
     uint64_t along, across; /* elements of a block along k and of neighbouring vectors; 0: all */
+    /* FP4 training's remedies, fpx/accel.h's DGE and CLAMP. */
+    int estimated; /* 1: the weight's gradient is multiplied by the slope of this quantizer, as dge has it */
+    struct {
+        fpx_dge_rule rule;
+        double k, cap;
+    } dge;
+    double clamp; /* the quantile that the operand is held to first; 0: none */
+    fpx_clamp_over clamp_over;
+    int compensated; /* 1: what clamping cut off is multiplied in fp32 and added to the product */
 } fpx_operand_rule;
 
 /* The first rule that matches decides. layer -1 matches the pattern "-"; a longer pattern that begins with "-" is matched

@@ -119,6 +119,16 @@ BREAK(bad_max_norm, call->attr.clip.max_norm = -1.0)
 BREAK(beta_of_one, call->attr.adamw.beta1 = 1.0)
 BREAK(few_groups, (call->out[1].shape[0] -= 1))
 BREAK(wide_codes, (call->out[0] = new_tensor(f, &fpx_fp16, 2, call->out[0].shape)))
+BREAK(straight_through, call->attr.dge.k = 1.0)
+BREAK(no_cap, call->attr.dge.cap = 0.0)
+BREAK(odd_estimator, call->attr.dge.rule = FPX_DGE_MS_AMP + 1)
+BREAK(gradient_of_other, call->in[1].shape[1] -= 1)
+BREAK(below_half, call->attr.clamp.alpha = 0.4999)
+BREAK(no_quantile, call->attr.clamp.alpha = (double)NAN)
+BREAK(all_of_it, call->attr.clamp.alpha = 1.0)
+BREAK(odd_over, call->attr.clamp.over = FPX_CLAMP_COLUMN + 1)
+BREAK(residual_of_other, call->in[2].shape[1] -= 1)
+BREAK(weight_of_other, call->in[3].shape[0] -= 1)
 BREAK(momentum_of_one, call->attr.sgd.momentum = 1.0)
 BREAK(negative_decay, call->attr.lion.weight_decay = -1.0)
 BREAK(token_too_large, ((int32_t *)data_of(f, &call->in[0]))[CM - 1] = CV)
@@ -232,6 +242,16 @@ static const breakage breakages[] = {
     { "beta of 1", case_adamw, beta_of_one, FPX_EINVAL },
     { "too few groups", case_quantize_coat, few_groups, FPX_EINVAL },
     { "wide codes of groups", case_quantize_coat, wide_codes, FPX_EUNSUPPORTED },
+    { "k of one", case_dge, straight_through, FPX_EINVAL },
+    { "cap of zero", case_dge, no_cap, FPX_EINVAL },
+    { "unknown estimator", case_dge, odd_estimator, FPX_EINVAL },
+    { "gradient of another weight", case_dge, gradient_of_other, FPX_EINVAL },
+    { "quantile below a half", case_clamp, below_half, FPX_EINVAL },
+    { "quantile that is none", case_clamp, no_quantile, FPX_EINVAL },
+    { "quantile of one", case_clamp, all_of_it, FPX_EINVAL },
+    { "quantile of what", case_clamp, odd_over, FPX_EINVAL },
+    { "residual of another operand", case_add_residual, residual_of_other, FPX_EINVAL },
+    { "weight of another product", case_add_residual, weight_of_other, FPX_EINVAL },
     { "momentum of 1", case_sgd, momentum_of_one, FPX_EINVAL },
     { "negative decay", case_lion, negative_decay, FPX_EINVAL },
     { "token too large", case_embed, token_too_large, FPX_EINVAL },

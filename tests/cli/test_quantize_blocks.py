@@ -192,7 +192,7 @@ for name in names:
     back = np.frombuffer(read_st("v.safetensors")[0]["w"][2], f32).reshape(smooth.shape)
     error = np.abs(back - smooth).max() / smooth.max()
     # mx-quest cuts off what is far from the mean 0 that it is made for.
-    bound = 0.2 if name.startswith("nvfp4") else 1 if name == "mx-quest" else 0.07
+    bound = 0.2 if name.startswith(("nvfp4", "fp4")) else 1 if name == "mx-quest" else 0.07
     expect(f"{name} comes back", error < bound, error)
 
 # ---- mx-quest: its own rounding, unless another is asked for ----

@@ -234,6 +234,52 @@ def tile(name, blocks, kind, pow2):
     return codes, scale[..., 0], decode(name, codes) * scale
 
 
+def ms_amp_scale(amax):
+    """MS-AMP's compute_scaling_factor on bf16, as TorchScript runs it: max / amax is a reciprocal and a product."""
+    quotient = bf16(bf16(F(1) / amax) * F(6))
+    exponent = np.floor(bf16(np.log2(quotient.astype(np.float64)).astype(F))).astype(np.float64)
+    scale = np.where((amax > 0) & np.isfinite(amax), np.exp2(np.abs(exponent)), 1)
+    return np.where(exponent < 0, 1 / scale, scale).astype(F)
+
+
+def ms_amp(blocks):
+    """The chain of comparisons of its quantize.cu: below this middle, that value, and 6 where all are false."""
+    x = bf16(blocks)
+    scale = ms_amp_scale(amax_of(x))
+    q = bf16(x * scale)
+    value = np.full(q.shape, F(6))
+    grid = ELEMENTS["e2m1"][0].astype(F)
+    values = np.concatenate([-grid[:0:-1], grid])
+    for middle, low in list(zip((values[1:] + values[:-1]) / 2, values[:-1]))[::-1]:
+        value = np.where(q < middle, low, value)
+    codes = (np.searchsorted(grid, np.abs(value)) | np.where(value < 0, 8, 0)).astype(np.uint8)
+    stored = F(1) / scale
+    return codes, stored[..., 0], value * stored
+
+
+def run_ms_amp(check, x):
+    for block, name in (((1, x.shape[1]), "row"), ((x.shape[0], 1), "column"), (x.shape, "tensor")):
+        check.same("fp4-ms-amp", x, block, ms_amp(to_blocks(x, *block)),
+                   peer(check.program, "fp4-ms-amp-" + name, x))
+
+
+def ms_amp_vectors(check):
+    """Of its tests/operators/test_fp4_quantize.py: a tensor, its columns, its rows; and the scale of every bf16."""
+    small = [[0.001, 0.048, 0.0997], [0.1503, 0.2002, 0.2497], [0.2974, 0.30699, 0.4001]]
+    small_want = [[0.0, 0.0625, 0.125], [0.125, 0.1875, 0.25], [0.25, 0.25, 0.375]]
+    wide = [[-0.01, 0.48, -9.67], [1.623, -2.222, 24.67], [-2.874, 3.699, -34.57], [0.85, -1.343, 18.88]]
+    wide_want = [[0.0, 0.5, -8.0], [1.5, -2.0, 24.0], [-3.0, 4.0, -32.0], [0.75, -1.5, 16.0]]
+    for name, given, want in (("tensor", small, small_want), ("column", wide, wide_want),
+                              ("row", np.transpose(wide), np.transpose(wide_want))):
+        back = peer(check.program, "fp4-ms-amp-" + name, bf16(np.ascontiguousarray(given, F)))[2]
+        check.cases += 1
+        if (back.view(np.uint32) != np.ascontiguousarray(want, F).view(np.uint32)).any():
+            check.bad += 1
+            print(f"MS-AMP's vectors, {name}: {back}, not {want}")
+    amax = (np.arange(0x7F81, dtype=np.uint32) << 16).view(F).reshape(-1, 1)
+    run_ms_amp(check, amax)
+
+
 def peer(program, profile, x, element="-", block=("-", "-"), exponent="-", error="-", amax="-"):
     rows, cols = x.shape
     args = [program, profile, element, rows, cols, block[0], block[1], exponent, error, amax]
@@ -404,11 +450,14 @@ def main(program):
             run_fp4(check, x)
             run_tiles(check, x)
             run_quest(check, x)
+            run_ms_amp(check, x)
         quest_edges(check, rng)
         x = any_bits(rng)
         run_mx(check, x)
         run_quest(check, x)
         run_tiles(check, x)
+        run_ms_amp(check, x)
+        ms_amp_vectors(check)
         orders_differ(check, rng)
     print(f"seed {seed}: {check.cases} cases, {check.bad} differ")
     return 1 if check.bad else 0

@@ -64,6 +64,8 @@ static const struct {
     { "mx-quest", &fpx_e4m3, { 32, 1 }, FPX_MX_STD, 0, FPX_RNA },
     { "mx-quest", NULL, { 5, 24 }, FPX_MX_STD, 0, FPX_RNA },
     { "mx-quest", NULL, { 32, 1 }, FPX_MX_STD, 0, FPX_SR },
+    { "fp4-ms-amp-row", NULL, { 1, 0 }, 0, 0, 0 },
+    { "fp4-ms-amp-column", NULL, { 32, 1 }, 0, 0, 0 },
 };
 
 enum { ROWS_MOST = 35, COLS_MOST = 300 };
@@ -312,5 +314,7 @@ const kc_row kc_rows_block[] = {
     ROW(44, "block/mx/quest/e4m3/32x1"),
     ROW(45, "block/mx/quest/5x24"),
     ROW(46, "block/mx/quest/32x1/sr"),
+    ROW(47, "block/fp4/ms-amp/row"),
+    ROW(48, "block/fp4/ms-amp/32x1"),
     { NULL, 0, NULL, NULL, 0, 0, NULL },
 };

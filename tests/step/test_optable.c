@@ -152,6 +152,18 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
     case FPX_OP_QUANTIZE_BLOCK_GRAD:
         c->in[0] = tensor(&fpx_e2m1, 2, F, C);
         break;
+    case FPX_OP_DGE:
+        c->attr.dge.k = 5.0;
+        c->attr.dge.cap = 3.0;
+        break;
+    case FPX_OP_CLAMP:
+        c->attr.clamp.alpha = 0.99;
+        break;
+    case FPX_OP_ADD_RESIDUAL:
+        c->in[0] = c->out[0] = REAL(2, M, F);
+        c->in[1] = c->in[2] = REAL(2, M, C);
+        c->in[3] = REAL(2, F, C);
+        break;
     case FPX_OP_SGD:
     case FPX_OP_LION:
         c->in[3] = REAL(1, 1);
@@ -260,6 +272,9 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_QUANTIZE_COAT:
     case FPX_OP_DEQUANTIZE_COAT:
     case FPX_OP_QUANTIZE_BLOCK_GRAD:
+    case FPX_OP_DGE:
+    case FPX_OP_CLAMP:
+    case FPX_OP_ADD_RESIDUAL:
     case FPX_OP_DIVIDE:
     case FPX_OP_ADD:
     case FPX_OP_SCALE:
@@ -618,6 +633,9 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_QUANTIZE_COAT, 5.0 * F * C },
         { FPX_OP_DEQUANTIZE_COAT, 5.0 * F * C },
         { FPX_OP_QUANTIZE_BLOCK_GRAD, 3.0 * F * C },
+        { FPX_OP_DGE, 9.0 * F * C },
+        { FPX_OP_CLAMP, 2.0 * F * C },
+        { FPX_OP_ADD_RESIDUAL, 1.0 * M * C },
         { FPX_OP_SGD, 7.0 * F * C },
         { FPX_OP_LION, 12.0 * F * C },
     };

@@ -101,7 +101,8 @@ START_TEST(the_bits_of_one_batch)
 END_TEST
 
 /* Formats of states, and what is stored between micro-batches, do not stand in the way. */
-static const char *const recipes[] = { "fp8", "fp8-lm-o3", "coat", "fp8-lm-o1" };
+static const char *const recipes[] = { "fp8",       "fp8-lm-o3",   "coat",
+                                       "fp8-lm-o1", "fp4-dge-occ", "deepseek-v3" };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 
 /* _i / RECIPES micro-batches of 3 a step are done when the run is cut. */

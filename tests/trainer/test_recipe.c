@@ -118,6 +118,68 @@ static const struct {
     { RECIPE(RULE("*", "*", "fprop", "dy", "e4m3", "none")), "rule 1 matches nothing" },
 };
 
+/* Remedies of FP4: what they are for, and the numbers they take. place: role and tensor. */
+static const struct {
+    const char *place, *format, *scaling, *remedy, *words; /* words NULL: accepted */
+} remedies[] = {
+    { "role: fprop, tensor: w", "e2m1", "vector", "estimator: dge", NULL },
+    { "role: fprop, tensor: w", "e2m1", "vector-ms-amp", "estimator: dge, k: 3, cap: 2.5", NULL },
+    { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 0.97, clamp_over: row", NULL },
+    { "role: fprop, tensor: x", "e4m3", "tensor-current", "clamp: 0.999, compensate: \"no\"",
+      NULL },
+    { "role: fprop, tensor: w", "e2m1", "vector", "estimator: ste",
+      "rule 1: unknown estimator 'ste'; there is: none, clip, dge" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "estimator: dge",
+      "rule 1: estimator 'dge' is for w in fprop" },
+    { "role: \"*\", tensor: w", "e2m1", "vector", "estimator: dge",
+      "rule 1: estimator 'dge' is for w in fprop" },
+    { "role: fprop, tensor: w", "e4m3", "vector", "estimator: dge", "is for format e2m1" },
+    { "role: fprop, tensor: w", "e2m1", "mx-floor", "estimator: dge", "is for format e2m1" },
+    { "role: fprop, tensor: w", "e2m1", "vector", "k: 5",
+      "rule 1: k '5' is for a rule with estimator dge" },
+    { "role: fprop, tensor: w", "e2m1", "vector", "estimator: dge, k: 1",
+      "rule 1: k '1' is not a number above 1" },
+    { "role: fprop, tensor: w", "e2m1", "vector", "estimator: dge, k: 5x",
+      "rule 1: k '5x' is not" },
+    { "role: fprop, tensor: w", "e2m1", "vector", "estimator: dge, cap: inf",
+      "rule 1: cap 'inf' is not a number above 0" },
+    { "role: fprop, tensor: w", "e2m1", "vector", "clamp: 0.99", "rule 1: clamp '0.99' is for x" },
+    { "role: wgrad, tensor: x", "e2m1", "vector", "clamp: 0.99", "rule 1: clamp '0.99' is for x" },
+    { "role: fprop, tensor: x", "fp32", "none", "clamp: 0.99", "rule 1: clamp '0.99' is for x" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 99",
+      "rule 1: clamp '99' is not a quantile from 0.5 to below 1" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "clamp: nan", "rule 1: clamp 'nan' is not" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 0.99, clamp_over: token",
+      "rule 1: clamp_over 'token' is unknown; there is: tensor, row, column" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 0.99, compensate: maybe",
+      "rule 1: compensate 'maybe' is unknown; there is: yes, no" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "compensate: \"no\"",
+      "rule 1: compensate 'no' is for a rule with clamp" },
+};
+
+START_TEST(remedies_have_their_place)
+{
+    fpx_experiment experiment = tiny_experiment(FPX_SWIGLU);
+    fpx_model *model = NULL;
+    fpx_recipe *recipe;
+    char text[512];
+
+    snprintf(
+        text, sizeof text,
+        "name: r\nsource: test\nrules:\n  - {layer: \"*\", op: mlp.up, %s, format: %s, scaling: "
+        "%s, round: rne, overflow: satfinite, %s}\n",
+        remedies[_i].place, remedies[_i].format, remedies[_i].scaling, remedies[_i].remedy);
+    recipe = parse(text);
+    if (remedies[_i].words == NULL)
+        MUST(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err));
+    else
+        REFUSED(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err), FPX_EINVAL,
+                remedies[_i].words);
+    fpx_model_free(model);
+    fpx_recipe_free(recipe);
+}
+END_TEST
+
 /* Units: the first that matches decides, patterns as in rules, changes behind a comma. */
 static const struct {
     const char *units, *words; /* NULL: accepted */
@@ -262,7 +324,7 @@ START_TEST(shipped_recipes_load)
         ck_assert(recipe->source[0] != '\0');
         fpx_recipe_free(recipe);
     }
-    ck_assert_uint_eq(n, 17);
+    ck_assert_uint_eq(n, 20);
     ck_assert_ptr_null(fpx_recipe_shipped(n + 1));
     recipe = NULL;
     REFUSED(fpx_recipe_load("fp9", &recipe, err), FPX_EINVAL,
@@ -470,6 +532,8 @@ static void add(TCase *tc)
 {
     tcase_add_test(tc, first_match_decides);
     tcase_add_loop_test(tc, unknown_words_are_named, 0, sizeof unknown / sizeof unknown[0]);
+    tcase_add_loop_test(tc, remedies_have_their_place, 0,
+                        (int)(sizeof remedies / sizeof remedies[0]));
     tcase_add_loop_test(tc, units_of_products, 0, (int)(sizeof units / sizeof units[0]));
     tcase_add_loop_test(tc, unused_rule_is_refused, 0, sizeof idle / sizeof idle[0]);
     tcase_add_test(tc, shipped_recipes_load);

@@ -35,6 +35,11 @@ typedef struct row {
             hadamard                                                                               \
     }
 
+#define FP4(recipe)                                                                                \
+    CAST(recipe, 'h', "bf16"), BLOCK(recipe, "x", "fprop", "e2m1", "fp32", 1, 0, 1, FPX_RNE, 0),   \
+        BLOCK(recipe, "w", "fprop", "e2m1", "fp32", 1, 0, 1, FPX_RNE, 0),                          \
+        WHOLE(recipe, "dy", "e5m2"), WHOLE(recipe, "x", "e4m3"), WHOLE(recipe, "w", "e4m3")
+
 static const row rows[] = {
     CAST("bf16", '*', "bf16"),
 
@@ -132,8 +137,12 @@ static const row rows[] = {
     WHOLE("fp4-direct", "dy", "e5m2"),
     WHOLE("fp4-direct", "x", "e4m3"),
     WHOLE("fp4-direct", "w", "e4m3"),
+    /* Its remedies change no format. */
+    FP4("fp4-occ"),
+    FP4("fp4-dge"),
+    FP4("fp4-dge-occ"),
 };
-enum { ROWS = sizeof rows / sizeof rows[0], RECIPES = 18 };
+enum { ROWS = sizeof rows / sizeof rows[0], RECIPES = 21 };
 
 /* Where the scale of a whole tensor comes from, and whose the scales of blocks are. window 0: the tensor at hand. */
 static const struct source {
@@ -160,7 +169,21 @@ static const struct source {
     { "nvfp4", "w", 0, FPX_SCALE_AMAX, "nvfp4-te-16x16", NULL },
     { "nvfp4", "*", 0, FPX_SCALE_AMAX, "nvfp4-te", NULL },
     { "fp4-direct", "*", 0, FPX_SCALE_CURRENT, "row-te", NULL },
+    { "fp4-occ", "*", 0, FPX_SCALE_CURRENT, "row-te", NULL },
+    { "fp4-dge", "*", 0, FPX_SCALE_CURRENT, "row-te", NULL },
+    { "fp4-dge-occ", "*", 0, FPX_SCALE_CURRENT, "row-te", NULL },
     { "mxfp4", "*", 0, FPX_SCALE_THREE_QUARTERS, "mx-ocp", NULL }, /* rounded down */
+};
+
+/* The remedies of FP4 (arXiv 2501.17116): two-sided clamping of activations at the .99 quantile of the tensor, the residual added
+ * back; the weight's gradient times the estimator's slope, k = 5, at most 3, in float32. Of every layer but the head. */
+static const struct remedy {
+    const char *recipe;
+    double alpha, k, cap; /* 0: none */
+} remedies[] = {
+    { "fp4-occ", 0.99, 0.0, 0.0 },
+    { "fp4-dge", 0.0, 5.0, 3.0 },
+    { "fp4-dge-occ", 0.99, 5.0, 3.0 },
 };
 
 static fpx_experiment small_experiment(void)
@@ -372,6 +395,58 @@ static void check_source(const fpx_program *p, const char *recipe, const fpx_pro
     ck_assert_uint_eq(fpx_program_tensor_at(p, made->in[0])->desc.shape[0], 2 + sources[at].window);
 }
 
+/* Every product of the forward pass that is remedied takes clamped codes and is compensated; every weight gradient that is goes to
+ * the optimizer through the estimator. Of other recipes: none. */
+static void check_remedies(const fpx_program *p, const char *recipe)
+{
+    const struct remedy none = { recipe, 0.0, 0.0, 0.0 }, *want = &none;
+    const size_t linears = 2 * 4; /* of two layers */
+    size_t clamps = 0, sums = 0, slopes = 0;
+
+    for (size_t i = 0; i < sizeof remedies / sizeof remedies[0]; i++)
+        if (strcmp(remedies[i].recipe, recipe) == 0)
+            want = &remedies[i];
+    for (size_t i = 0; i < fpx_program_ops(p); i++) {
+        const fpx_program_op *op = fpx_program_op_at(p, i);
+
+        if (op->kind == FPX_OP_CLAMP) {
+            clamps++;
+            ck_assert(op->attr.clamp.alpha == want->alpha &&
+                      op->attr.clamp.over == FPX_CLAMP_TENSOR);
+        } else if (op->kind == FPX_OP_ADD_RESIDUAL) {
+            const fpx_program_tensor *base = fpx_program_tensor_at(p, op->in[0]);
+            const fpx_program_op *product = fpx_program_op_at(p, base->producer);
+            const fpx_program_tensor *codes = fpx_program_tensor_at(p, product->in[0]);
+
+            sums++;
+            ck_assert_uint_eq(product->kind, FPX_OP_GEMM);
+            ck_assert_uint_eq(codes->unquantized, op->in[2]); /* the clamped */
+            ck_assert_uint_eq(
+                fpx_program_op_at(p, fpx_program_tensor_at(p, op->in[2])->producer)->in[0],
+                op->in[1]);
+            ck_assert_uint_eq(fpx_program_tensor_at(p, op->in[3])->cls, FPX_TENSOR_PARAM);
+        } else if (op->kind == FPX_OP_DGE) {
+            const fpx_program_tensor *dw = fpx_program_tensor_at(p, op->in[0]);
+
+            slopes++;
+            ck_assert(op->attr.dge.k == want->k && op->attr.dge.cap == want->cap &&
+                      op->attr.dge.rule == FPX_DGE_PAPER);
+            ck_assert_uint_eq(fpx_program_op_at(p, dw->producer)->kind, FPX_OP_GEMM);
+            ck_assert_uint_eq(fpx_program_tensor_at(p, op->in[1])->cls, FPX_TENSOR_PARAM);
+        } else if (op->kind == FPX_OP_ADAMW && want->k > 0.0) {
+            const fpx_program_tensor *grad = fpx_program_tensor_at(p, op->in[3]);
+            const int linear =
+                strstr(op->name, "/attn.qkv/") != NULL || strstr(op->name, "/attn.out/") != NULL ||
+                strstr(op->name, "/mlp.up/") != NULL || strstr(op->name, "/mlp.down/") != NULL;
+
+            ck_assert_int_eq(fpx_program_op_at(p, grad->producer)->kind == FPX_OP_DGE, linear);
+        }
+    }
+    ck_assert_uint_eq(clamps, want->alpha > 0.0 ? linears : 0);
+    ck_assert_uint_eq(sums, clamps);
+    ck_assert_uint_eq(slopes, want->k > 0.0 ? linears : 0);
+}
+
 START_TEST(traced_quantizers_are_those_of_the_table)
 {
     const char *recipe = fpx_recipe_shipped((size_t)_i);
@@ -412,6 +487,7 @@ START_TEST(traced_quantizers_are_those_of_the_table)
     for (size_t i = 0; i < ROWS; i++)
         ck_assert_msg(strcmp(rows[i].recipe, recipe) != 0 || used[i], "%s: row %zu is not there",
                       recipe, i);
+    check_remedies(model->program, recipe);
     printf("%s: %zu quantized tensors of a traced step are as the table says\n", recipe, seen);
     ck_assert_msg((seen == 0) == (strcmp(recipe, "fp32") == 0), "%s: %zu", recipe, seen);
     fpx_trace_free(trace);
