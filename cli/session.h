@@ -21,7 +21,9 @@ typedef struct session_options {
     const char *device;     /* spec; NULL: cpu */
     fpx_device *injected;   /* instead of `device`: an opened one, stays the caller's */
     const char *shadow;     /* NULL: none */
-    const char *trace;      /* path; NULL: none */
+    uint64_t shadow_every;  /* the steps that it divides are looked at; 0: all */
+    const char *shadow_layers, *shadow_roles; /* words behind commas; NULL: all */
+    const char *trace;                        /* path; NULL: none */
     const char *values;     /* shell pattern of the tensors whose values are traced; NULL: none */
     const char *checkpoint; /* folder; NULL: none */
     uint64_t every;         /* steps between checkpoints; 0: only at the end */
@@ -40,8 +42,9 @@ typedef struct session_finding {
     int found, nonfinite;
     uint64_t step;
     char op[FPX_TRACE_NAME], tensor[FPX_TRACE_NAME]; /* "": only the loss was looked at */
-    char what[128];
+    char what[320];
     uint64_t judged, contradicted; /* results that a shadow could contradict; that one did */
+    uint64_t seen, unseen;      /* results of all shadows that were looked at, and that were not */
     double ratio[FPX_OP_KINDS]; /* the largest error / bound by kind of operation; 0: none seen */
 } session_finding;
 
@@ -98,6 +101,10 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
 /* The first finding, and what shadows judged, in a line or two; 1 where there is a finding. Silent where
  * nothing is to be said. */
 int session_print_finding(const session *s, FILE *out);
+
+/* ---- session_sample.c ---- */
+/* Which steps, layers and roles the shadows look at. FPX_EINVAL: a word that names none, with those there are. */
+fpx_status sample_shadows(session *s, fpx_error *err);
 
 /* ---- session_folder.c ---- */
 /* The folder of checkpoints: made where it is not there, locked, and fit for this run. FPX_EIO, FPX_EINVAL. */

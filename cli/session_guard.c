@@ -117,7 +117,9 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
 fpx_status guard_new(session *s, guard **ret_guard, fpx_error *err)
 {
     guard *g = calloc(1, sizeof *g);
-    const fpx_observer observer = { .context = g, .after_op = after_op };
+    const fpx_observer observer = { .context = g,
+                                    .after_op = after_op,
+                                    .looks = fpx_looks_at_outputs };
 
     if (g == NULL || fpx_exec_attach(fpx_trainer_exec(s->trainer), &observer) != FPX_OK) {
         free(g);

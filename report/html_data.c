@@ -156,7 +156,7 @@ static void keep_top(html_data *d, const html_top *t)
 static void add_figure(html_data *d, size_t mode, size_t step_index, size_t record,
                        const fpx_figure *f)
 {
-    const int equality = strcmp(d->layout->modes[mode].name, "local:cpu") == 0;
+    const int equality = fpx_trace_demands_bits(&d->layout->modes[mode]);
     const int odd = f->mismatches > 0.0 && (equality || f->ratio >= 0.0);
     html_map *map = &d->maps[mode];
     html_cell *cell = &map->cells[d->row_of[record] * d->ncolumns + html_column_of(d, step_index)];

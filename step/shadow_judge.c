@@ -1,0 +1,109 @@
+/* shadow_judge.c - the outputs of an operation against those of its shadow: by bits, by distance, by the bound of the
+ * very operands. */
+#include <math.h>
+#include <string.h>
+
+#include <fpx/opshape.h>
+
+#include "shadow_figure.h"
+#include "shadow_state.h"
+
+/* Whether the shadow's tensor of an input still is what take_inputs has decoded. */
+static int holds_input(const fpx_shadow *sh, const fpx_program_op *op, uint32_t i)
+{
+    const fpx_program_tensor *t = fpx_program_tensor_at(fpx_exec_program(sh->exec), op->in[i]);
+    const int in_place =
+        (fpx_op_shape_of((fpx_op_kind)op->kind)->in_place >> i & 1) != 0 && op->in[i] == op->out[i];
+
+    return !in_place && fpx_format_equal(&t->desc.format, &fpx_fp64) &&
+           !fpx_tensor_class_scales(t->cls);
+}
+
+int shadow_has_own_order(const char *device)
+{
+    return strncmp(device, "cpu", 3) == 0 && (device[3] == '\0' || device[3] == ',') &&
+           strstr(device, "engine=openblas") == NULL;
+}
+
+/* The bound needs every input exactly: also the scales that the widened program leaves out. sh->value holds output 0. */
+static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
+                         int any_order)
+{
+    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)op->kind);
+    fpx_bound_args args = {
+        .unit = 0x1p-24, .any_order = any_order, .value = sh->value, .scratch = sh->scratch
+    };
+    fpx_call call;
+
+    if (sh->spec.mode != FPX_SHADOW_LOCAL || sh->spec.format.bits != 64 || info->bound == NULL)
+        return 0;
+    fpx_program_call(view->program, view->op, &call);
+    args.call = &call;
+    for (uint32_t i = 0; i < op->nin; i++) {
+        const fpx_program_tensor *t = fpx_program_tensor_at(view->program, op->in[i]);
+
+        args.in[i] = view->in[i];
+        if (op->kind == FPX_OP_GEMM) {
+            args.codes[i] = view->in[i];
+            args.decode[i] = fpx_exec_scale(view->exec, op->in[i]);
+        }
+        if (holds_input(sh, op, i)) {
+            args.in[i] = fpx_exec_data(sh->exec, op->in[i]);
+        } else if (t->desc.format.cls == FPX_CLASS_FLOAT) {
+            fpx_exec_decode(view->exec, op->in[i], view->in[i], sh->input[i]);
+            args.in[i] = sh->input[i];
+        }
+    }
+    for (uint32_t o = 0; o < op->nout; o++) {
+        args.out[o] = fpx_exec_data(sh->exec, op->out[o]);
+        args.bound[o] = sh->bound[o];
+    }
+    info->bound(&args);
+    return 1;
+}
+
+static void decode_output(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
+                          uint32_t o)
+{
+    fpx_exec_decode(view->exec, op->out[o], view->out[o], sh->value);
+}
+
+double shadow_judge(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
+                    int any_order)
+{
+    double mismatches = 0.0;
+
+    if (sh->spec.mode != FPX_SHADOW_EQUAL)
+        decode_output(sh, view, op, 0); /* which the bound looks at */
+    const int bounded = compute_bound(sh, view, op, any_order);
+
+    for (uint32_t o = 0; o < op->nout; o++) {
+        const uint32_t id = op->out[o];
+        const fpx_tensor *desc = &fpx_program_tensor_at(view->program, id)->desc;
+        const fpx_tensor *shadow = &fpx_program_tensor_at(fpx_exec_program(sh->exec), id)->desc;
+        fpx_figure *figure = &sh->figures[view->op * FPX_MAX_OUT + o];
+        const double scale = fpx_exec_scale(view->exec, id);
+        const double *reference = fpx_exec_data(sh->exec, id);
+
+        if (sh->spec.mode != FPX_SHADOW_EQUAL &&
+            fpx_tensor_class_scales(fpx_program_tensor_at(view->program, id)->cls)) {
+            *figure = fpx_figure_none; /* a widened program has no scales to compare with */
+            continue;
+        }
+        if (sh->spec.mode == FPX_SHADOW_EQUAL) {
+            shadow_compare_codes(&desc->format, scale, view->out[o], reference,
+                                 fpx_tensor_count(desc), figure);
+            continue;
+        }
+        if (o > 0)
+            decode_output(sh, view, op, o);
+        if (shadow->format.bits != 64) {
+            fpx_exec_decode(sh->exec, id, reference, sh->reference);
+            reference = sh->reference;
+        }
+        shadow_compare_values(sh->value, reference, bounded ? sh->bound[o] : NULL,
+                              fpx_tensor_count(desc), figure);
+        mismatches += figure->mismatches;
+    }
+    return mismatches;
+}

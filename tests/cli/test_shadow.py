@@ -1,0 +1,97 @@
+"""test_shadow.py FPX SOURCE: which steps, layers and roles a sampled shadow looks at, read back with h5py; that a trace says
+so and what was not looked at is not taken for agreement; a matrix unit as the shadow."""
+import json
+import pathlib
+import re
+import sys
+
+import h5py
+import numpy as np
+
+from harness import enter_folder, expect, finish, run_text
+
+source = pathlib.Path(sys.argv[2]).resolve()
+good = (source / "experiments/demo.yaml").read_text().replace("../datasets", str(source / "datasets"))
+enter_folder()
+pathlib.Path("e.yaml").write_text(good.replace("steps: 40", "steps: 5").replace("sequence: 64", "sequence: 16"))
+
+
+def train(name, *args):
+    done = run_text("train", "e.yaml", "--trace", name + ".h5", *args, "--device", "cpu,threads=1")
+    return done.returncode, done.stdout + done.stderr
+
+
+def refused(name, words, *args):
+    code, said = train(name, *args)
+    expect(name, code == 2 and words in said and not pathlib.Path(name + ".h5").exists(), said)
+
+
+def figures(name, mode):
+    """[step][record][column], the records, and their layers and roles."""
+    with h5py.File(name + ".h5") as f:
+        rows = np.concatenate([part[f"figures/{mode}"][:int(part["committed"][0])] for part in f["segments"].values()])
+        return rows, f["records"][:]
+
+
+def chain(name):
+    return run_text("trace", "show", name + ".h5").stdout.split()[2]
+
+
+# ---- sampling ----
+train("plain")
+code, said = train("whole", "--shadow", "local:fp64")
+expect("a whole shadow says nothing of samples", code == 0 and "sampled" not in said, said)
+code, said = train("some", "--shadow", "local:fp64", "--shadow-every", "2", "--shadow-layers", "-1,-",
+                   "--shadow-roles", "wgrad,optimizer")
+expect("sampled", code == 0 and "nothing is known of the rest" in said, said)
+expect("the run's bits are its own", chain("some") == chain("whole") == chain("plain"))
+whole, records = figures("whole", "local:fp64")
+some, _ = figures("some", "local:fp64")
+asked = np.isin(records["layer"], [1, -1]) & np.isin(records["role"], [b"wgrad", b"optimizer"])
+seen = np.zeros(some.shape[:2], bool)
+seen[::2] = asked
+expect("both kinds of results", 0 < asked.sum() < asked.size)
+expect("what is not looked at is NaN alone", np.isnan(some[~seen]).all())
+expect("what is looked at has figures", not np.isnan(some[seen][:, 5]).any())
+expect("those of the whole shadow", np.array_equal(some[seen], whole[seen], equal_nan=True))
+expect("the whole one looked at all", not np.isnan(whole[..., 5]).any())
+
+count = int(seen.sum())
+line = f"sampled: shadow local:fp64 looked at {count} of {seen.size} results, in 3 of 5 steps; nothing is known of the rest"
+done = run_text("diff", "some.h5", "--json", "some.json")
+expect("diff says it", done.returncode == 0 and line in done.stdout, done.stdout)
+expect("in JSON", json.loads(pathlib.Path("some.json").read_text())["shadows"] == [
+    {"shadow": "local:fp64", "results_seen": count, "results": seen.size, "steps_seen": 3}])
+expect("a whole one has no such line", "sampled" not in run_text("diff", "whole.h5").stdout)
+run_text("report", "some.h5", "-o", "some.html")
+page = re.sub("<[^>]*>", "", pathlib.Path("some.html").read_text())
+expect("the page says it", f"looked at {count} of {seen.size} results, in 3 of 5 steps" in page)
+
+refused("free", "a free shadow goes on", "--shadow", "both", "--shadow-every", "2")
+refused("layer", "'7' is no layer: there are 0 to 1", "--shadow", "local", "--shadow-layers", "0,7")
+refused("role", "'w' is no role", "--shadow", "local", "--shadow-roles", "w")
+refused("no mode", "which is missing", "--shadow-every", "2")
+refused("zero", "--shadow-every", "--shadow", "local", "--shadow-every", "0")
+
+# ---- a matrix unit ----
+unit = "hopper/wgmma/fp8-fp32"
+code, said = train("same", "--recipe", "fp8-hopper", "--shadow", "local:" + unit, "--values", "layer.0/attn.qkv/y")
+expect("a recipe of this unit agrees", code == 0 and re.search(r"\b120 results judged, 0 contradicted", said), said)
+expect("diff of it", run_text("diff", "same.h5").returncode == 0)
+code, said = train("other", "--recipe", "fp8", "--shadow", "local:" + unit)
+expect("other sums differ", code == 1 and "layer.0/attn.qkv/fprop" in said and "expected 0x" in said, said)
+done = run_text("diff", "other.h5", "--json", "other.json")
+first = json.loads(pathlib.Path("other.json").read_text())["first"]
+with h5py.File("same.h5") as f:
+    codes = f["segments/000000/values/layer.0:attn.qkv:y"][0].ravel()
+expect("what it expected is what the other run has", done.returncode == 1 and first["step"] == 0 and
+       first["bits_expected"] == f"0x{codes[first['element']]:08x}", first)
+expect("by name", first["shadow"] == "local:" + unit and first["bits_got"] != first["bits_expected"], first)
+rows, _ = figures("other", "local:" + unit.replace("/", ":"))
+expect("all products that it takes, no others", (rows[..., 5] > 0).sum() > 100 and np.isnan(rows[..., 0]).any())
+code, said = train("narrow", "--recipe", "fp8-hopper", "--shadow", f"local:{unit},fraction=12")
+expect("a unit with changes", code == 1 and "fraction=12" in said, said)
+refused("nothing to take", "no product of this recipe can run on that unit: it takes e4m3 e5m2", "--recipe", "fp32",
+        "--shadow", "local:" + unit)
+refused("no such unit", "no matrix unit is named hopper/none", "--shadow", "local:hopper/none")
+finish()
