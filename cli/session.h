@@ -114,6 +114,8 @@ void folder_close(session *s);
 
 /* ---- session_watch.c ---- */
 typedef struct watch watch;
+/* Whether a step is traced, recorded or looked at by a shadow. */
+int watch_looks(const session *s, uint64_t step);
 fpx_status watch_new(session *s, watch **ret_watch, fpx_error *err);
 fpx_status watch_free(watch *w, fpx_error *err);
 const fpx_golden *watch_golden(const watch *w);

@@ -249,12 +249,25 @@ static void judge(watch *w, uint64_t step, uint32_t kind, size_t record, const v
                &w->records[record].desc, at);
 }
 
+int watch_looks(const session *s, uint64_t step)
+{
+    const uint64_t every = s->options.shadow_every > 0 ? s->options.shadow_every : 1;
+
+    return s->options.trace != NULL || s->options.golden || (s->nshadows > 0 && step % every == 0);
+}
+
 static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *err)
 {
     watch *w = context;
     const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
     fpx_digest digests[FPX_MAX_OUT];
     fpx_status status = FPX_OK;
+
+    if (!watch_looks(
+            w->s, view->step)) { /* nothing is paid; the guard looks as it does without shadows */
+        w->s->finding.unseen += (uint64_t)op->nout * w->s->nshadows;
+        return FPX_OK;
+    }
 
     for (uint32_t o = 0; o < op->nout && status == FPX_OK; o++) {
         const size_t r = w->first[view->op] + o;

@@ -2,7 +2,7 @@
 #include "op_bound.h"
 #include "op_running.h"
 
-void op_bound_add(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_add)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const double *a = (const double *)args->in[0], *b = (const double *)args->in[1];
@@ -13,7 +13,7 @@ void op_bound_add(const fpx_bound_args *args)
 }
 
 /* silu(g) up = g sigmoid(g) up */
-void op_bound_swiglu(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_swiglu)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->out[0].shape[0];
@@ -32,7 +32,7 @@ void op_bound_swiglu(const fpx_bound_args *args)
 }
 
 /* With s = sigmoid(g): dgate = dy up s (1 + g (1 - s)), dup = dy g s. */
-void op_bound_swiglu_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_swiglu_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[1].shape[0];
@@ -68,7 +68,7 @@ static op_value gelu_tanh(op_unit k, op_value x)
 }
 
 /* x/2 (1 + tanh(...)) */
-void op_bound_gelu(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_gelu)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const double *x = (const double *)args->in[0];
@@ -84,7 +84,7 @@ void op_bound_gelu(const fpx_bound_args *args)
 
 /* dy ((1 + t)/2 + x/2 (1 - t)(1 + t) sqrt(2/pi) (1 + 3 * 0.044715 x^2)). Inf from x^2 on that
  * overflows, where the operation gives 0 * Inf. */
-void op_bound_gelu_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_gelu_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const double *x = (const double *)args->in[0], *dy = (const double *)args->in[1];

@@ -25,7 +25,7 @@ static product product_of(const fpx_call *call)
     return p;
 }
 
-size_t op_scratch_gemm(const fpx_call *call)
+size_t OP_BOUND_NAME(op_scratch_gemm)(const fpx_call *call)
 {
     const product p = product_of(call);
 
@@ -200,7 +200,7 @@ static void bound_unit(const fpx_bound_args *args, const product *p)
     }
 }
 
-void op_bound_gemm(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_gemm)(const fpx_bound_args *args)
 {
     const fpx_call *call = args->call;
     const product p = product_of(call);

@@ -3,7 +3,7 @@
 #include "op_running.h"
 
 /* Accumulated in float64 in every instance, hence that unit; both sides may be off. */
-void op_bound_sumsq(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_sumsq)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(0x1p-53);
     const double *x = (const double *)args->in[0];
@@ -19,7 +19,7 @@ void op_bound_sumsq(const fpx_bound_args *args)
 }
 
 /* norm = sqrt(total), factor = min(1, max_norm / norm): in float64, rounded once. */
-void op_bound_clip(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_clip)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit), inner = op_unit_of(0x1p-53);
     const double total = ((const double *)args->in[0])[0];
@@ -57,7 +57,7 @@ static adamw adamw_of(op_unit k, const fpx_bound_args *args)
 }
 
 /* g = grad factor; m += ...; v += ...; param -= rate (m c1 / (sqrt(v c2) + eps) + decay param) */
-void op_bound_adamw(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_adamw)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const adamw w = adamw_of(k, args);
@@ -86,7 +86,7 @@ static op_value input(const fpx_bound_args *args, size_t tensor, size_t i)
 }
 
 /* m = momentum m + (grad factor + decay param); param -= rate m */
-void op_bound_sgd(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_sgd)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const op_value momentum = op_rounded(k, args->call->attr.sgd.momentum),
@@ -115,7 +115,7 @@ static op_value sign(op_value a)
 }
 
 /* param -= rate (sign(beta1 m + rest1 g) + decay param), m = beta2 m + rest2 g, g = grad factor */
-void op_bound_lion(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_lion)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const double b1 = args->call->attr.lion.beta1, b2 = args->call->attr.lion.beta2;
@@ -136,7 +136,7 @@ void op_bound_lion(const fpx_bound_args *args)
     }
 }
 
-void op_bound_divide(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_divide)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t n = fpx_tensor_count(&args->call->in[0]);

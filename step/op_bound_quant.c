@@ -78,7 +78,7 @@ static double quantized(const quantizer *q, op_unit k, double x)
     return op_bound_value((op_value){ x, code * fabs(q->decode) + fabs(x) * q->skewed });
 }
 
-void op_bound_quantize(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_quantize)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const quantizer q = quantizer_of(args);
@@ -90,7 +90,7 @@ void op_bound_quantize(const fpx_bound_args *args)
 }
 
 /* The reference is handed the exact product: one rounding, or one underflow, is between. */
-void op_bound_dequantize(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_dequantize)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t n = fpx_tensor_count(&args->call->in[0]);

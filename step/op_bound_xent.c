@@ -32,7 +32,7 @@ static op_value targets_of(op_unit k, const fpx_bound_args *args)
 }
 
 /* Mean of lse - logit of the target. Targets beyond the vocabulary are refused by every device. */
-void op_bound_xent(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_xent)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
@@ -53,7 +53,7 @@ void op_bound_xent(const fpx_bound_args *args)
 }
 
 /* (e^(l - lse) - [target]) / count; 0 where there is no target */
-void op_bound_xent_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_xent_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
@@ -75,13 +75,13 @@ void op_bound_xent_grad(const fpx_bound_args *args)
 }
 
 /* A double for each row of the table: how often its token occurs. */
-size_t op_scratch_vocabulary(const fpx_call *call)
+size_t OP_BOUND_NAME(op_scratch_vocabulary)(const fpx_call *call)
 {
     return (size_t)call->out[0].shape[0];
 }
 
 /* A row is the sum of dy over its token's places: `count` terms, in any order. */
-void op_bound_embed_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_embed_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t tokens = (size_t)args->call->in[1].shape[0];

@@ -67,10 +67,12 @@ static inline op_value op_sub(op_unit k, op_value a, op_value b)
 /* An exact zero stays one: no underflow where nothing was there. */
 static inline op_value op_mul(op_unit k, op_value a, op_value b)
 {
-    if ((a.v == 0.0 && a.e == 0.0 && isfinite(b.e + b.v)) ||
-        (b.v == 0.0 && b.e == 0.0 && isfinite(a.e + a.v)))
-        return op_exact(0.0);
-    return op_round(k, a.v * b.v, fabs(a.v) * b.e + fabs(b.v) * a.e + a.e * b.e, k.tiny);
+    const int is_zero = ((fabs(a.v) + a.e == 0.0) & (fabs(b.e + b.v) <= DBL_MAX)) |
+                        ((fabs(b.v) + b.e == 0.0) & (fabs(a.e + a.v) <= DBL_MAX));
+    const op_value r =
+        op_round(k, a.v * b.v, fabs(a.v) * b.e + fabs(b.v) * a.e + a.e * b.e, k.tiny);
+
+    return (op_value){ is_zero ? 0.0 : r.v, is_zero ? 0.0 : r.e };
 }
 
 /* Inf where the divisor may be 0. */
@@ -78,9 +80,9 @@ static inline op_value op_div(op_unit k, op_value a, op_value b)
 {
     const double least = fabs(b.v) - b.e, v = a.v / b.v;
 
-    if (!(least > 0.0))
-        return (op_value){ v, HUGE_VAL };
-    return op_round(k, v, (a.e + fabs(v) * b.e) / least, k.tiny);
+    const op_value r = op_round(k, v, (a.e + fabs(v) * b.e) / least, k.tiny);
+
+    return (op_value){ v, least > 0.0 ? r.e : HUGE_VAL };
 }
 
 /* Of a value that is >= 0 as computed too: |sqrt x - sqrt y| = |x - y| / (sqrt x + sqrt y), and is
@@ -181,7 +183,7 @@ static inline double op_bound_value(op_value value)
 {
     const double e = value.e * (1.0 + 0x1p-20);
 
-    return isfinite(value.v) && e <= DBL_MAX ? e : HUGE_VAL;
+    return (fabs(value.v) <= DBL_MAX) & (e <= DBL_MAX) ? e : HUGE_VAL;
 }
 
 #endif /* FPX_STEP_OP_RUNNING_H */

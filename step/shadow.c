@@ -52,9 +52,13 @@ int fpx_shadow_looks(const fpx_shadow *sh, uint64_t step, uint32_t op)
     return step % sh->every == 0 && (sh->looked == NULL || sh->looked[op] != 0);
 }
 
+/* What could say nothing is not run: but a free shadow lives on it. */
 static int looks(const void *context, uint64_t step, uint32_t op)
 {
-    return fpx_shadow_looks(context, step, op);
+    const fpx_shadow *sh = context;
+
+    return fpx_shadow_looks(sh, step, op) &&
+           (sh->spec.mode == FPX_SHADOW_FREE || fpx_shadow_informs(sh, op));
 }
 
 static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *err)
@@ -63,7 +67,7 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
     const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
     fpx_status status;
 
-    if (!fpx_shadow_looks(sh, view->step, view->op))
+    if (!looks(sh, view->step, view->op))
         return FPX_OK;
     const fpx_fpenv env = fpx_fpenv_enter(); /* bounds and figures are numbers too */
 
@@ -148,6 +152,8 @@ static fpx_status build(fpx_shadow *sh, fpx_device *reference, fpx_error *err)
     sh->value = calloc(n, sizeof(double));
     sh->reference = calloc(n, sizeof(double));
     sh->scratch = calloc(largest_scratch(watched), sizeof(double));
+    for (size_t i = 0; sh->figures && i < fpx_program_ops(watched) * FPX_MAX_OUT; i++)
+        sh->figures[i] = fpx_figure_none;
     whole = sh->figures && sh->value && sh->reference && sh->scratch;
     for (size_t i = 0; i < FPX_MAX_IN; i++)
         whole = (sh->input[i] = calloc(n, sizeof(double))) != NULL && whole;

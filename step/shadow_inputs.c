@@ -1,7 +1,17 @@
 /* shadow_inputs.c - what a shadow's operation is given: the codes as they are, or the values they stand for. */
 #include <string.h>
 
+#include <fpx/convert.h>
+
 #include "shadow_state.h"
+
+int shadow_has_blocks(const fpx_exec *exec, uint32_t tensor)
+{
+    const fpx_program *program = fpx_exec_program(exec);
+    const uint32_t scale = fpx_program_tensor_at(program, tensor)->scale;
+
+    return scale != FPX_NO_TENSOR && fpx_program_tensor_at(program, scale)->desc.ndim != 1;
+}
 
 /* Writes the values of tensor `from` of the watched program into the shadow's tensor `id`. */
 void shadow_copy_in(const fpx_shadow *sh, uint32_t id, uint32_t from, const void *codes)
@@ -15,7 +25,11 @@ void shadow_copy_in(const fpx_shadow *sh, uint32_t id, uint32_t from, const void
         memcpy(dst, codes, fpx_tensor_bytes(to));
     } else if (fpx_format_equal(&to->format, &fpx_fp64)) {
         fpx_exec_decode(sh->watched, from, codes, dst);
-    } else { /* a widened fp32 tensor: one rounding of what is exact in float64 */
+    } else if (!shadow_has_blocks(sh->watched, from) &&
+               fpx_decode_f32(&desc->format, (float)fpx_exec_scale(sh->watched, from), codes, dst,
+                              n) == FPX_OK) {
+        return; /* one rounding of code times scale, as below */
+    } else {    /* a widened fp32 tensor: one rounding of what is exact in float64 */
         fpx_exec_decode(sh->watched, from, codes, sh->value);
         for (size_t i = 0; i < n; i++)
             ((float *)dst)[i] = (float)sh->value[i];

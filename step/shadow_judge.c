@@ -62,47 +62,59 @@ static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fp
     return 1;
 }
 
-static void decode_output(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
-                          uint32_t o)
+/* A float32 shadow has no bounds, so that nothing need be kept as float64. */
+static int compare_narrow(const fpx_shadow *sh, const fpx_op_view *view, uint32_t id,
+                          const void *codes, fpx_figure *figure)
 {
-    fpx_exec_decode(view->exec, op->out[o], view->out[o], sh->value);
+    const fpx_tensor *desc = &fpx_program_tensor_at(view->program, id)->desc;
+    const fpx_tensor *shadow = &fpx_program_tensor_at(fpx_exec_program(sh->exec), id)->desc;
+
+    return fpx_format_equal(&shadow->format, &fpx_fp32) && !shadow_has_blocks(view->exec, id) &&
+           shadow_compare_narrow(&desc->format, fpx_exec_scale(view->exec, id), codes,
+                                 fpx_exec_data(sh->exec, id), fpx_tensor_count(desc), figure);
+}
+
+/* Output o, of which sh->value has the values where o is 0. */
+static void compare_values(const fpx_shadow *sh, const fpx_op_view *view, uint32_t id, uint32_t o,
+                           const double *bound, fpx_figure *figure)
+{
+    const fpx_tensor *shadow = &fpx_program_tensor_at(fpx_exec_program(sh->exec), id)->desc;
+    const double *reference = fpx_exec_data(sh->exec, id);
+
+    if (o > 0 || sh->spec.format.bits != 64)
+        fpx_exec_decode(view->exec, id, view->out[o], sh->value);
+    if (shadow->format.bits != 64) {
+        fpx_exec_decode(sh->exec, id, reference, sh->reference);
+        reference = sh->reference;
+    }
+    shadow_compare_values(sh->value, reference, bound, fpx_tensor_count(shadow), figure);
 }
 
 double shadow_judge(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
                     int any_order)
 {
+    const int equal = sh->spec.mode == FPX_SHADOW_EQUAL;
     double mismatches = 0.0;
 
-    if (sh->spec.mode != FPX_SHADOW_EQUAL)
-        decode_output(sh, view, op, 0); /* which the bound looks at */
+    if (!equal && sh->spec.format.bits == 64)
+        fpx_exec_decode(view->exec, op->out[0], view->out[0],
+                        sh->value); /* the bound looks at it */
     const int bounded = compute_bound(sh, view, op, any_order);
 
     for (uint32_t o = 0; o < op->nout; o++) {
         const uint32_t id = op->out[o];
         const fpx_tensor *desc = &fpx_program_tensor_at(view->program, id)->desc;
-        const fpx_tensor *shadow = &fpx_program_tensor_at(fpx_exec_program(sh->exec), id)->desc;
         fpx_figure *figure = &sh->figures[view->op * FPX_MAX_OUT + o];
-        const double scale = fpx_exec_scale(view->exec, id);
-        const double *reference = fpx_exec_data(sh->exec, id);
 
-        if (sh->spec.mode != FPX_SHADOW_EQUAL &&
-            fpx_tensor_class_scales(fpx_program_tensor_at(view->program, id)->cls)) {
+        if (!equal && fpx_tensor_class_scales(fpx_program_tensor_at(view->program, id)->cls)) {
             *figure = fpx_figure_none; /* a widened program has no scales to compare with */
             continue;
         }
-        if (sh->spec.mode == FPX_SHADOW_EQUAL) {
-            shadow_compare_codes(&desc->format, scale, view->out[o], reference,
-                                 fpx_tensor_count(desc), figure);
-            continue;
-        }
-        if (o > 0)
-            decode_output(sh, view, op, o);
-        if (shadow->format.bits != 64) {
-            fpx_exec_decode(sh->exec, id, reference, sh->reference);
-            reference = sh->reference;
-        }
-        shadow_compare_values(sh->value, reference, bounded ? sh->bound[o] : NULL,
-                              fpx_tensor_count(desc), figure);
+        if (equal)
+            shadow_compare_codes(&desc->format, fpx_exec_scale(view->exec, id), view->out[o],
+                                 fpx_exec_data(sh->exec, id), fpx_tensor_count(desc), figure);
+        else if (!compare_narrow(sh, view, id, view->out[o], figure))
+            compare_values(sh, view, id, o, bounded ? sh->bound[o] : NULL, figure);
         mismatches += figure->mismatches;
     }
     return mismatches;

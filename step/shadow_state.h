@@ -21,6 +21,8 @@ struct fpx_shadow {
 
 /* One tensor of the watched program, its codes being those given, into the shadow's of the same number. */
 void shadow_copy_in(const fpx_shadow *sh, uint32_t id, uint32_t from, const void *codes);
+/* Whether a tensor has a scale for each block: fpx_exec_scale then is not all that decodes it. */
+int shadow_has_blocks(const fpx_exec *exec, uint32_t tensor);
 void shadow_set_ones(const fpx_shadow *sh, uint32_t id);
 
 /* The inputs of one operation, as the mode has it; free mode uses what it has. */

@@ -68,14 +68,15 @@ fpx_status fpx_shadow_sample(fpx_shadow *shadow, uint64_t every, const unsigned 
                              fpx_error *err);
 int fpx_shadow_looks(const fpx_shadow *shadow, uint64_t step, uint32_t op);
 
-/* What the last run of operation `op` that was looked at showed for its output `out`. */
+/* What the last run of operation `op` that was looked at showed for its output `out`; fpx_figure_none where there was
+ * none, or the shadow can say nothing. */
 const fpx_figure *fpx_shadow_figure(const fpx_shadow *shadow, uint32_t op, uint32_t out);
 
 const fpx_shadow_spec *fpx_shadow_spec_of(const fpx_shadow *shadow);
 
 /* 0 where the shadow can say nothing about an operation: the same arithmetic on the same device, or a
  * scale, which a higher precision does not have. Of a product that the spec's unit takes it says something always: whether
- * the bits are that unit's. */
+ * the bits are that unit's. What it can say nothing about is not run. */
 int fpx_shadow_informs(const fpx_shadow *shadow, uint32_t op);
 
 /* free mode: the shadow's own executor, whose PARAM and STATE tensors belong into a checkpoint; mark them

@@ -16,8 +16,8 @@ enter_folder()
 pathlib.Path("e.yaml").write_text(good.replace("steps: 40", "steps: 5").replace("sequence: 64", "sequence: 16"))
 
 
-def train(name, *args):
-    done = run_text("train", "e.yaml", "--trace", name + ".h5", *args, "--device", "cpu,threads=1")
+def train(name, *args, **environment):
+    done = run_text("train", "e.yaml", "--trace", name + ".h5", *args, "--device", "cpu,threads=1", **environment)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -72,6 +72,10 @@ refused("layer", "'7' is no layer: there are 0 to 1", "--shadow", "local", "--sh
 refused("role", "'w' is no role", "--shadow", "local", "--shadow-roles", "w")
 refused("no mode", "which is missing", "--shadow-every", "2")
 refused("zero", "--shadow-every", "--shadow", "local", "--shadow-every", "0")
+
+# ---- figures and bounds by another instruction set ----
+code, said = train("scalar", "--shadow", "local:fp64", FPX_CPU="scalar")
+expect("the same figures, bit for bit", figures("scalar", "local:fp64")[0].tobytes() == whole.tobytes(), said)
 
 # ---- a matrix unit ----
 unit = "hopper/wgmma/fp8-fp32"
