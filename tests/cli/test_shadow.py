@@ -73,6 +73,56 @@ refused("role", "'w' is no role", "--shadow", "local", "--shadow-roles", "w")
 refused("no mode", "which is missing", "--shadow-every", "2")
 refused("zero", "--shadow-every", "--shadow", "local", "--shadow-every", "0")
 
+# ---- growth ----
+def table(name):
+    """[shadow]: rows of step, parameters, loss, error, of bound, disagree; None: not looked at."""
+    tables = {}
+    for line in run_text("trace", "growth", name + ".h5").stdout.splitlines():
+        if line.startswith("shadow"):
+            rows = tables[line.split()[1].rstrip(":")] = []
+        elif line.endswith("not looked at"):
+            rows.append(None)
+        elif line.split()[0] != "step":
+            numbers = [float("nan") if word == "-" else float(word) for word in line.split()
+                       if re.fullmatch(r"-|[-+.\deinf]+", word)]
+            rows.append(numbers)
+    return tables
+
+
+def close(text, value):
+    return (np.isnan(text) and np.isnan(value)) or abs(text - value) <= 0.006 * abs(value)  # three digits
+
+
+train("drift", "--shadow", "both")
+free, _ = figures("drift", "free:fp64")
+local, _ = figures("drift", "local:fp64")
+sizes = np.prod(np.where(records["shape"] > 0, records["shape"], 1), axis=1)
+is_parameter = (records["kind"] == b"adamw") & (np.roll(records["op_index"], 1) != records["op_index"])
+rms, reference, product = free[..., 1], free[..., 2], records["kind"] == b"gemm"
+distance = np.sqrt((rms**2 * sizes)[:, is_parameter].sum(1) / (reference**2 * sizes)[:, is_parameter].sum(1))
+tables = table("drift")
+expect("parameters", is_parameter.sum() > 5 and all(close(row[1], d) for row, d in zip(tables["free:fp64"], distance)))
+expect("they come apart", (np.diff(distance) > 0).all(), distance)
+expect("the loss", all(close(row[2], f[records["tensor"] == b"loss"][0, 0]) for row, f in zip(tables["free:fp64"], free)))
+expect("of the bound", all(close(row[4], np.nanmax(f[product, 4])) for row, f in zip(tables["local:fp64"], local)))
+expect("none disagrees", all(row[5] == 0 for row in tables["local:fp64"]))
+expect("a free shadow judges nothing", all(np.isnan(row[4:]).all() for row in tables["free:fp64"]))
+expect("not looked at", [row is None for row in table("some")["local:fp64"]] == [False, True, False, True, False])
+expect("no shadow", run_text("trace", "growth", "plain.h5").returncode == 2)
+run_text("report", "drift.h5", "-o", "drift.html")
+page = pathlib.Path("drift.html").read_text()
+for label, points in (("distance of all parameters", 5), ("distance of the loss", 5), ("largest error / bound", 5)):
+    at = page.index(f'aria-label="{label}')
+    path = re.search(r'class="line a" d="([^"]*)"', page[at:])[1]
+    expect(f"a curve: {label}", len(re.findall("[ML]", path)) == points, path)
+heights = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", re.search(
+    r'class="line a" d="([^"]*)"', page[page.index('aria-label="distance of all parameters'):])[1])]
+expect("that rises", heights == sorted(heights, reverse=True), heights)
+run_text("report", "some.h5", "-o", "some.html")
+page = pathlib.Path("some.html").read_text()
+expect("no point where nobody looked", 'aria-label="largest error / bound' not in page or len(re.findall("[ML]", re.search(
+    r'class="line a" d="([^"]*)"', page[page.index('aria-label="largest error / bound'):])[1])) == 3)
+
 # ---- figures and bounds by another instruction set ----
 code, said = train("scalar", "--shadow", "local:fp64", FPX_CPU="scalar")
 expect("the same figures, bit for bit", figures("scalar", "local:fp64")[0].tobytes() == whole.tobytes(), said)
