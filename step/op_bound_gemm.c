@@ -151,8 +151,8 @@ static double bound_of(const line *l, double both, double max)
  * tight one is at least, |A||B| being at least |A B|. 2^-20 is for the reference's own error. */
 static int is_open(const line *l, double difference, double reference, double bound)
 {
-    return difference <= bound &&
-           difference > l->slope * fabs(reference) * (1.0 - 0x1p-20) + l->floor;
+    return (difference <= bound) &
+           (difference > l->slope * fabs(reference) * (1.0 - 0x1p-20) + l->floor);
 }
 
 /* Vectors along k: number i begins at i * step and goes by stride. */
@@ -165,7 +165,11 @@ typedef struct vectors {
 static void tighten(const line *l, double max, const vectors *a, const vectors *b, size_t i,
                     const product *p, const double *value, const double *reference, double *bound)
 {
-    for (size_t j = 0; j < p->n; j++)
+    size_t open = 0;
+
+    for (size_t j = 0; j < p->n; j++) /* most rows have none */
+        open += is_open(l, fabs(value[j] - reference[j]), reference[j], bound[j]) ? 1 : 0;
+    for (size_t j = 0; j < p->n && open > 0; j++)
         if (is_open(l, fabs(value[j] - reference[j]), reference[j], bound[j]))
             bound[j] =
                 fmin(bound[j], bound_of(l,

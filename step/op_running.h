@@ -64,15 +64,14 @@ static inline op_value op_sub(op_unit k, op_value a, op_value b)
     return op_round(k, a.v - b.v, a.e + b.e, 0.0);
 }
 
-/* An exact zero stays one: no underflow where nothing was there. */
+/* An exact zero stays one: no underflow where nothing was there. (Times Inf or NaN it is NaN, whose error is Inf.) As all
+ * that follows without branches: compilers then make vectors of loops. */
 static inline op_value op_mul(op_unit k, op_value a, op_value b)
 {
-    const int is_zero = ((fabs(a.v) + a.e == 0.0) & (fabs(b.e + b.v) <= DBL_MAX)) |
-                        ((fabs(b.v) + b.e == 0.0) & (fabs(a.e + a.v) <= DBL_MAX));
-    const op_value r =
-        op_round(k, a.v * b.v, fabs(a.v) * b.e + fabs(b.v) * a.e + a.e * b.e, k.tiny);
+    const double of_a = fabs(a.v) + a.e == 0.0 ? 0.0 : k.tiny;
+    const double tiny = fabs(b.v) + b.e == 0.0 ? 0.0 : of_a;
 
-    return (op_value){ is_zero ? 0.0 : r.v, is_zero ? 0.0 : r.e };
+    return op_round(k, a.v * b.v, fabs(a.v) * b.e + fabs(b.v) * a.e + a.e * b.e, tiny);
 }
 
 /* Inf where the divisor may be 0. */
@@ -89,9 +88,9 @@ static inline op_value op_div(op_unit k, op_value a, op_value b)
  * never more than sqrt |x - y|. */
 static inline op_value op_sqrt(op_unit k, op_value a)
 {
-    const double v = sqrt(a.v), steep = sqrt(a.e);
+    const double v = sqrt(a.v), steep = sqrt(a.e), flat = a.e / v;
 
-    return op_round(k, v, a.e < v * steep ? a.e / v : steep, 0.0);
+    return op_round(k, v, a.e < v * steep ? flat : steep, 0.0);
 }
 
 /* e^(x + d) - e^x = e^x (e^d - 1), and e^d - 1 <= d + d^2 up to 1. */
@@ -122,10 +121,8 @@ static inline op_value op_tanh(op_unit k, op_value a)
 
 /* 1 / (1 + e^-x). Where e^-x is beyond the range the computed value is 0 or as good, the true one
  * below 1 / max: off by itself. */
-static inline op_value op_sigmoid(op_unit k, op_value a)
+static inline op_value op_sigmoid_of(op_unit k, op_value a, op_value power)
 {
-    const op_value power = op_exp(k, (op_value){ -a.v, a.e });
-
     if (!isfinite(power.e) && isfinite(a.e) && isfinite(a.v)) {
         const double v = fpx_exp_f64(a.v); /* a.v is far below 0 */
 

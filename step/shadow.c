@@ -148,13 +148,14 @@ static fpx_status build(fpx_shadow *sh, fpx_device *reference, fpx_error *err)
             fpx_exec_new(sh->program ? sh->program : watched, &reference, 1, 0, &sh->exec, err);
     if (status != FPX_OK)
         return status;
+    sh->held = calloc(fpx_program_tensors(watched) + 1, sizeof *sh->held);
     sh->figures = calloc(fpx_program_ops(watched) * FPX_MAX_OUT + 1, sizeof *sh->figures);
     sh->value = calloc(n, sizeof(double));
     sh->reference = calloc(n, sizeof(double));
     sh->scratch = calloc(largest_scratch(watched), sizeof(double));
     for (size_t i = 0; sh->figures && i < fpx_program_ops(watched) * FPX_MAX_OUT; i++)
         sh->figures[i] = fpx_figure_none;
-    whole = sh->figures && sh->value && sh->reference && sh->scratch;
+    whole = sh->held && sh->figures && sh->value && sh->reference && sh->scratch;
     for (size_t i = 0; i < FPX_MAX_IN; i++)
         whole = (sh->input[i] = calloc(n, sizeof(double))) != NULL && whole;
     for (size_t i = 0; i < FPX_MAX_OUT; i++)
@@ -188,6 +189,7 @@ void fpx_shadow_free(fpx_shadow *shadow)
     fpx_exec_free(shadow->exec);
     fpx_program_free(shadow->program);
     free(shadow->looked);
+    free(shadow->held);
     free(shadow->on_unit);
     free(shadow->figures);
     free(shadow->value);

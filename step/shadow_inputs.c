@@ -59,26 +59,44 @@ static void copy_raw(const fpx_shadow *sh, uint32_t id, const void *codes)
         copy_raw(sh, t->scale, fpx_exec_data(sh->watched, t->scale));
 }
 
-void shadow_take_inputs(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op)
+/* Whether what was copied once in a step stays: every tensor is written by one operation, and its memory is its own from
+ * there to its last use; what is updated in place is read before that. */
+static int stays(const fpx_program_tensor *t)
 {
-    for (uint32_t i = 0; i < op->nin; i++) {
-        const uint32_t id = op->in[i];
-        const fpx_program_tensor *t = fpx_program_tensor_at(view->program, id);
-        const void *codes = view->in[i];
+    return t->cls == FPX_TENSOR_PARAM || !fpx_tensor_class_lasts(t->cls);
+}
 
-        if (sh->spec.mode == FPX_SHADOW_EQUAL) {
-            copy_raw(sh, id, codes);
-            continue;
-        }
-        if (fpx_tensor_class_scales(t->cls)) {
-            shadow_set_ones(sh, id);
-            continue;
-        }
-        uint32_t from = id;
-        if (sh->spec.mode == FPX_SHADOW_OPERAND && t->unquantized != FPX_NO_TENSOR) {
-            from = t->unquantized;
-            codes = fpx_exec_data(view->exec, from);
-        }
-        shadow_copy_in(sh, id, from, codes);
+static void take_values(fpx_shadow *sh, const fpx_op_view *view, uint32_t id, const void *codes)
+{
+    const fpx_program_tensor *t = fpx_program_tensor_at(view->program, id);
+    uint32_t from = id;
+
+    if (sh->held[id])
+        return;
+    if (fpx_tensor_class_scales(t->cls)) {
+        shadow_set_ones(sh, id);
+        return;
     }
+    if (sh->spec.mode == FPX_SHADOW_OPERAND && t->unquantized != FPX_NO_TENSOR) {
+        from = t->unquantized;
+        codes = fpx_exec_data(view->exec, from);
+    }
+    shadow_copy_in(sh, id, from, codes);
+    sh->held[id] = (unsigned char)stays(t);
+}
+
+void shadow_take_inputs(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op)
+{
+    if (view->step != sh->step || view->op <= sh->last) /* a step begins, perhaps once more */
+        memset(sh->held, 0, fpx_program_tensors(view->program));
+    sh->step = view->step;
+    sh->last = view->op;
+    for (uint32_t i = 0; i < op->nin; i++) {
+        if (sh->spec.mode == FPX_SHADOW_EQUAL)
+            copy_raw(sh, op->in[i], view->in[i]);
+        else
+            take_values(sh, view, op->in[i], view->in[i]);
+    }
+    for (uint32_t o = 0; o < op->nout; o++) /* about to be overwritten */
+        sh->held[op->out[o]] = 0;
 }

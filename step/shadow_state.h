@@ -14,6 +14,10 @@ struct fpx_shadow {
     int restored;   /* free mode: state is in place */
     uint64_t every; /* fpx_shadow_sample */
     unsigned char *looked;
+    /* Of each tensor: it has the watched values of this step, of which operation `last` was seen last. */
+    unsigned char *held;
+    uint64_t step;
+    uint32_t last;
     fpx_figure *figures;                            /* ops * FPX_MAX_OUT */
     double *value, *reference, *bound[FPX_MAX_OUT]; /* as large as the largest tensor */
     double *input[FPX_MAX_IN], *scratch;
@@ -26,7 +30,7 @@ int shadow_has_blocks(const fpx_exec *exec, uint32_t tensor);
 void shadow_set_ones(const fpx_shadow *sh, uint32_t id);
 
 /* The inputs of one operation, as the mode has it; free mode uses what it has. */
-void shadow_take_inputs(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op);
+void shadow_take_inputs(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op);
 
 /* Makes the program with the spec's unit. FPX_EINVAL: it can take no product. */
 fpx_status shadow_name_unit(fpx_shadow *sh, fpx_device *reference, fpx_error *err);
