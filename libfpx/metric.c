@@ -321,6 +321,21 @@ static void take_largest(const double *x, size_t n, size_t first, double *most, 
         }
 }
 
+/* Whether no error / bound can be above `most`, at most 1, as rounded: multiplying says so of most pieces, sooner than
+ * dividing. Small bounds, whose product would round too far, and NaN are not decided here. */
+static int all_below(double most, const double *error, const double *bound, size_t n)
+{
+    const double least = most <= 1.0 && most >= 0x1p-100 ? most * (1.0 - 0x1p-50) : 0.0;
+    uint64_t open = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const int below = (error[i] <= bound[i] * least) & (bound[i] >= 0x1p-900);
+
+        open += below | (error[i] == 0.0) ? 0 : 1;
+    }
+    return open == 0;
+}
+
 /* Whole lanes of finite numbers whose squared differences do not overflow: nothing else leaves the sums
  * of errors finite. Returns 0, and has done nothing, for others. An element that only one of
  * `reference` and `rr` counts has an Inf error: as long as this one returns 1 they are the same. */
@@ -342,7 +357,7 @@ static int compare_finite(compare_state *s, fpx_comparison *out, const double *x
     add_products(s->xr, x, r, n);
     add_products(s->rr, r, r, n);
     memcpy(s->reference, s->rr, sizeof s->rr);
-    if (bound == NULL)
+    if (bound == NULL || all_below(out->max_bound_ratio, error, bound, n))
         return 1;
     /* ratio_of without branches: a finite error over an infinite bound is 0. */
     for (size_t i = 0; i < n; i++) {
