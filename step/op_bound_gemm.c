@@ -7,23 +7,8 @@
 #include <fpx/gemm.h>
 
 #include "op_bound.h"
+#include "op_product.h"
 #include "op_running.h"
-
-typedef struct product {
-    size_t batch, m, n, k;
-} product;
-
-static product product_of(const fpx_call *call)
-{
-    const fpx_tensor *a = &call->in[0], *d = &call->out[0];
-    const size_t ndim = d->ndim;
-    product p = { .batch = 1, .m = (size_t)d->shape[ndim - 2], .n = (size_t)d->shape[ndim - 1] };
-
-    p.k = (size_t)a->shape[call->attr.gemm.trans_a != 0 ? ndim - 2 : ndim - 1];
-    for (size_t i = 0; i + 2 < ndim; i++)
-        p.batch *= (size_t)d->shape[i];
-    return p;
-}
 
 size_t OP_BOUND_NAME(op_scratch_gemm)(const fpx_call *call)
 {
@@ -54,21 +39,6 @@ static void norms(const double *x, size_t count, size_t k, size_t step, size_t s
         norm[i] = sqrt(norm[i]) * inflate;
 }
 
-/* Smallest subnormal of a format. */
-static double least(const fpx_format *format)
-{
-    return ldexp(1.0, 1 - format->bias - format->mbits);
-}
-
-/* Whether there is a scale for each block; one for the whole may follow. */
-static int is_blocked(const fpx_tensor *t)
-{
-    uint64_t grid[FPX_MAX_DIMS];
-
-    return t->nscales > 0 && (t->nscales > 1 || fpx_tensor_scales(t, 0, grid) > 1 ||
-                              !fpx_format_equal(&t->scale[0].format, &fpx_fp32));
-}
-
 /* Largest scale that the values x can have been decoded with. */
 static double largest_scale(const fpx_tensor *tensor, const double *x)
 {
@@ -80,13 +50,6 @@ static double largest_scale(const fpx_tensor *tensor, const double *x)
     for (size_t i = 0; i < n; i++)
         amax = fabs(x[i]) > amax ? fabs(x[i]) : amax;
     return amax / least(&tensor->format);
-}
-
-/* What alpha multiplies: a code, or a code times the scale of its block. */
-static double largest_code(const fpx_tensor *t)
-{
-    return fpx_format_max(&t->format) *
-           (t->nscales > 1 ? fpx_format_max(&t->scale[0].format) : 1.0);
 }
 
 /* What scaling adds: the product of codes is summed and multiplied by alpha = RN(scale_a * scale_b)

@@ -3,10 +3,21 @@
 #include <math.h>
 #include <string.h>
 
+#include <fpx/cpu.h>
 #include <fpx/opshape.h>
 
+#include "op_narrow.h"
 #include "shadow_figure.h"
 #include "shadow_state.h"
+
+static int narrow_judge(const op_narrow *args, op_narrow_verdict *ret_verdict)
+{
+#ifdef FPX_HAVE_AVX2
+    if (fpx_cpu_in_use() >= FPX_CPU_AVX2)
+        return op_narrow_judge_avx2(args, ret_verdict);
+#endif
+    return op_narrow_judge(args, ret_verdict);
+}
 
 /* Whether the shadow's tensor of an input still is what take_inputs has decoded. */
 static int holds_input(const fpx_shadow *sh, const fpx_program_op *op, uint32_t i)
@@ -62,7 +73,33 @@ static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fp
     return 1;
 }
 
-/* A float32 shadow has no bounds, so that nothing need be kept as float64. */
+/* A local float32 shadow has bounds of products. */
+static void judge_product(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
+                          int any_order, fpx_figure *figure)
+{
+    fpx_call call;
+    op_narrow args = { .call = &call,
+                       .any_order = any_order,
+                       .value = view->out[0],
+                       .reference = fpx_exec_data(sh->exec, op->out[0]),
+                       .scratch = sh->scratch };
+    op_narrow_verdict verdict;
+
+    fpx_program_call(view->program, view->op, &call);
+    for (uint32_t i = 0; i < 2; i++) {
+        args.decode[i] = fpx_exec_scale(view->exec, op->in[i]);
+        args.in[i] = fpx_exec_data(sh->exec, op->in[i]);
+    }
+    if (!narrow_judge(&args, &verdict))
+        return;
+    figure->ratio = verdict.ratio;
+    figure->mismatches = (double)verdict.above;
+    figure->element = (double)verdict.element;
+    figure->expected = (double)args.reference[verdict.element];
+    figure->actual = (double)args.value[verdict.element];
+}
+
+/* A float32 shadow keeps nothing as float64. */
 static int compare_narrow(const fpx_shadow *sh, const fpx_op_view *view, uint32_t id,
                           const void *codes, fpx_figure *figure)
 {
@@ -115,6 +152,8 @@ double shadow_judge(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_o
                                  fpx_exec_data(sh->exec, id), fpx_tensor_count(desc), figure);
         else if (!compare_narrow(sh, view, id, view->out[o], figure))
             compare_values(sh, view, id, o, bounded ? sh->bound[o] : NULL, figure);
+        else if (op->kind == FPX_OP_GEMM && sh->spec.mode == FPX_SHADOW_LOCAL)
+            judge_product(sh, view, op, any_order, figure);
         mismatches += figure->mismatches;
     }
     return mismatches;

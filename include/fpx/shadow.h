@@ -1,6 +1,7 @@
 /* fpx/shadow.h - every operation run again, in higher precision or on another device, and compared.
  *
- * local:   the shadow takes the operation's own inputs: the difference is its arithmetic error.
+ * local:   the shadow takes the operation's own inputs: the difference is its arithmetic error, judged by bounds: in float64
+ *          of every operation, in float32 of products.
  * operand: the shadow takes the inputs as they were before quantization.
  * free:    the shadow keeps its own tensors across operations and steps: accumulated drift.
  * equal:   the same arithmetic on the same inputs on the reference device: bits must be equal. With a unit: of products

@@ -132,6 +132,81 @@ START_TEST(what_cannot_be_sampled)
 }
 END_TEST
 
+/* ---- float32 ---- */
+typedef struct products {
+    const fpx_shadow *shadow;
+    const char *planted;
+    double worst;
+    uint64_t judged, above;
+} products;
+
+static fpx_status see_products(void *context, const fpx_op_view *view, fpx_error *err)
+{
+    const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
+    const fpx_figure *f = fpx_shadow_figure(((products *)context)->shadow, view->op, 0);
+    products *p = context;
+
+    (void)err;
+    if (op->kind != FPX_OP_GEMM) {
+        ck_assert_msg(isnan(f->ratio), "%s has bounds", op->name);
+        return FPX_OK;
+    }
+    ck_assert_msg(f->ratio >= 0.0, "%s has no verdict", op->name);
+    p->judged++;
+    if (p->planted != NULL && strcmp(op->name, p->planted) == 0) {
+        p->above += f->mismatches > 0.0 ? 1 : 0;
+        ck_assert(f->mismatches == 0.0 ||
+                  (f->mismatches == 1.0 && f->element == 17.0 && f->ratio > 1.0));
+        return FPX_OK;
+    }
+    ck_assert_msg(f->ratio <= 1.0 && f->mismatches == 0.0, "%s: %g", op->name, f->ratio);
+    p->worst = f->ratio > p->worst ? f->ratio : p->worst;
+    return FPX_OK;
+}
+
+static products judge_in_float32(const char *recipe, const fpx_fault *fault)
+{
+    fpx_fault_report report = { 0 };
+    fpx_device *device = NULL;
+
+    if (fault == NULL)
+        device = tiny_device("cpu,threads=2");
+    else
+        MUST(fpx_fault_device(&fpx_accel_cpu, "threads=1", fault, &report, &device, err));
+    rig r = open_rig(recipe, FPX_SWIGLU, "local:fp32", device);
+    products p = { .shadow = r.shadow, .planted = fault ? fault->op : NULL };
+
+    attach(r.exec, &p, see_products);
+    run_steps(&r, 2);
+    close_rig(&r);
+    p.shadow = NULL;
+    return p;
+}
+
+START_TEST(float32_judges_products)
+{
+    static const char *const recipes[] = { "fp32", "bf16", "fp8" };
+    const products p = judge_in_float32(recipes[_i], NULL);
+
+    ck_assert_uint_gt(p.judged, 50);
+    ck_assert(_i < 2 || p.worst > 1e-4); /* the others have the same sums */
+}
+END_TEST
+
+START_TEST(float32_finds_a_wrong_product)
+{
+    for (uint32_t bit = 0; bit < 31; bit += 3) {
+        const fpx_fault fault = {
+            .kind = FPX_FAULT_BIT, .element = 17, .bit = bit, .op = "layer.0/mlp.up/fprop"
+        };
+        const products p = judge_in_float32("fp8", &fault);
+
+        ck_assert_msg(bit > 3 || p.above == 0, "bit %u is a finding", bit);
+        ck_assert_msg(bit < 21 || p.above == 1, "bit %u is none", bit);
+    }
+}
+END_TEST
+
 /* ---- units ---- */
 static const char unit[] = "local:hopper/wgmma/fp8-fp32";
 
@@ -257,6 +332,8 @@ static void add(TCase *tc)
                         sizeof sampled_modes / sizeof sampled_modes[0]);
     tcase_add_test(tc, no_copy_where_nobody_looks);
     tcase_add_test(tc, what_cannot_be_sampled);
+    tcase_add_loop_test(tc, float32_judges_products, 0, 3);
+    tcase_add_test(tc, float32_finds_a_wrong_product);
     tcase_add_test(tc, a_run_with_the_units_sums_agrees);
     tcase_add_test(tc, a_run_with_other_sums_differs);
     tcase_add_loop_test(tc, a_planted_fault_is_named, 0, sizeof faults / sizeof faults[0]);
