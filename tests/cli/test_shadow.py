@@ -127,6 +127,19 @@ expect("no point where nobody looked", 'aria-label="largest error / bound' not i
 code, said = train("scalar", "--shadow", "local:fp64", FPX_CPU="scalar")
 expect("the same figures, bit for bit", figures("scalar", "local:fp64")[0].tobytes() == whole.tobytes(), said)
 
+# ---- NaN where no shadow looks: the guard names it all the same ----
+pathlib.Path("hot.yaml").write_text(pathlib.Path("e.yaml").read_text().replace("0.003", "1000000"))
+said = [run_text("train", "hot.yaml", "--recipe", "fp32", "--device", "cpu,threads=1", "--checkpoint", name, *args)
+        for name, args in (("bare", ()), ("sampled", ("--shadow", "local:fp64", "--shadow-every", "50")))]
+found = [re.search("^finding: .*NaN or Inf.*$", one.stdout, re.M) for one in said]
+expect("the same finding", all(one.returncode == 1 for one in said) and found[0] and found[0][0] == found[1][0], said[1].stdout)
+expect("the state before it", sorted(p.name for p in pathlib.Path("bare").iterdir()) ==
+       sorted(p.name for p in pathlib.Path("sampled").iterdir()) != [])
+
+# ---- float32 ----
+code, said = train("narrow32", "--recipe", "fp8", "--shadow", "local:fp32")
+expect("products are judged", code == 0 and re.search(r"\b120 results judged, 0 contradicted", said), said)
+
 # ---- a matrix unit ----
 unit = "hopper/wgmma/fp8-fp32"
 code, said = train("same", "--recipe", "fp8-hopper", "--shadow", "local:" + unit, "--values", "layer.0/attn.qkv/y")
