@@ -47,6 +47,13 @@ OP_BOUND(op_bound_sgd);
 OP_BOUND(op_bound_lion);
 OP_BOUND(op_bound_divide);
 OP_BOUND(op_bound_dequantize);
+OP_BOUND(op_bound_quantize_block_grad);
+
+size_t op_scratch_clamp(const fpx_call *call);
+size_t op_scratch_add_residual(const fpx_call *call);
+void op_bound_dge(const fpx_bound_args *args);
+void op_bound_clamp(const fpx_bound_args *args);
+void op_bound_add_residual(const fpx_bound_args *args);
 
 /* Of a product with a matrix unit: its scratch, and its bounds without the reference's own error. */
 size_t op_unit_scratch(size_t m, size_t n);

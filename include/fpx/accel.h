@@ -51,7 +51,7 @@ typedef enum fpx_op_kind {
     FPX_OP_XENT,      /* logits[M,V], targets int32[M]         -> loss[1] (mean, or sum), lse[M] */
     FPX_OP_XENT_GRAD, /* logits[M,V], targets int32[M], lse[M], count[1] (absent: the targets there are)
                           *                                       -> dlogits[M,V] */
-    FPX_OP_SCALE,    /* x                                     -> scale[2] = encode, decode factor */
+    FPX_OP_SCALE,    /* x, factor[2] (absent: 1)              -> scale[2] = encode, decode factor */
     FPX_OP_QUANTIZE, /* x, scale[2] (absent: unscaled cast)   -> codes */
     FPX_OP_SUMSQ,    /* x, total fp64[1] (absent: 0)          -> total + sum x^2, fp64[1] */
     FPX_OP_CLIP,     /* total fp64[1]                         -> factor[1], norm[1] */
@@ -62,15 +62,21 @@ typedef enum fpx_op_kind {
     FPX_OP_QUANTIZE_RANDOM,       /* x, draw, scale[2] (absent: unscaled) -> codes */
     FPX_OP_QUANTIZE_BLOCK,        /* x[R,C], scale[2]             -> codes[R,C], scales[P,Q] */
     FPX_OP_QUANTIZE_BLOCK_RANDOM, /* x[R,C], draw, scale[2]       -> codes[R,C], scales[P,Q] */
-    FPX_OP_HADAMARD,              /* x[R,C], draw (absent: the same signs at each step) -> y[R,C] */
-    FPX_OP_SCALE_DELAYED, /* history[2 + W] (in place), x -> history, scale[2] = encode, decode factor */
+    FPX_OP_HADAMARD, /* x[R,C], draw (absent: the same signs at each step; of no use to SIGNS_NONE) -> y[R,C] */
+    FPX_OP_SCALE_DELAYED, /* history[2 + W], x             -> history (in place or apart), scale[2] */
     FPX_OP_SGD,           /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_LION,          /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_DIVIDE,        /* a, b[1]                                -> y = a / b */
-    FPX_OP_DEQUANTIZE, /* codes (any format, scaled or not)    -> x */
+    FPX_OP_DEQUANTIZE,    /* codes (any format, scaled or not; of a matrix by blocks, too) -> x */
     /* COAT's state: groups of 128 in memory order, G = their number; docs/operations.md. */
     FPX_OP_QUANTIZE_COAT, /* x                               -> codes, groups[G,3] = k, root, scale */
     FPX_OP_DEQUANTIZE_COAT, /* codes, groups[G,3]              -> x */
+    FPX_OP_QUANTIZE_BLOCK_GRAD, /* codes[R,C] of x, x[R,C], dy[R,C]   -> dx[R,C]: dy, 0 where |x / scale| is not below
+                                 * the largest value of codes */
+    FPX_OP_DGE, /* dw[R,C], w[R,C]                       -> dw times the slope of w's FP4 quantizer */
+    FPX_OP_CLAMP, /* x[R,C]                                -> y[R,C], held between two quantiles of x */
+    FPX_OP_ADD_RESIDUAL, /* base[M,N], x[M,K], y[M,K], w[N,K]     -> d = base + (x - y) w^T */
+    FPX_OP_SCALE_FACTOR, /* factor[2] (in place), codes -> factor = what SCALE takes, steps to wait */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -92,8 +98,9 @@ typedef enum fpx_scale_rule {
                         * the second level of NVFP4. 1 as above. */
     FPX_SCALE_THREE_QUARTERS, /* encode 3/4, decode 4/3: room for the largest element of an MX block whose exponent was
                               * rounded down (arXiv 2502.20586). 1 as above. */
-    FPX_SCALE_POW2 /* encode = 2^floor(log2(max / amax)), exact, the exponent in -126 .. 126 (amax 0, Inf or NaN:
-                    * 1), decode = 1 / encode: MS-AMP's without a margin. 1 as above. */
+    FPX_SCALE_POW2, /* encode = 2^floor(log2(max / amax)), exact, the exponent in -126 .. 126 (amax 0, Inf or NaN:
+                    * 1), decode = 1 / encode: MS-AMP's without a margin. 1 as above. Times the factor. */
+    FPX_SCALE_MS_AMP_EXACT /* as MS-AMP's code has it, in float32, unclamped, with an old scale of 1. 1 as above. */
 } fpx_scale_rule;
 
 /* How FPX_OP_SCALE_DELAYED turns the largest of the W amax before this one into a scale; an amax that is not positive
@@ -103,6 +110,19 @@ typedef enum fpx_delayed_rule {
     FPX_DELAYED_MS_AMP, /* the power of two below it, at most 2^126; at hand until W are known (FP8-LM) */
     FPX_DELAYED_MS_AMP_EXACT /* as MS-AMP's code computes that: in float32, unclamped */
 } fpx_delayed_rule;
+
+/* Which of a step's micro-batches moves a history on: bits; 0: its only one, and always with TE, which knows no steps. */
+enum { FPX_PART_LATER = 1, /* not the first */ FPX_PART_OPEN = 2 /* not the last */ };
+
+/* Where HADAMARD has its signs. AFTER, with the same stream, is the transpose of BEFORE. */
+typedef enum fpx_hadamard_signs {
+    FPX_SIGNS_BEFORE, /* x times signs, then the transform */
+    FPX_SIGNS_AFTER,
+    FPX_SIGNS_NONE /* all + */
+} fpx_hadamard_signs;
+/* DGE: in float32, or as MS-AMP's code, in bf16. CLAMP: of what the quantiles are. */
+typedef enum fpx_dge_rule { FPX_DGE_PAPER, FPX_DGE_MS_AMP } fpx_dge_rule;
+typedef enum fpx_clamp_over { FPX_CLAMP_TENSOR, FPX_CLAMP_ROW, FPX_CLAMP_COLUMN } fpx_clamp_over;
 
 /* Attributes; the member named like the kind is meaningful. Sums over tokens use leaves of `leaf`
  * tokens (a sequence each), see fpx/gemm.h and fpx/reduce.h. */
@@ -141,21 +161,27 @@ typedef union fpx_attr {
     struct {
         fpx_format target; /* as above */
         uint32_t rule;     /* fpx_delayed_rule */
-        uint32_t reserved;
+        uint32_t part;     /* FPX_PART_LATER | FPX_PART_OPEN */
     } delayed;
+    struct {
+        double ratio, growth;     /* a larger share of saturated codes: factor / 2, else * growth */
+        uint32_t every, reserved; /* looked at once in so many calls, 1 .. 2^24 */
+    } factor;
     struct {
         uint32_t round, overflow; /* fpx_round, fpx_overflow; the format is the output's */
         uint64_t seed, site; /* QUANTIZE_RANDOM: key of its stream, fpx/stream.h; round is FPX_SR */
     } quantize;
     struct {
-        char profile[FPX_PROFILE_MAX]; /* whose scales: of fpx/block.h, terminated */
-        uint32_t round, overflow;      /* of the elements */
-        uint64_t block[2];             /* rows, columns that share a scale; 0: all */
-        uint64_t seed, site;           /* as above */
-    } block;                           /* QUANTIZE_BLOCK, QUANTIZE_BLOCK_RANDOM */
+        char profile[FPX_PROFILE_MAX];   /* whose scales: of fpx/block.h, terminated */
+        uint32_t round, overflow;        /* of the elements */
+        uint64_t block[2];               /* rows, columns that share a scale; 0: all */
+        uint64_t seed, site;             /* as above */
+        uint32_t ties_to_zero, reserved; /* 1: round is FPX_RNA, but ties go toward zero */
+    } block;                             /* QUANTIZE_BLOCK, QUANTIZE_BLOCK_RANDOM */
     struct {
         uint32_t size, axis; /* 16, 32, 64 or 128 elements along rows' (0) or columns' (1) axis */
         uint64_t seed, site; /* of the signs */
+        uint32_t signs, reserved; /* fpx_hadamard_signs */
     } hadamard;
     struct {
         double max_norm; /* factor = min(1, max_norm / sqrt(total)); 0: no clipping, factor 1 */
@@ -169,6 +195,14 @@ typedef union fpx_attr {
     struct {
         double beta1, beta2, weight_decay;
     } lion; /* of hyper the learning rate alone */
+    struct {
+        double k, cap; /* slope min(|2 (x - lo) / width - 1|^(1/k - 1) / k, cap); k > 1, cap > 0 */
+        uint32_t rule, reserved; /* fpx_dge_rule */
+    } dge;
+    struct {
+        double alpha; /* 1/2 .. 1: of n sorted elements, numbers (1 - alpha) n and alpha n */
+        uint32_t over, reserved; /* fpx_clamp_over */
+    } clamp;
     uint64_t words[16];
 } fpx_attr;
 
