@@ -249,14 +249,58 @@ static fpx_status count(void *context, const fpx_op_view *view, fpx_error *err)
     return FPX_OK;
 }
 
-static verdicts judge(const char *recipe, const fpx_fault *fault)
+static const fpx_fault faults[] = {
+    { .kind = FPX_FAULT_BIT, .step = 2, .element = 17, .bit = 3, .op = "layer.0/mlp.up/fprop" },
+    { .kind = FPX_FAULT_ULP, .step = 1, .element = 95, .op = "layer.1/attn.qkv/wgrad" },
+    { .kind = FPX_FAULT_TRUNCATE, .step = 3, .bit = 12, .op = "layer.0/attn.out/dgrad" },
+    { .kind = FPX_FAULT_ULP, .step = 1, .element = 5, .op = "layer.1/attn.qkv/x.e4m3/quantize" },
+    { .kind = FPX_FAULT_STALE, .step = 3, .op = "layer.0/attn.softmax/fprop" },
+};
+
+/* A device whose products of FP8 codes are a matrix unit's, whatever a recipe says: what a plugin for an H100 would be. */
+static const char *device_unit;
+
+static fpx_call as_device(const fpx_call *call)
 {
+    fpx_call own = *call;
+
+    if (call->kind == FPX_OP_GEMM && call->in[0].format.bits == 8 && call->in[1].format.bits == 8) {
+        own.attr.gemm.leaf = 0;
+        (void)snprintf(own.attr.gemm.unit, sizeof own.attr.gemm.unit, "%s", device_unit);
+    }
+    return own;
+}
+
+static fpx_status unit_prepare(void *device, const fpx_call *call, char *text, size_t text_size)
+{
+    const fpx_call own = as_device(call);
+
+    return fpx_accel_cpu.prepare(device, &own, text, text_size);
+}
+
+static fpx_status unit_run(void *device, const fpx_call *call, char *text, size_t text_size)
+{
+    const fpx_call own = as_device(call);
+
+    return fpx_accel_cpu.run(device, &own, text, text_size);
+}
+
+/* of: the device's unit; NULL: the cpu's own arithmetic. fault NULL and of NULL: the cpu watches itself. */
+static verdicts judge_device(const char *recipe, const char *shadow, const char *of,
+                             const fpx_fault *fault)
+{
+    static const fpx_fault nothing = { .kind = FPX_FAULT_BIT, .op = "nothing is planted" };
     fpx_fault_report report = { 0 };
     fpx_device *device = NULL;
+    fpx_accel table = fpx_accel_cpu;
 
-    if (fault != NULL)
-        MUST(fpx_fault_device(&fpx_accel_cpu, "threads=1", fault, &report, &device, err));
-    rig r = open_rig(recipe, FPX_SWIGLU, unit, device);
+    device_unit = of;
+    table.prepare = unit_prepare;
+    table.run = unit_run;
+    if (fault != NULL || of != NULL)
+        MUST(fpx_fault_device(of ? &table : &fpx_accel_cpu, "threads=1", fault ? fault : &nothing,
+                              &report, &device, err));
+    rig r = open_rig(recipe, FPX_SWIGLU, shadow, device);
     verdicts v = { .shadow = r.shadow, .report = &report };
 
     if (fault != NULL) {
@@ -277,6 +321,26 @@ static verdicts judge(const char *recipe, const fpx_fault *fault)
     return v;
 }
 
+static verdicts judge(const char *recipe, const fpx_fault *fault)
+{
+    return judge_device(recipe, unit, NULL, fault);
+}
+
+/* The recipe names no unit: what the device's products are is its own affair, and this shadow's to check. */
+START_TEST(a_device_of_this_unit_agrees)
+{
+    const verdicts same = judge_device("fp8", unit, "hopper/wgmma/fp8-fp32", NULL);
+    const verdicts other = judge_device("fp8", "local:cpu", "hopper/wgmma/fp8-fp32", NULL);
+    const verdicts narrow = judge_device("fp8", unit, "hopper/wgmma/fp8-fp32,fraction=12", NULL);
+    const verdicts broken = judge_device("fp8", unit, "hopper/wgmma/fp8-fp32", &faults[_i]);
+
+    ck_assert(same.differ == 0 && same.agree > same.products && same.products >= 2 * 4 * 3 * STEPS);
+    ck_assert_uint_gt(other.differ, other.products / 2);
+    ck_assert_uint_gt(narrow.differ, narrow.products / 20);
+    ck_assert(broken.found == 1 && broken.differ == 0);
+}
+END_TEST
+
 START_TEST(a_run_with_the_units_sums_agrees)
 {
     const verdicts v = judge("fp8-hopper", NULL);
@@ -295,14 +359,6 @@ START_TEST(a_run_with_other_sums_differs)
     ck_assert_uint_le(v.differ, v.products);
 }
 END_TEST
-
-static const fpx_fault faults[] = {
-    { .kind = FPX_FAULT_BIT, .step = 2, .element = 17, .bit = 3, .op = "layer.0/mlp.up/fprop" },
-    { .kind = FPX_FAULT_ULP, .step = 1, .element = 95, .op = "layer.1/attn.qkv/wgrad" },
-    { .kind = FPX_FAULT_TRUNCATE, .step = 3, .bit = 12, .op = "layer.0/attn.out/dgrad" },
-    { .kind = FPX_FAULT_ULP, .step = 1, .element = 5, .op = "layer.1/attn.qkv/x.e4m3/quantize" },
-    { .kind = FPX_FAULT_STALE, .step = 3, .op = "layer.0/attn.softmax/fprop" },
-};
 
 START_TEST(a_planted_fault_is_named)
 {
@@ -336,6 +392,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, float32_finds_a_wrong_product);
     tcase_add_test(tc, a_run_with_the_units_sums_agrees);
     tcase_add_test(tc, a_run_with_other_sums_differs);
+    tcase_add_loop_test(tc, a_device_of_this_unit_agrees, 0, 3);
     tcase_add_loop_test(tc, a_planted_fault_is_named, 0, sizeof faults / sizeof faults[0]);
     tcase_add_test(tc, a_unit_that_takes_nothing_is_refused);
 }
