@@ -23,7 +23,7 @@ typedef struct table {
     double bits[MAX_RECIPES][MAX_SEEDS];
     char samples[MAX_RECIPES][SAMPLE + 1]; /* of the first seed */
     const char *unit;                      /* of bits: "byte", "token" */
-    char finding[256]; /* the first run that left the finite numbers; "": none */
+    char finding[448]; /* the first run that left the finite numbers; "": none */
 } table;
 
 /* Two-sided 95 % quantile of Student's t for 1..31 degrees of freedom (standard tables). */
