@@ -119,7 +119,7 @@ static fpx_status open_shadows(session *s, const fpx_shadow_spec *specs, size_t 
         if (fpx_exec_attach(fpx_trainer_exec(s->trainer), &observer) != FPX_OK)
             return fpx_error_set(err, FPX_ENOMEM, "out of memory");
     }
-    return FPX_OK;
+    return sample_shadows(s, err);
 }
 
 /* Free shadows have state of their own; it travels in the checkpoint. */

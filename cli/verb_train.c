@@ -17,6 +17,9 @@ enum {
     OPT_RECIPE,
     OPT_DEVICE,
     OPT_SHADOW,
+    OPT_SHADOW_EVERY,
+    OPT_SHADOW_LAYERS,
+    OPT_SHADOW_ROLES,
     OPT_TRACE,
     OPT_VALUES,
     OPT_CHECKPOINT,
@@ -39,7 +42,11 @@ static const cli_option options[] = {
     [OPT_DEVICE] = { "--device", "D",
                      "cpu[,threads=N][,level=L][,engine=E] or PLUGIN.so[,KEY=VALUE]" },
     [OPT_SHADOW] = { "--shadow", "MODE",
-                     "local|operand|free|both[:fp32|:fp64], or local:cpu (equality)" },
+                     "local|operand|free|both[:fp32|:fp64]; equality: local:cpu, local:UNIT" },
+    [OPT_SHADOW_EVERY] = { "--shadow-every", "N", "shadow only the steps that N divides" },
+    [OPT_SHADOW_LAYERS] = { "--shadow-layers", "L,L,...",
+                            "only these layers: 0,-1 are the first and the last, - is outside" },
+    [OPT_SHADOW_ROLES] = { "--shadow-roles", "R,R,...", "only fprop, dgrad, wgrad or optimizer" },
     [OPT_TRACE] = { "--trace", "FILE", "write a trace: statistics and digest of every tensor" },
     [OPT_VALUES] = { "--values", "PATTERN", "also the values of tensors that match, '*' for all" },
     [OPT_CHECKPOINT] = { "--checkpoint", "DIR", "save the state there at the end, and on Ctrl-C" },
@@ -70,6 +77,9 @@ static fpx_status numbers(const cli_args *a, session_options *o, fpx_error *err)
         status = cli_number("--seed", a->option[OPT_SEED], 0, UINT64_MAX - 1, &o->seed, err);
     if (status == FPX_OK && a->option[OPT_EVERY])
         status = cli_number("--every", a->option[OPT_EVERY], 1, UINT32_MAX, &o->every, err);
+    if (status == FPX_OK && a->option[OPT_SHADOW_EVERY])
+        status = cli_number("--shadow-every", a->option[OPT_SHADOW_EVERY], 1, UINT32_MAX,
+                            &o->shadow_every, err);
     return status;
 }
 
@@ -247,6 +257,10 @@ static int run(const cli_args *a)
         return cli_usage("train", "--every needs --checkpoint DIR (or --resume DIR)");
     if (a->option[OPT_VALUES] && !a->option[OPT_TRACE])
         return cli_usage("train", "--values needs --trace FILE");
+    if (!a->option[OPT_SHADOW] && (a->option[OPT_SHADOW_EVERY] || a->option[OPT_SHADOW_LAYERS] ||
+                                   a->option[OPT_SHADOW_ROLES]))
+        return cli_usage("train", "--shadow-every, --shadow-layers and --shadow-roles say where "
+                                  "--shadow MODE looks, which is missing");
     o.files = &json;
     o.nfiles = 1;
     o.guard = 1;
@@ -254,6 +268,8 @@ static int run(const cli_args *a)
     o.device = a->option[OPT_DEVICE];
     o.init = a->option[OPT_INIT];
     o.shadow = a->option[OPT_SHADOW];
+    o.shadow_layers = a->option[OPT_SHADOW_LAYERS];
+    o.shadow_roles = a->option[OPT_SHADOW_ROLES];
     o.trace = a->option[OPT_TRACE];
     o.values = a->option[OPT_VALUES];
     o.resume = a->option[OPT_RESUME] != NULL;

@@ -34,7 +34,7 @@ HEADERS = {
     "accel": "accel device opshape",
     "step": "program exec shadow ops optable",
     "tracer": "trace digest",
-    "compare": "diff golden settings",
+    "compare": "diff golden growth settings",
     "trainer": "train model recipe checkpoint tokenizer sample",
     "qualify": "fault",
     "report": "report",

@@ -340,7 +340,9 @@ static fpx_status run_micro(fpx_trainer *t, double rate, int *ret_done, fpx_erro
 
 static fpx_status watch_results(fpx_trainer *t, fpx_error *err)
 {
-    const fpx_observer o = { .context = t, .after_op = read_results };
+    const fpx_observer o = { .context = t,
+                             .after_op = read_results,
+                             .looks = fpx_looks_at_outputs };
 
     if (t->reading)
         return FPX_OK;
