@@ -68,6 +68,8 @@ static fpx_status read_files(session *s, fpx_error *err)
         s->experiment->steps = (uint32_t)o->steps;
     if (o->seed != UINT64_MAX)
         s->experiment->seed = o->seed;
+    if (o->learning_rate > 0.0)
+        s->experiment->optimizer.learning_rate = o->learning_rate;
     if (o->recipe != NULL)
         return fpx_recipe_load(o->recipe, &s->recipe, err);
     status = fpx_recipe_load(s->experiment->recipe, &s->recipe, &why);

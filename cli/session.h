@@ -35,6 +35,7 @@ typedef struct session_options {
         *files; /* what else the command reads and writes, checked with the session's own */
     size_t nfiles;
     uint64_t steps, seed; /* override the experiment's where not UINT64_MAX */
+    double learning_rate; /* overrides the experiment's where not 0 */
 } session_options;
 
 /* What a run's own checks found first: a shadow that contradicts a result, or a value that is not finite. */

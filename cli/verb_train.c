@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/ablation.h>
+
 #include "cli.h"
 #include "results.h"
 #include "session.h"
+#include "train_ablation.h"
 #include "train_memory.h"
 #include "train_table.h"
 
@@ -29,6 +32,7 @@ enum {
     OPT_SEEDS,
     OPT_INIT,
     OPT_MEMORY,
+    OPT_RUNS,
     OPT_JSON
 };
 
@@ -57,6 +61,8 @@ static const cli_option options[] = {
     [OPT_INIT] = { "--init", "FILE",
                    "start from a checkpoint's parameters, or a Llama model's (.safetensors)" },
     [OPT_MEMORY] = { "--memory", NULL, "train nothing: print what a run needs, by kind" },
+    [OPT_RUNS] = { "--runs", "FILE",
+                   "of an ablation: where finished runs are kept (default runs/NAME.jsonl)" },
     [OPT_JSON] = { "--json", "FILE", "results as JSON; - is standard output" },
     { NULL, NULL, NULL }
 };
@@ -203,6 +209,18 @@ static int fail(const cli_args *a, const fpx_error *err)
     return cli_fail(err);
 }
 
+/* The file says all that these options would. */
+static int ablation(const cli_args *a)
+{
+    for (size_t i = 0; options[i].name != NULL; i++)
+        if (a->option[i] && i != OPT_RUNS && i != OPT_JSON)
+            return cli_usage("train",
+                             "an ablation goes with --runs and --json, not %s: its file "
+                             "says the rest",
+                             options[i].name);
+    return ablation_train(a->positional[0], a->option[OPT_RUNS], a->option[OPT_JSON]);
+}
+
 static int run(const cli_args *a)
 {
     session_options o = session_defaults(a->positional[0]);
@@ -212,6 +230,10 @@ static int run(const cli_args *a)
     fpx_status status;
     session s;
 
+    if (fpx_is_ablation(a->positional[0]))
+        return ablation(a);
+    if (a->option[OPT_RUNS])
+        return cli_usage("train", "--runs goes with an ablation: a file that has arms");
     if (a->option[OPT_SEEDS] && !a->option[OPT_COMPARE])
         return cli_usage("train", "--seeds needs --compare R,R,... (one seed: --seed N)");
     for (size_t i = 0; a->option[OPT_COMPARE] && options[i].name != NULL; i++)
@@ -283,9 +305,11 @@ const cli_verb verb_train = {
     "train",
     "EXPERIMENT [OPTIONS]",
     "train a small language model, shadowed and traced as asked",
-    "EXPERIMENT is a YAML file: model, data, optimizer, steps, seed, recipe.\n"
+    "EXPERIMENT is a YAML file: model, data, optimizer, steps, seed, recipe. Or an ablation:\n"
+    "arms over paired seeds, a table of verdicts beside what is claimed (docs/ablations.md).\n"
     "example: fpx train experiments/default.yaml --recipe fp8 --shadow both --trace run.h5\n"
-    "         fpx train experiments/default.yaml --compare fp32,bf16,fp8 --seeds 5",
+    "         fpx train experiments/default.yaml --compare fp32,bf16,fp8 --seeds 5\n"
+    "         fpx train ablations/optimizer-formats.yaml",
     options,
     1,
     1,

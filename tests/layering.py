@@ -29,7 +29,7 @@ ROOMS = {
 # The room that implements each header of include/fpx/.
 HEADERS = {
     "libfpx": "status format tensor cpu pool convert profile block scale pack hadamard elemfn reduce metric stream figure arith exact",
-    "io": "npy safetensors config json file records",
+    "io": "npy safetensors config json file records ablation",
     "emul": "gemm bound mma mma_bound mma_run mma_explain mma_finish mma_separate",
     "accel": "accel device opshape",
     "step": "program exec shadow ops optable",
