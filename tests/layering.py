@@ -31,7 +31,7 @@ HEADERS = {
     "libfpx": "status format tensor cpu pool convert profile block scale pack hadamard elemfn reduce metric stream figure arith exact",
     "io": "npy safetensors config json file records",
     "emul": "gemm bound mma mma_bound mma_run mma_explain mma_finish mma_separate",
-    "accel": "accel device opshape",
+    "accel": "accel op device opshape",
     "step": "program exec shadow ops optable",
     "tracer": "trace digest",
     "compare": "diff golden settings",
@@ -45,7 +45,7 @@ ROOM_OF = {f"fpx/{name}.h": room for room, names in HEADERS.items() for name in 
 GENERATED = {"recipes_shipped.h": "trainer"}
 
 # Device plugins see these and nothing else of the tree.
-PLUGIN_HEADERS = {"fpx/accel.h"}
+PLUGIN_HEADERS = {"fpx/accel.h", "fpx/op.h"}
 SHARED_ELEMENT_HEADERS = set()  # file names of headers that gpu/ shares with a room
 
 # Third-party headers: pattern -> where. tests/ may use all of them, `mpfr` and `check` are tests' only.
