@@ -62,6 +62,9 @@ void build_shared_site(int layer, const char *op, char ret_site[FPX_NAME_MAX]);
 /* The same of this micro-batch. */
 void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAME_MAX]);
 
+/* Whether a tensor is of the micro-batch that is built; not so where there is only one. */
+int build_is_own(const build *b, uint32_t tensor);
+
 /* ---- model_state.c ---- */
 /* The parameter "<site>/<name>" in fp32: made by the first micro-batch, found by the others. */
 uint32_t build_param(build *b, int layer, const char *op, const char *name,

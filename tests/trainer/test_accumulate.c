@@ -147,6 +147,44 @@ START_TEST(every_recipe_accumulates)
 }
 END_TEST
 
+/* The scaling's word where it fits into the longest name of its kind, its tag in all of them where it does not. */
+START_TEST(names_that_would_be_too_long)
+{
+    static const struct {
+        const char *recipe;
+        uint32_t accumulate;
+        const char *there, *absent;
+    } names[] = {
+        { "mxfp4", 1, "layer.0/attn.qkv/dy.h64f.e2m1.mx-floor-0.75.row.sr", NULL },
+        { "mxfp4", 3, "micro.0/layer.0/attn.qkv/dy.h64f.e2m1.mxf34.row.sr",
+          "micro.0/layer.0/attn.qkv/dy.h64f.e2m1.mx-floor-0.75.row.sr" },
+        { "mxfp4", 3, "layer.1/attn.qkv/w.h64f.e2m1.mx-floor-0.75.col.sr", NULL },
+        { "nvfp4", 3, "micro.2/layer.0/attn.qkv/dy.h16.e2m1.nvfp4.col.sr", NULL },
+        { "quartet", 3, "micro.0/layer.0/attn.qkv/x.h32n.e2m1.mx-quest.row.rnz", NULL },
+        { "quartet", 3, "micro.2/layer.0/attn.qkv/w.h32a.e2m1.mxf34.col.sr", NULL },
+        { "quartet", 1, "layer.0/attn.qkv/w.h32a.e2m1.mx-floor-0.75.col.sr", NULL },
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+        fpx_recipe *recipe = tiny_recipe(names[i].recipe);
+        fpx_model *model = NULL;
+
+        e.model.width = e.model.hidden = 64;
+        e.data.sequence = 32;
+        e.data.accumulate = names[i].accumulate;
+        MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+        ck_assert_msg(fpx_program_find_tensor(model->program, names[i].there) != FPX_NO_TENSOR,
+                      "%s is missing", names[i].there);
+        if (names[i].absent != NULL)
+            ck_assert_msg(fpx_program_find_tensor(model->program, names[i].absent) == FPX_NO_TENSOR,
+                          "%s is there", names[i].absent);
+        fpx_model_free(model);
+        fpx_recipe_free(recipe);
+    }
+}
+END_TEST
+
 START_TEST(what_is_impossible_is_refused)
 {
     running r;
@@ -180,6 +218,7 @@ int main(void)
     tcase_add_loop_test(tc, the_bits_of_any_device, 0, RECIPES);
     tcase_add_loop_test(tc, every_recipe_accumulates, 0, SHIPPED);
     tcase_add_test(tc, micro_batches_drop_what_others_keep);
+    tcase_add_test(tc, names_that_would_be_too_long);
     tcase_add_test(tc, what_is_impossible_is_refused);
     suite_add_tcase(s, tc);
 
