@@ -78,7 +78,12 @@ static fpx_status train_one(const char *experiment, uint64_t steps, table *t, si
     (void)fprintf(stderr, "%s, seed %zu:\n", t->names[recipe], seed + 1);
     if ((status = session_open(&o, &s, err)) != FPX_OK)
         return status;
-    status = session_run(&s, 0, 0, &last, err);
+    status = s.experiment->data.validation > 0.0
+                 ? session_run(&s, 0, 0, &last, err)
+                 : fpx_error_set(err, FPX_EINVAL,
+                                 "%s: data.validation is 0: there is nothing to compare by; hold "
+                                 "a share of the text back (0.1)",
+                                 experiment);
     if (s.finding.found && t->finding[0] == '\0')
         (void)snprintf(t->finding, sizeof t->finding, "recipe %s, seed %zu, step %llu: %s",
                        t->names[recipe], seed + 1, (unsigned long long)s.finding.step,
