@@ -99,8 +99,11 @@ fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *e
          fpx_blocking_find(profile, &blocking) != FPX_OK || !op_block_has_whole(&blocking)))
         return op_pattern_refuse(call, err,
                                  "the profile is unknown, or has no scale for the whole tensor");
+    if (call->nin > 1 && call->attr.scale.rule != FPX_SCALE_POW2 &&
+        call->attr.scale.rule != FPX_SCALE_MS_AMP_EXACT)
+        return op_pattern_refuse(call, err, "a factor goes with the rule of powers of two only");
     return require(call,
-                   call->attr.scale.rule <= FPX_SCALE_POW2 &&
+                   call->attr.scale.rule <= FPX_SCALE_MS_AMP_EXACT &&
                        fpx_format_is_valid(&call->attr.scale.target) &&
                        call->attr.scale.target.cls == FPX_CLASS_FLOAT,
                    "the rule is unknown, or the target is not a floating-point format", err);
@@ -157,7 +160,7 @@ fpx_status op_attr_quantize_block(const fpx_call *call, const op_dims *dims, fpx
     if (op_block_of(&narrow, &blocking) != FPX_OK)
         return op_pattern_refuse(call, err,
                                  "the profile is unknown, or does not go with the codes' format, "
-                                 "the block, round or overflow");
+                                 "the block, round, overflow or ties");
     fpx_blocking_grid(&blocking, (size_t)dims->of['R' - 'A'], (size_t)dims->of['C' - 'A'], &rows,
                       &cols);
     if (dims->of['P' - 'A'] != rows || dims->of['Q' - 'A'] != cols)
@@ -180,6 +183,8 @@ fpx_status op_attr_hadamard(const fpx_call *call, const op_dims *dims, fpx_error
 
     if (axis > 1 || (size != 16 && size != 32 && size != 64 && size != 128))
         return op_pattern_refuse(call, err, "size is not 16, 32, 64 or 128, or axis not 0 or 1");
+    if (call->attr.hadamard.signs > FPX_SIGNS_NONE)
+        return op_pattern_refuse(call, err, "signs is unknown");
     (void)snprintf(text, sizeof text,
                    "size %" PRIu32 " does not divide the axis, which has %" PRIu64, size,
                    call->in[0].shape[axis]);
@@ -189,6 +194,12 @@ fpx_status op_attr_hadamard(const fpx_call *call, const op_dims *dims, fpx_error
 
 fpx_status op_attr_delayed(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {
+    const uint32_t part = call->attr.delayed.part;
+
+    if (part > (FPX_PART_LATER | FPX_PART_OPEN) ||
+        (part != 0 && call->attr.delayed.rule == FPX_DELAYED_TE))
+        return op_pattern_refuse(call, err,
+                                 "part is not 0 .. 3, or not 0 with Transformer Engine's rule");
     return require(call,
                    call->attr.delayed.rule <= FPX_DELAYED_MS_AMP_EXACT &&
                        fpx_format_is_valid(&call->attr.delayed.target) &&
@@ -246,6 +257,27 @@ fpx_status op_attr_lion(const fpx_call *call, const op_dims *dims, fpx_error *er
                    "weight_decay is not a finite number >= 0", err);
 }
 
+fpx_status op_attr_dge(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double k = call->attr.dge.k, cap = call->attr.dge.cap;
+
+    (void)dims;
+    return require(call,
+                   isfinite(k) && k > 1.0 && isfinite(cap) && cap > 0.0 &&
+                       call->attr.dge.rule <= FPX_DGE_MS_AMP,
+                   "k is not a finite number > 1, cap not one > 0, or the rule is unknown", err);
+}
+
+/* Below 1, alpha n is below n in float64 too: floor(alpha n) is one of the n. */
+fpx_status op_attr_clamp(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double alpha = call->attr.clamp.alpha;
+
+    (void)dims;
+    return require(call, alpha >= 0.5 && alpha < 1.0 && call->attr.clamp.over <= FPX_CLAMP_COLUMN,
+                   "alpha is not in [1/2, 1), or over is unknown", err);
+}
+
 /* No attribute, but a number of groups that no pattern can say; codes have these as their only scales. */
 fpx_status op_attr_coat(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {
@@ -255,6 +287,18 @@ fpx_status op_attr_coat(const fpx_call *call, const op_dims *dims, fpx_error *er
         return op_pattern_refuse(call, err, "codes has scales beside its groups");
     return require(call, dims->of['G' - 'A'] == (fpx_tensor_count(codes) + 127) / 128,
                    "groups should be [G,3], one row for each 128 elements", err);
+}
+
+fpx_status op_attr_factor(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double growth = call->attr.factor.growth;
+    const uint32_t every = call->attr.factor.every;
+
+    (void)dims;
+    if (!is_share(call->attr.factor.ratio))
+        return op_pattern_refuse(call, err, "ratio is not in [0, 1)");
+    return require(call, growth >= 1.0 && growth <= 2.0 && every >= 1 && every <= 1u << 24,
+                   "growth is not in [1, 2], or every not 1 .. 2^24", err);
 }
 
 fpx_status op_attr_dropout(const fpx_call *call, const op_dims *dims, fpx_error *err)

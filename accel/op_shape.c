@@ -103,9 +103,9 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .attr = op_attr_tokens,
     },
     [FPX_OP_SCALE] = {
-        .shape = { .name = "scale", .min_in = 1, .max_in = 1, .nout = 1,
-                   .in_names = { "x" }, .out_names = { "scale" } },
-        .in = { "r[*]" }, .out = { "r[2]" },
+        .shape = { .name = "scale", .min_in = 1, .max_in = 2, .nout = 1,
+                   .in_names = { "x", "factor" }, .out_names = { "scale" } },
+        .in = { "r[*]", "r[2]" }, .out = { "r[2]" },
         .attr = op_attr_scale,
     },
     [FPX_OP_QUANTIZE] = {
@@ -194,6 +194,34 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
                    .in_names = { "codes", "groups" }, .out_names = { "x" } },
         .in = { "q[*]", "r[G,3]" }, .out = { "r[*]" },
         .attr = op_attr_coat,
+    },
+    [FPX_OP_QUANTIZE_BLOCK_GRAD] = {
+        .shape = { .name = "quantize_block_grad", .min_in = 3, .max_in = 3, .nout = 1,
+                   .in_names = { "codes", "x", "dy" }, .out_names = { "dx" } },
+        .in = { "g[R,C]", "r[R,C]", "r[R,C]" }, .out = { "r[R,C]" },
+    },
+    [FPX_OP_DGE] = {
+        .shape = { .name = "dge", .min_in = 2, .max_in = 2, .nout = 1,
+                   .in_names = { "dw", "w" }, .out_names = { "dw" } },
+        .in = { "r[R,C]", "r[R,C]" }, .out = { "r[R,C]" },
+        .attr = op_attr_dge,
+    },
+    [FPX_OP_CLAMP] = {
+        .shape = { .name = "clamp", .min_in = 1, .max_in = 1, .nout = 1,
+                   .in_names = { "x" }, .out_names = { "y" } },
+        .in = { "r[R,C]" }, .out = { "r[R,C]" },
+        .attr = op_attr_clamp,
+    },
+    [FPX_OP_ADD_RESIDUAL] = {
+        .shape = { .name = "add_residual", .min_in = 4, .max_in = 4, .nout = 1,
+                   .in_names = { "base", "x", "y", "w" }, .out_names = { "d" } },
+        .in = { "r[M,N]", "r[M,K]", "r[M,K]", "r[N,K]" }, .out = { "r[M,N]" },
+    },
+    [FPX_OP_SCALE_FACTOR] = {
+        .shape = { .name = "scale_factor", .min_in = 2, .max_in = 2, .nout = 1, .in_place = 1,
+                   .in_names = { "factor", "codes" }, .out_names = { "factor" } },
+        .in = { "r[2]", "q[*]" }, .out = { "r[2]" },
+        .attr = op_attr_factor,
     },
     [FPX_OP_DROPOUT] = {
         .shape = { .name = "dropout", .min_in = 2, .max_in = 2, .nout = 1,

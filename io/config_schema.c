@@ -68,9 +68,21 @@ const cyaml_schema_value_t io_experiment_schema = { CYAML_VALUE_MAPPING(
     CYAML_FLAG_POINTER, io_experiment_texts, experiment_fields) };
 
 static const cyaml_schema_field_t rule_fields[] = {
-    TEXT(fpx_rule, layer),  TEXT(fpx_rule, op),       TEXT(fpx_rule, role),
-    TEXT(fpx_rule, tensor), TEXT(fpx_rule, format),   TEXT(fpx_rule, scaling),
-    TEXT(fpx_rule, round),  TEXT(fpx_rule, overflow), OPTIONAL_TEXT(fpx_rule, transform),
+    TEXT(fpx_rule, layer),
+    TEXT(fpx_rule, op),
+    TEXT(fpx_rule, role),
+    TEXT(fpx_rule, tensor),
+    TEXT(fpx_rule, format),
+    TEXT(fpx_rule, scaling),
+    TEXT(fpx_rule, round),
+    TEXT(fpx_rule, overflow),
+    OPTIONAL_TEXT(fpx_rule, transform),
+    OPTIONAL_TEXT(fpx_rule, estimator),
+    OPTIONAL_TEXT(fpx_rule, k),
+    OPTIONAL_TEXT(fpx_rule, cap),
+    OPTIONAL_TEXT(fpx_rule, clamp),
+    OPTIONAL_TEXT(fpx_rule, clamp_over),
+    OPTIONAL_TEXT(fpx_rule, compensate),
     CYAML_FIELD_END,
 };
 
@@ -86,8 +98,13 @@ static const cyaml_schema_value_t unit_rule_schema = { CYAML_VALUE_MAPPING(
     CYAML_FLAG_DEFAULT, fpx_unit_rule, unit_rule_fields) };
 
 static const cyaml_schema_field_t state_rule_fields[] = {
-    TEXT(fpx_state_rule, layer),  TEXT(fpx_state_rule, op),      TEXT(fpx_state_rule, tensor),
-    TEXT(fpx_state_rule, format), TEXT(fpx_state_rule, scaling), CYAML_FIELD_END,
+    TEXT(fpx_state_rule, layer),
+    TEXT(fpx_state_rule, op),
+    TEXT(fpx_state_rule, tensor),
+    TEXT(fpx_state_rule, format),
+    TEXT(fpx_state_rule, scaling),
+    OPTIONAL_TEXT(fpx_state_rule, factor),
+    CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t state_rule_schema = { CYAML_VALUE_MAPPING(

@@ -14,6 +14,8 @@ typedef struct profile {
     uint8_t power_of_two;
     uint8_t error;
     uint8_t drops_negative_zero;
+    uint8_t ties_to_zero;
+    uint8_t ms_amp;
     float bound, amax_floor;
     const char *source;
 } profile;
@@ -35,6 +37,9 @@ static const profile profiles[] = {
           "torchao mx_formats/mx_tensor.py to_mx, FLOOR (its default); CEIL and EVEN there too" },
     { "mx-torchao-rceil", &fpx_e4m3, MX, ONE_NAN, .mx_exponent = FPX_MX_RCEIL_FP32,
       .source = "torchao mx_formats/mx_tensor.py to_mx, RCEIL" },
+    { "mx-quest", &fpx_e2m1, MX, ONE_NAN, .mx_exponent = FPX_MX_STD, .ties_to_zero = 1,
+      .source = "Quartet (IST-DASLab/Quartet) src/models/quantization/quantizers/mxfp4_triton.py, "
+                "quest, without its NaN where rounding makes a variance negative" },
     { "nvfp4-te", NVFP4(TE), .block = { 1, 16 }, .amax_nan = FPX_AMAX_IGNORES,
       .source = "Transformer Engine common/cast/nvfp4, core_nvfp4.cuh" },
     { "nvfp4-te-16x16", NVFP4(TE), .block = { 16, 16 }, .amax_nan = FPX_AMAX_IGNORES,
@@ -66,13 +71,21 @@ static const profile profiles[] = {
           "DeepSeek-V3 inference/kernel.py act_quant (there with Triton's approximate division)" },
     { "deepgemm", &fpx_e4m3, .block = { 1, 128 }, .rule = FPX_RULE_TILE_RECIPROCAL, ONE_NAN,
       .amax_floor = 1e-4f, .source = "DeepGEMM deep_gemm/utils/math.py per_token_cast_to_fp8" },
+    { "fp4-ms-amp-row", &fpx_e2m1, .block = { 1, 0 }, .rule = FPX_RULE_TILE_TE, .ms_amp = 1,
+      .source = "MS-AMP operators/fp4_quantize/fp4_quantize.py, format e2m1, token_wise" },
+    { "fp4-ms-amp-column", &fpx_e2m1, .block = { 0, 1 }, .rule = FPX_RULE_TILE_TE, .ms_amp = 1,
+      .source = "the same, channel_wise" },
+    { "fp4-ms-amp-tensor", &fpx_e2m1, .block = { 0, 0 }, .rule = FPX_RULE_TILE_TE, .ms_amp = 1,
+      .source = "the same, of the whole tensor" },
 };
 
 enum { PROFILES = sizeof profiles / sizeof profiles[0] };
 
 static fpx_blocking blocking_of(const profile *p)
 {
-    fpx_blocking b = { .element = { .round = FPX_RNE, .overflow = FPX_SATFINITE, .nan = p->nan },
+    fpx_blocking b = { .element = { .round = p->ties_to_zero ? FPX_RNA : FPX_RNE,
+                                    .overflow = FPX_SATFINITE,
+                                    .nan = p->nan },
                        .block = { p->block[0], p->block[1] },
                        .rule = p->rule,
                        .amax_nan = p->amax_nan,
@@ -81,6 +94,8 @@ static fpx_blocking blocking_of(const profile *p)
                        .power_of_two = p->power_of_two,
                        .error = p->error,
                        .drops_negative_zero = p->drops_negative_zero,
+                       .ties_to_zero = p->ties_to_zero,
+                       .ms_amp = p->ms_amp,
                        .bound = p->bound,
                        .amax_floor = p->amax_floor };
 

@@ -3,6 +3,8 @@
  * logarithm in float32 is wrong just below most powers of two. */
 #include <float.h>
 
+#include <fpx/scale.h>
+
 #include "block_kernels.h"
 #include "convert_round.h"
 
@@ -48,7 +50,7 @@ static int exceeds_max(const fpx_format *format, float amax)
     return a << (63 - fpx_top_bit(a)) > m << (63 - fpx_top_bit(m));
 }
 
-/* amax is finite and above 0. */
+/* amax is finite and above 0; with STD it is the number whose logarithm is taken. */
 static int mx_exponent(const fpx_blocking *b, float amax)
 {
     const fpx_format *const f = &b->element.format;
@@ -64,6 +66,8 @@ static int mx_exponent(const fpx_blocking *b, float amax)
         const float quotient = amax * reciprocal;
         return quotient > 0.0f ? log2_ceil(quotient) : -127;
     }
+    case FPX_MX_STD:
+        return log2_floor(amax);
     default:
         return log2_floor(amax) - emax;
     }
@@ -119,7 +123,9 @@ static fpx_block_factor tile_te(const fpx_blocking *b, float amax)
     const float quotient_max = b->quotient_max > 0.0f ? b->quotient_max : FLT_MAX;
     float encode = 1.0f;
 
-    if (fpx_f32_bits(amax) < INF_BITS && amax > 0.0f) {
+    if (b->ms_amp) { /* the largest of what is rounded is what the largest rounds to */
+        encode = fpx_scale_ms_amp_bf16(&b->element.format, fpx_round_bf16(amax));
+    } else if (fpx_f32_bits(amax) < INF_BITS && amax > 0.0f) {
         encode = largest(b) / amax;
         if (fpx_f32_bits(encode) == INF_BITS)
             encode = quotient_max;
@@ -224,6 +230,11 @@ fpx_block_factor fpx_block_factor_of(const fpx_blocking *b, float tensor_amax, f
     default:
         return tile(b, amax);
     }
+}
+
+float fpx_block_quotient_factor(const fpx_blocking *b, fpx_block_factor factor)
+{
+    return b->rule == FPX_RULE_MX ? fpx_block_e8m0_value(E8M0_MAX - factor.stored) : factor.factor;
 }
 
 float fpx_block_decode_factor(const fpx_blocking *b, float tensor_amax, uint32_t stored)

@@ -82,6 +82,17 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_DEQUANTIZE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_dequantize },
     [FPX_OP_QUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_none },
     [FPX_OP_DEQUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_none },
+    /* Two comparisons and a multiplication. */
+    [FPX_OP_QUANTIZE_BLOCK_GRAD] = { OP(flops_rowwise), .flops = 3,
+                                     .bound = op_bound_quantize_block_grad },
+    [FPX_OP_DGE] = { OP(flops_rowwise), .flops = 9, .bound = op_bound_dge },
+    [FPX_OP_CLAMP] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_clamp,
+                       .scratch = op_scratch_clamp },
+    /* The sum and the residuals; how many of these are multiplied, only the data says. */
+    [FPX_OP_ADD_RESIDUAL] = { OP(flops_rowwise), .flops = 1, .flops_in = 1,
+                              .bound = op_bound_add_residual, .scratch = op_scratch_add_residual },
+    /* It compares codes. */
+    [FPX_OP_SCALE_FACTOR] = { OP(flops_rowwise), .flops = 0, .bound = op_bound_none },
     [FPX_OP_DROPOUT] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_dropout },
     [FPX_OP_LOGP] = { OP(flops_rowwise), .flops = 4, .bound = op_bound_logp },
     [FPX_OP_LOGP_GRAD] = { OP(flops_rowwise), .flops = 3, .bound = op_bound_logp_grad },

@@ -13,6 +13,14 @@
 #include "checkpoint_file.h"
 #include "trainer_state.h"
 
+/* Whether reading `read` reads `tensor`: itself, its scales, their scale. */
+static int reads(const fpx_program *program, uint32_t read, uint32_t tensor)
+{
+    while (read != FPX_NO_TENSOR && read != tensor)
+        read = fpx_program_tensor_at(program, read)->scale;
+    return read == tensor;
+}
+
 /* Whether an operation from `from` on reads what one before it has made; never at a step's begin. */
 static int is_open(const fpx_program *program, uint32_t tensor, size_t from)
 {
@@ -22,7 +30,7 @@ static int is_open(const fpx_program *program, uint32_t tensor, size_t from)
         const fpx_program_op *op = fpx_program_op_at(program, i);
 
         for (uint32_t k = 0; k < op->nin; k++)
-            if (op->in[k] == tensor || fpx_program_tensor_at(program, op->in[k])->scale == tensor)
+            if (reads(program, op->in[k], tensor))
                 return 1;
     }
     return 0;
@@ -71,12 +79,18 @@ static void stored_name(const char *prefix, const char *name, char out[STORED_NA
     (void)snprintf(out, STORED_NAME, "%s%s%s", prefix, prefix[0] ? "/" : "", name);
 }
 
-/* A scale is a tensor of its own here. */
+/* A scale is a tensor of its own here. Codes that the file has no dtype for, which occur within a step (check_formats), lie
+ * as they are under one of their size. */
 static fpx_tensor codes_of(const fpx_program_tensor *t)
 {
     fpx_tensor codes = t->desc;
 
     codes.nscales = 0;
+    if (codes.format.bits < 8 || fpx_st_dtype(&codes.format) == NULL) {
+        const size_t size = fpx_format_size(&codes.format);
+
+        codes.format = size == 1 ? fpx_e4m3 : size == 2 ? fpx_fp16 : fpx_fp32;
+    }
     return codes;
 }
 
@@ -98,6 +112,47 @@ static size_t add_entries(const char *prefix, const fpx_exec *exec, size_t from,
         n++;
     }
     return n;
+}
+
+/* Within a step, what fpx_trainer_rewind goes back to: no other tensor has a name without a place. */
+#define HISTORIES "histories"
+
+static size_t histories_of(const fpx_trainer *t, uint32_t micro)
+{
+    return micro == 0 ? 0 : t->histories_bytes / sizeof(float);
+}
+
+static size_t add_histories(const fpx_trainer *t, fpx_st_entry *entry)
+{
+    const uint64_t count = histories_of(t, t->next_micro);
+
+    if (count == 0)
+        return 0;
+    *entry = (fpx_st_entry){ .name = HISTORIES, .data = t->histories };
+    (void)fpx_tensor_make(&fpx_fp32, 1, &count, &entry->desc);
+    return 1;
+}
+
+/* At a step's beginning they are those of the state, which has been read. */
+static fpx_status load_histories(const fpx_st_file *file, const char *path, fpx_trainer *t,
+                                 uint32_t micro, int copy, fpx_error *err)
+{
+    const fpx_st_entry *entry = fpx_st_find(file, HISTORIES);
+    const uint64_t count = histories_of(t, micro);
+    fpx_tensor desc;
+
+    if (count == 0) {
+        if (copy)
+            trainer_keep_histories(t);
+        return FPX_OK;
+    }
+    (void)fpx_tensor_make(&fpx_fp32, 1, &count, &desc);
+    if (entry == NULL || !fpx_tensor_same_kind(&entry->desc, &desc))
+        return fpx_error_set(err, FPX_EINVAL, "%s: " HISTORIES " is missing, or of another length",
+                             path);
+    if (copy)
+        memcpy(t->histories, entry->data, t->histories_bytes);
+    return FPX_OK;
 }
 
 #define REFERENCE "preference/reference" /* log-probabilities: preference.c */
@@ -134,7 +189,7 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
 {
     const fpx_trainer *t = trainer;
     const size_t from = next_op(t, t->next_micro);
-    size_t room = count_state(t->exec, from), n = 0;
+    size_t room = count_state(t->exec, from) + 1, n = 0;
     const fpx_tokenizer *tokenizer = fpx_corpus_tokenizer(t->corpus);
     char experiment[65], recipe[65], run[64], step[24], micro[16], path[4096], *vocabulary = NULL;
     size_t bytes = 0;
@@ -153,6 +208,7 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
         n = add_entries("", t->exec, from, entries, names);
         for (size_t i = 0; i < nextras; i++)
             n += add_entries(extras[i].prefix, extras[i].exec, from, entries + n, names + n);
+        n += add_histories(t, &entries[n]);
         n += add_reference(t, &entries[n]);
         identity(t, experiment, recipe, run);
         (void)snprintf(step, sizeof step, "%llu", (unsigned long long)t->next_step);
@@ -375,6 +431,8 @@ fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
         status = load_state(file, path, "", trainer->exec, from, copy, err);
         for (size_t i = 0; i < nextras && status == FPX_OK; i++)
             status = load_state(file, path, extras[i].prefix, extras[i].exec, from, copy, err);
+        if (status == FPX_OK)
+            status = load_histories(file, path, trainer, micro, copy, err);
         if (status == FPX_OK)
             status = load_reference(trainer, file, path, step > 0 || micro > 0, copy, err);
     }

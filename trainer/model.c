@@ -341,6 +341,7 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
                       .dropout = training ? c->dropout : 0.0,
                       .layers = (int)c->layers,
                       .accumulate = m->accumulate,
+                      .step_micros = experiment->data.accumulate,
                       .micros = m->micro,
                       .err = err };
         m->count = m->hyper = m->norm = FPX_NO_TENSOR;

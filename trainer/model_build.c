@@ -113,6 +113,14 @@ uint64_t build_random_site(const char *name)
     return hash | SITE_NAMED;
 }
 
+int build_is_own(const build *b, uint32_t tensor)
+{
+    const size_t length = strlen(b->prefix);
+
+    return length > 0 &&
+           strncmp(fpx_program_tensor_at(b->program, tensor)->name, b->prefix, length) == 0;
+}
+
 uint32_t build_draw(build *b, uint32_t micro)
 {
     uint32_t *draw = &b->micros[micro].draw;

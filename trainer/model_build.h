@@ -35,6 +35,7 @@ typedef struct build {
     uint32_t micro;  /* the micro-batch that is built, of accumulate */
     char prefix[24]; /* of its names: "micro.1/", or "" where there is one only */
     uint32_t accumulate;
+    uint32_t step_micros; /* of a training step, also where this is a forward pass alone */
 } build;
 
 /* A tensor of up to four axes (shape ends at the first 0). Returns its index, or FPX_NO_TENSOR. */
@@ -61,6 +62,9 @@ void build_shared_site(int layer, const char *op, char ret_site[FPX_NAME_MAX]);
 /* The same of this micro-batch. */
 void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAME_MAX]);
 
+/* Whether a tensor is of the micro-batch that is built; not so where there is only one. */
+int build_is_own(const build *b, uint32_t tensor);
+
 /* ---- model_state.c ---- */
 /* The parameter "<site>/<name>" in fp32: made by the first micro-batch, found by the others. */
 uint32_t build_param(build *b, int layer, const char *op, const char *name,
@@ -73,8 +77,11 @@ uint32_t build_real(build *b, fpx_role role, uint32_t tensor, const char *as);
 uint32_t build_moment(build *b, size_t param, const char *name);
 /* There is none: the recipe's rules of it are used nevertheless. */
 void build_no_moment(build *b, size_t param, const char *name);
-/* fp32 values become the codes of `codes`, whose scale is taken from them. */
-void build_store(build *b, fpx_role role, uint32_t real, uint32_t codes);
+/* fp32 values become the codes of `codes`, a parameter's "master", "grad", "m" or "v", whose scale is taken from them. */
+void build_store(build *b, fpx_role role, size_t param, const char *tensor, uint32_t real,
+                 uint32_t codes);
+/* The factor of a gradient's scale follows the gradient's codes. */
+void build_factor(build *b, size_t param);
 
 /* One linear layer y = x W^T. */
 typedef struct linear {
@@ -82,6 +89,8 @@ typedef struct linear {
     const char *op;
     uint64_t inputs, outputs;
     uint32_t x, w, y;
+    uint32_t xq, wq; /* as the forward product takes them */
+    int clipped;     /* the gradients are those of these copies first: estimator clip */
 } linear;
 
 /* Forward; makes the weight. Returns y. */
@@ -95,6 +104,23 @@ uint32_t linear_backward(build *b, const linear *l, uint32_t dy);
 uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *tensor, int k_axis,
                          uint32_t source);
 
+/* ---- model_clip.c ---- */
+/* Whether the recipe has estimator clip for both operands of the forward product; one alone is refused. */
+int build_is_clipped(build *b, const linear *l);
+/* The values of a quantized copy of "x" or "w", as tensors of the backward products. */
+uint32_t build_decoded(build *b, const linear *l, fpx_role role, const char *tensor,
+                       uint32_t codes);
+/* From the gradient of the quantized copy `codes` to that of its operand, "<site>/<name>". */
+uint32_t build_clip(build *b, const linear *l, fpx_role role, const char *name, uint32_t codes,
+                    uint32_t grad);
+/* ---- model_remedies.c ---- */
+/* x held between two of its quantiles: "<site>/x.clamp". */
+uint32_t build_clamped(build *b, const linear *l, const fpx_operand_rule *rule, uint32_t x);
+/* Whether what was cut off of x is added to the product: base then is the product alone, l->y the sum. */
+int build_compensates(build *b, const linear *l);
+void build_compensation(build *b, const linear *l, uint32_t base);
+/* dw times the slope of the weight's quantizer, where the recipe has an estimator; else dw. */
+uint32_t build_estimated(build *b, const linear *l, uint32_t dw);
 /* ---- model_loss.c ---- */
 typedef struct loss_site {
     int pairs; /* of preferences */

@@ -9,6 +9,7 @@
 #include <fpx/optable.h>
 #include <fpx/recipe.h>
 
+#include "recipe_remedies.h"
 #include "recipes_shipped.h"
 
 typedef struct word {
@@ -20,45 +21,56 @@ typedef struct word {
 enum scaling { SCALING_NONE, SCALING_TENSOR, SCALING_DELAYED, SCALING_BLOCK };
 
 static const struct scaling_row {
-    const char *name, *profile;
-    uint16_t along, across; /* 0: all; DELAYED: along is the window */
-    uint8_t kind;           /* enum scaling */
+    const char *name, *tag, *profile; /* tag: in names that are too long otherwise */
+    uint16_t along, across;           /* 0: all; DELAYED: along is the window */
+    uint8_t kind;                     /* enum scaling */
     uint8_t rule; /* fpx_scale_rule of the whole tensor's scale, fpx_delayed_rule of DELAYED */
 } scaling_rows[] = {
-    { "none", NULL, 0, 0, SCALING_NONE, 0 },
-    { "tensor-current", NULL, 0, 0, SCALING_TENSOR, FPX_SCALE_CURRENT },
-    { "mx-floor", "mx-ocp", 32, 1, SCALING_BLOCK, 0 },
-    { "mx-rceil", "mx-te", 32, 1, SCALING_BLOCK, 0 },
-    { "mx-floor-0.75", "mx-ocp", 32, 1, SCALING_BLOCK, FPX_SCALE_THREE_QUARTERS },
-    { "nvfp4", "nvfp4-te", 16, 1, SCALING_BLOCK, FPX_SCALE_AMAX },
-    { "nvfp4-16x16", "nvfp4-te-16x16", 16, 16, SCALING_BLOCK, FPX_SCALE_AMAX },
-    { "tile-128", "tile-te", 128, 1, SCALING_BLOCK, 0 },
-    { "tile-128-pow2", "tile-te-pow2", 128, 1, SCALING_BLOCK, 0 },
-    { "block-128", "tile-te-128x128", 128, 128, SCALING_BLOCK, 0 },
-    { "vector", "row-te", 0, 1, SCALING_BLOCK, 0 },
-    { "tensor-delayed", NULL, 1024, 0, SCALING_DELAYED, FPX_DELAYED_TE },
-    { "ms-amp", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
-    { "ms-amp-1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
-    { "ms-amp-exact", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
-    { "ms-amp-exact-1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+    { "none", "none", NULL, 0, 0, SCALING_NONE, 0 },
+    { "tensor-current", "current", NULL, 0, 0, SCALING_TENSOR, FPX_SCALE_CURRENT },
+    { "mx-floor", "mxf", "mx-ocp", 32, 1, SCALING_BLOCK, 0 },
+    { "mx-rceil", "mxr", "mx-te", 32, 1, SCALING_BLOCK, 0 },
+    { "mx-floor-0.75", "mxf34", "mx-ocp", 32, 1, SCALING_BLOCK, FPX_SCALE_THREE_QUARTERS },
+    { "mx-quest", "mxq", "mx-quest", 32, 1, SCALING_BLOCK, 0 },
+    { "nvfp4", "nv", "nvfp4-te", 16, 1, SCALING_BLOCK, FPX_SCALE_AMAX },
+    { "nvfp4-16x16", "nv16", "nvfp4-te-16x16", 16, 16, SCALING_BLOCK, FPX_SCALE_AMAX },
+    { "tile-128", "t128", "tile-te", 128, 1, SCALING_BLOCK, 0 },
+    { "tile-128-pow2", "t128p", "tile-te-pow2", 128, 1, SCALING_BLOCK, 0 },
+    { "block-128", "b128", "tile-te-128x128", 128, 128, SCALING_BLOCK, 0 },
+    { "vector", "vec", "row-te", 0, 1, SCALING_BLOCK, 0 },
+    { "tensor-delayed", "delay", NULL, 1024, 0, SCALING_DELAYED, FPX_DELAYED_TE },
+    { "ms-amp", "amp", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
+    { "ms-amp-1", "amp1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
+    { "ms-amp-exact", "ampx", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+    { "ms-amp-exact-1", "ampx1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+    { "vector-ms-amp", "vecamp", "fp4-ms-amp-row", 0, 1, SCALING_BLOCK, 0 },
 };
 enum { SCALINGS = sizeof scaling_rows / sizeof scaling_rows[0] };
 
-static const word rounds[] = { { "rne", FPX_RNE }, { "rna", FPX_RNA }, { "rz", FPX_RZ },
-                               { "ru", FPX_RU },   { "rd", FPX_RD },   { "ro", FPX_RO },
-                               { "sr", FPX_SR },   { NULL, 0 } };
-/* Size, and FRESH where signs are drawn anew at each step. */
-enum { FRESH = 1024 };
-static const word transforms[] = { { "none", 0 },
-                                   { "hadamard-16", 16 },
-                                   { "hadamard-32", 32 },
-                                   { "hadamard-64", 64 },
-                                   { "hadamard-128", 128 },
-                                   { "hadamard-16-fresh", 16 | FRESH },
-                                   { "hadamard-32-fresh", 32 | FRESH },
-                                   { "hadamard-64-fresh", 64 | FRESH },
-                                   { "hadamard-128-fresh", 128 | FRESH },
-                                   { NULL, 0 } };
+/* TIES_TO_ZERO: of FPX_RNA. */
+enum { TIES_TO_ZERO = 16 };
+static const word rounds[] = { { "rne", FPX_RNE }, { "rna", FPX_RNA },
+                               { "rz", FPX_RZ },   { "ru", FPX_RU },
+                               { "rd", FPX_RD },   { "ro", FPX_RO },
+                               { "sr", FPX_SR },   { "rnz", FPX_RNA | TIES_TO_ZERO },
+                               { NULL, 0 } };
+static const struct transform_row {
+    const char *name;
+    uint8_t size, signs, fresh; /* fpx_hadamard_signs, fpx_fresh */
+} transform_rows[] = {
+    { "none", 0, 0, 0 },
+    { "hadamard-16", 16, 0, 0 },
+    { "hadamard-32", 32, 0, 0 },
+    { "hadamard-64", 64, 0, 0 },
+    { "hadamard-128", 128, 0, 0 },
+    { "hadamard-16-fresh", 16, 0, FPX_FRESH_STEP },
+    { "hadamard-32-fresh", 32, 0, FPX_FRESH_STEP },
+    { "hadamard-64-fresh", 64, 0, FPX_FRESH_STEP },
+    { "hadamard-128-fresh", 128, 0, FPX_FRESH_STEP },
+    { "hadamard-32-plain", 32, FPX_SIGNS_NONE, 0 },
+    { "hadamard-32-after", 32, FPX_SIGNS_AFTER, FPX_FRESH_PASS },
+};
+enum { TRANSFORMS = sizeof transform_rows / sizeof transform_rows[0] };
 static const word overflows[] = { { "satfinite", FPX_SATFINITE },
                                   { "satpropagate", FPX_SATPROPAGATE },
                                   { "none", FPX_OVERFLOW_NONE },
@@ -116,7 +128,7 @@ static fpx_status check_blocks(const fpx_recipe *recipe, unsigned index,
                ? FPX_OK
                : fpx_error_set(err, FPX_EINVAL,
                                "recipe %s, rule %u: scaling '%s' does not go with format '%s': "
-                               "nvfp4 has e2m1, blocks have at most 8 bits",
+                               "nvfp4 and vector-ms-amp have e2m1, blocks have at most 8 bits",
                                recipe->name, index + 1, rule->scaling,
                                rule->conversion.format.name);
 }
@@ -128,8 +140,8 @@ static int is_operand_format(const char *name, fpx_format *ret_format)
            ret_format->bits <= 32;
 }
 
-static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operand_rule *ret_rule,
-                            fpx_error *err)
+static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role role,
+                            const char *tensor, fpx_operand_rule *ret_rule, fpx_error *err)
 {
     const fpx_rule *rule = &recipe->rules[index];
     fpx_format format;
@@ -142,10 +154,12 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
                              "recipe %s, rule %u: '%s' is no format an operand can have; see: fpx "
                              "formats",
                              recipe->name, index + 1, rule->format);
-    word scalings[SCALINGS + 1] = { { NULL, 0 } };
+    word scalings[SCALINGS + 1] = { { NULL, 0 } }, transforms[TRANSFORMS + 1] = { { NULL, 0 } };
 
     for (int i = 0; i < SCALINGS; i++)
         scalings[i] = (word){ scaling_rows[i].name, i };
+    for (int i = 0; i < TRANSFORMS; i++)
+        transforms[i] = (word){ transform_rows[i].name, i };
     if ((status = look_up(recipe, index, "scaling", rule->scaling, scalings, &scaling, err)) !=
             FPX_OK ||
         (status = look_up(recipe, index, "transform", transformed, transforms, &transform, err)) !=
@@ -163,16 +177,27 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_operan
         .delayed = row->kind == SCALING_DELAYED,
         .delayed_rule = row->kind == SCALING_DELAYED ? (fpx_delayed_rule)row->rule : FPX_DELAYED_TE,
         .window = row->along,
-        .conversion = { .format = format, .round = (uint8_t)round, .overflow = (uint8_t)overflow },
+        .conversion = { .format = format,
+                        .round = (uint8_t)(round & ~TIES_TO_ZERO),
+                        .overflow = (uint8_t)overflow },
         .scaling = row->name,
+        .tag = row->tag,
         .profile = row->profile,
-        .hadamard = (uint32_t)transform & ~(uint32_t)FRESH,
-        .fresh = (transform & FRESH) != 0,
+        .ties_to_zero = (round & TIES_TO_ZERO) != 0,
+        .hadamard = transform_rows[transform].size,
+        .signs = (fpx_hadamard_signs)transform_rows[transform].signs,
+        .fresh = (fpx_fresh)transform_rows[transform].fresh,
         .along = row->along,
         .across = row->across
     };
-    return ret_rule->quantized && row->profile != NULL ? check_blocks(recipe, index, ret_rule, err)
-                                                       : FPX_OK;
+    if (ret_rule->ties_to_zero && row->profile == NULL)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "recipe %s, rule %u: round 'rnz' goes with scales of blocks only",
+                             recipe->name, index + 1);
+    if (ret_rule->quantized && row->profile != NULL)
+        status = check_blocks(recipe, index, ret_rule, err);
+    return status != FPX_OK ? status
+                            : recipe_read_remedies(recipe, index, role, tensor, ret_rule, err);
 }
 
 fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, const char *op,
@@ -184,7 +209,7 @@ fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, c
             continue;
         if (used != NULL)
             used[i] = 1;
-        return read_rule(recipe, i, ret_rule, err);
+        return read_rule(recipe, i, role, tensor, ret_rule, err);
     }
     memset(ret_rule, 0, sizeof *ret_rule);
     return FPX_OK;
@@ -221,6 +246,7 @@ fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, int layers, cons
 static const word state_scalings[] = { { "none", FPX_STATE_CAST },
                                        { "tensor-pow2", FPX_STATE_POW2 },
                                        { "coat", FPX_STATE_COAT },
+                                       { "ms-amp-exact", FPX_STATE_POW2 },
                                        { NULL, 0 } };
 
 static fpx_status refuse_state(const fpx_recipe *recipe, unsigned index, const char *what,
@@ -236,6 +262,7 @@ static fpx_status read_state(const fpx_recipe *recipe, unsigned index, const cha
     const fpx_state_rule *rule = &recipe->states[index];
     fpx_stored s = { .stored = 1 };
     const word *w = state_scalings;
+    fpx_error why = { 0 };
 
     if (!is_operand_format(rule->format, &s.format))
         return refuse_state(recipe, index, "is no format a state can have; see: fpx formats",
@@ -243,15 +270,27 @@ static fpx_status read_state(const fpx_recipe *recipe, unsigned index, const cha
     while (w->name != NULL && strcmp(w->name, rule->scaling) != 0)
         w++;
     if (w->name == NULL)
-        return refuse_state(recipe, index, "is no scaling; there is: none, tensor-pow2, coat",
+        return refuse_state(recipe, index,
+                            "is no scaling; there is: none, tensor-pow2, coat, ms-amp-exact",
                             rule->scaling, err);
     s.scaling = (fpx_state_scaling)w->value;
+    s.rule = strcmp(w->name, "ms-amp-exact") == 0 ? FPX_SCALE_MS_AMP_EXACT : FPX_SCALE_POW2;
     s.stored = !fpx_format_equal(&s.format, &fpx_fp32);
     if (!s.stored && s.scaling != FPX_STATE_CAST)
         return refuse_state(recipe, index, "is for formats below fp32: fp32 has scaling none",
                             rule->scaling, err);
     if (s.scaling == FPX_STATE_COAT && strcmp(tensor, "m") != 0 && strcmp(tensor, "v") != 0)
         return refuse_state(recipe, index, "is for m and v only", rule->scaling, err);
+    if (rule->factor != NULL) {
+        if (strcmp(tensor, "grad") != 0 || s.scaling != FPX_STATE_POW2 || s.format.bits > 16)
+            return refuse_state(recipe, index,
+                                "is a factor, which is for grad with scaling tensor-pow2 or "
+                                "ms-amp-exact and at most 16 bits only",
+                                rule->factor, err);
+        if (fpx_factor_parse(rule->factor, &s.factor, &why) != FPX_OK)
+            return fpx_error_set(err, FPX_EINVAL, "recipe %s, state %u: %s", recipe->name,
+                                 index + 1, why.text);
+    }
     *ret_stored = s;
     return FPX_OK;
 }

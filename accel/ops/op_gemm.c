@@ -148,27 +148,34 @@ static void block_range(void *context, size_t begin, size_t end, size_t worker)
     }
 }
 
+void OP(op_gemm_decode_blocks)(const op_run *run, uint32_t i, fpx_real *to, fpx_real *scales)
+{
+    const fpx_tensor *t = &run->call->in[i];
+    uint64_t grid[FPX_MAX_DIMS];
+    op_levels levels;
+
+    (void)OP(op_gemm_decode)(run, i, to);
+    if (!op_levels_of(t, &levels) || levels.block == NULL) /* accept has seen them */
+        return;
+    block_job b = { to, scales, op_grid_of(t, levels.block, 1), (size_t)t->shape[1] };
+
+    (void)real_decode(&levels.block->format, 1, run->blocks[i], scales,
+                      fpx_tensor_scales(t, 0, grid));
+    fpx_parallel_for(run->pool, (size_t)t->shape[0], grain_rows(b.cols), block_range, &b);
+}
+
 static const fpx_real *operand(const op_run *run, uint32_t i, char **work)
 {
     const fpx_tensor *t = &run->call->in[i];
     fpx_real *x = (fpx_real *)(void *)*work;
     uint64_t grid[FPX_MAX_DIMS];
-    op_levels levels;
 
     if (is_real(t))
         return run->in[i];
-    (void)OP(op_gemm_decode)(run, i, x);
     *work += op_line(fpx_tensor_count(t) * sizeof(fpx_real));
-    (void)op_levels_of(t, &levels); /* op_gemm_accept has seen them */
-    if (levels.block != NULL) {
-        const size_t count = fpx_tensor_scales(t, 0, grid);
-        fpx_real *scales = (fpx_real *)(void *)*work;
-        block_job b = { x, scales, op_grid_of(t, levels.block, 1), (size_t)t->shape[1] };
-
-        (void)real_decode(&levels.block->format, 1, run->blocks[i], scales, count);
-        fpx_parallel_for(run->pool, (size_t)t->shape[0], grain_rows(b.cols), block_range, &b);
-        *work += op_line(count * sizeof(fpx_real));
-    }
+    OP(op_gemm_decode_blocks)(run, i, x, (fpx_real *)(void *)*work);
+    if (run->blocks[i] != NULL)
+        *work += op_line(fpx_tensor_scales(t, 0, grid) * sizeof(fpx_real));
     return x;
 }
 

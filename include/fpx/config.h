@@ -87,9 +87,14 @@ typedef struct fpx_rule {
     char *tensor;    /* "x", "w", "dy" */
     char *format;    /* "e4m3", any of fpx_format_parse; "fp32" leaves the operand as it is */
     char *scaling;   /* "none", "tensor-current", "mx-rceil", ...: docs/experiment-format.md */
-    char *round;     /* "rne", "rna", "rz", "ru", "rd", "ro", "sr" */
+    char *round;     /* "rne", "rna", "rz", "ru", "rd", "ro", "sr"; "rnz": ties to zero */
     char *overflow;  /* "satfinite", "satpropagate", "none" */
     char *transform; /* "hadamard-16", "hadamard-64-fresh"; NULL: none */
+    /* Remedies of FP4 training, numbers as texts; NULL: none, or what docs/experiment-format.md says. */
+    char *estimator, *k,
+        *cap; /* "clip", of x and w in fprop; "dge", "dge-ms-amp", of w in fprop; k 5, cap 3 */
+    char *clamp, *clamp_over; /* the quantile, of x in fprop; "tensor", "row", "column" */
+    char *compensate;         /* "yes", "no" */
 } fpx_rule;
 
 /* Where all three patterns match, the product's sums are a matrix unit's. */
@@ -105,7 +110,9 @@ typedef struct fpx_state_rule {
         *op;      /* as above, of the parameter: "attn.qkv", "attn.norm", "embed", "norm", "head" */
     char *tensor; /* "master", "grad", "m", "v" */
     char *format; /* as above */
-    char *scaling; /* "none"; "tensor-pow2": fpx_scale_pow2, at every step; "coat": of m and v */
+    char *
+        scaling; /* "none"; "tensor-pow2": fpx_scale_pow2, at every step; "ms-amp-exact"; "coat": of m and v */
+    char *factor; /* of grad's scale: "main", "paper", "adaptive,freq=1"; NULL: none */
 } fpx_state_rule;
 
 /* The first rule that matches an operand decides; an operand that no rule matches stays fp32. */

@@ -14,6 +14,13 @@ extern "C" {
  * two. */
 float fpx_scale_pow2(const fpx_format *target, float amax);
 
+/* The same as MS-AMP's FP4 code computes it for a maximum of bf16 values: quotient, logarithm and power each rounded
+ * to bf16, so that it may be twice the true one; Inf where the quotient overflows. */
+float fpx_scale_ms_amp_bf16(const fpx_format *target, float amax);
+
+/* To bf16 and back: nearest, ties to even; a NaN stays one. */
+float fpx_round_bf16(float x);
+
 #ifdef __cplusplus
 }
 #endif

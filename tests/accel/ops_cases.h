@@ -377,6 +377,67 @@ static inline fpx_call case_dequantize_coat(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_dge(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DGE);
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 0.3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    c.attr.dge.k = 5.0;
+    c.attr.dge.cap = 3.0;
+    return c;
+}
+
+static inline fpx_call case_dge_ms_amp(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_dge(f, real);
+
+    c.attr.dge.rule = FPX_DGE_MS_AMP;
+    return c;
+}
+
+static inline fpx_call case_clamp(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_CLAMP);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    c.attr.clamp.alpha = 0.97;
+    return c;
+}
+
+static inline fpx_call case_clamp_rows(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_clamp(f, real);
+
+    c.attr.clamp.over = FPX_CLAMP_ROW;
+    return c;
+}
+
+static inline fpx_call case_clamp_columns(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_clamp(f, real);
+
+    c.attr.clamp.over = FPX_CLAMP_COLUMN;
+    return c;
+}
+
+/* A tenth of x is not y. */
+static inline fpx_call case_add_residual(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_ADD_RESIDUAL);
+
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CC)));
+    add_in(&c, new_tensor(f, real, SHAPE(CM, CC)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CF, CC)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    for (size_t i = 0; i < fpx_tensor_count(&c.in[1]); i++)
+        set(f, &c.in[2], i, next_random(f) % 10 == 0 ? 0.5 : get(f, &c.in[1], i));
+    return c;
+}
+
 static inline fpx_call case_sumsq(fixture *f, const fpx_format *real)
 {
     fpx_call c = new_call(FPX_OP_SUMSQ);
@@ -657,6 +718,29 @@ static inline fpx_call case_scale_delayed(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_scale_times_factor(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_scale(f, real);
+
+    c.attr.scale.rule = FPX_SCALE_POW2;
+    add_in(&c, random_tensor(f, real, 1.5, 0.4, SHAPE(2)));
+    return c;
+}
+
+static inline fpx_call case_scale_factor(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SCALE_FACTOR);
+    const fpx_tensor factor = new_tensor(f, real, SHAPE(2));
+
+    set(f, &factor, 0, 0.7);
+    add_in(&c, factor);
+    add_in(&c, codes(f, &fpx_e4m3, 0.3f, SHAPE(CM, CF)));
+    add_out(&c, c.in[0]);
+    c.attr.factor.growth = 1.01;
+    c.attr.factor.every = 10;
+    return c;
+}
+
 static inline fpx_call case_adamw_apart(fixture *f, const fpx_format *real)
 {
     fpx_call c = case_adamw(f, real);
@@ -699,6 +783,34 @@ static inline fpx_call case_lion(fixture *f, const fpx_format *real)
     c.attr.lion.beta1 = 0.9;
     c.attr.lion.beta2 = 0.99;
     c.attr.lion.weight_decay = 0.1;
+    return c;
+}
+
+static inline fpx_call case_hadamard_after(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_hadamard_fresh(f, real);
+
+    c.attr.hadamard.signs = FPX_SIGNS_AFTER;
+    return c;
+}
+
+static inline fpx_call case_dequantize_blocks(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DEQUANTIZE);
+
+    add_in(&c, blocked(f, &fpx_e4m3, &fpx_e8m0, 1, 32, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_quantize_block_grad(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_QUANTIZE_BLOCK_GRAD);
+
+    add_in(&c, blocked(f, &fpx_e2m1, &fpx_e8m0, 32, 1, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
     return c;
 }
 
@@ -749,6 +861,17 @@ static const op_case op_cases[] = {
     { "dequantize", FPX_OP_DEQUANTIZE, case_dequantize, 0, 0 },
     { "quantize_coat", FPX_OP_QUANTIZE_COAT, case_quantize_coat, 0, 0 },
     { "dequantize_coat", FPX_OP_DEQUANTIZE_COAT, case_dequantize_coat, 0, 0 },
+    { "hadamard, signs after", FPX_OP_HADAMARD, case_hadamard_after, 0, 0 },
+    { "dequantize of blocks", FPX_OP_DEQUANTIZE, case_dequantize_blocks, 0, 0 },
+    { "quantize_block_grad", FPX_OP_QUANTIZE_BLOCK_GRAD, case_quantize_block_grad, 0, 0 },
+    { "dge", FPX_OP_DGE, case_dge, 0, 0 },
+    { "dge of the code", FPX_OP_DGE, case_dge_ms_amp, 0, 0 },
+    { "clamp", FPX_OP_CLAMP, case_clamp, 1, 0 },
+    { "clamp of rows", FPX_OP_CLAMP, case_clamp_rows, 1, 0 },
+    { "clamp of columns", FPX_OP_CLAMP, case_clamp_columns, 1, 0 },
+    { "add_residual", FPX_OP_ADD_RESIDUAL, case_add_residual, 0, 0 },
+    { "scale times factor", FPX_OP_SCALE, case_scale_times_factor, 0, 0 },
+    { "scale_factor", FPX_OP_SCALE_FACTOR, case_scale_factor, 0, 0 },
     { "dropout", FPX_OP_DROPOUT, case_dropout, 0, 0 },
     { "logp", FPX_OP_LOGP, case_logp, 0, 0 },
     { "logp_grad", FPX_OP_LOGP_GRAD, case_logp_grad, 0, 0 },

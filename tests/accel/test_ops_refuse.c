@@ -84,7 +84,19 @@ BREAK(amax_of_mx,
 BREAK(odd_transform, call->attr.hadamard.size = 48)
 BREAK(long_transform, call->attr.hadamard.size = 64)
 BREAK(third_axis, call->attr.hadamard.axis = 2)
+BREAK(odd_signs, call->attr.hadamard.signs = FPX_SIGNS_NONE + 1)
+BREAK(ties_of_even, call->attr.block.ties_to_zero = 1)
+BREAK(odd_ties, (call->attr.block.round = FPX_RNA, call->attr.block.ties_to_zero = 2))
+BREAK(no_blocks, call->in[0].nscales = 0)
+BREAK(real_blocks, call->in[0].scale[0].format = fpx_ue4m3)
+BREAK(two_levels, (call->in[0].nscales = 2, call->in[0].scale[1] = call->in[0].scale[0],
+                   call->in[0].scale[1].format = fpx_fp32, call->in[0].scale[1].block[0] = 0,
+                   call->in[0].scale[1].block[1] = 0))
+BREAK(rounded_twice, (two_levels(f, call), call->in[0].scale[0].format = fpx_fp32))
+BREAK(other_gradient, call->in[2].shape[1] -= 1)
 BREAK(odd_delay, call->attr.delayed.rule = 3)
+BREAK(odd_part, call->attr.delayed.rule = FPX_DELAYED_MS_AMP; call->attr.delayed.part = 4)
+BREAK(te_in_parts, call->attr.delayed.part = FPX_PART_OPEN)
 BREAK(delay_in_integers, call->attr.delayed.target = fpx_int32)
 BREAK(no_window, (call->in[0].shape[0] = call->out[0].shape[0] = 2))
 BREAK(bad_leaf, call->attr.gemm.leaf = 7)
@@ -100,7 +112,11 @@ BREAK(endless_unit, memset(call->attr.gemm.unit, 'x', FPX_UNIT_MAX))
 BREAK(nan_eps, call->attr.rmsnorm.eps = (double)NAN)
 BREAK(negative_base, call->attr.rope.base = -1.0)
 BREAK(infinite_scale, call->attr.softmax.scale = (double)INFINITY)
-BREAK(bad_rule, call->attr.scale.rule = FPX_SCALE_POW2 + 1)
+BREAK(bad_rule, call->attr.scale.rule = FPX_SCALE_MS_AMP_EXACT + 1)
+BREAK(factor_of_amax, call->attr.scale.rule = FPX_SCALE_CURRENT)
+BREAK(large_ratio, call->attr.factor.ratio = 1.0)
+BREAK(shrinking, call->attr.factor.growth = 0.99)
+BREAK(never, call->attr.factor.every = 0)
 BREAK(bad_target, call->attr.scale.target.bits = 3)
 BREAK(bad_round, call->attr.quantize.round = 77)
 BREAK(stochastic, call->attr.quantize.round = FPX_SR)
@@ -109,6 +125,16 @@ BREAK(bad_max_norm, call->attr.clip.max_norm = -1.0)
 BREAK(beta_of_one, call->attr.adamw.beta1 = 1.0)
 BREAK(few_groups, (call->out[1].shape[0] -= 1))
 BREAK(wide_codes, (call->out[0] = new_tensor(f, &fpx_fp16, 2, call->out[0].shape)))
+BREAK(straight_through, call->attr.dge.k = 1.0)
+BREAK(no_cap, call->attr.dge.cap = 0.0)
+BREAK(odd_estimator, call->attr.dge.rule = FPX_DGE_MS_AMP + 1)
+BREAK(gradient_of_other, call->in[1].shape[1] -= 1)
+BREAK(below_half, call->attr.clamp.alpha = 0.4999)
+BREAK(no_quantile, call->attr.clamp.alpha = (double)NAN)
+BREAK(all_of_it, call->attr.clamp.alpha = 1.0)
+BREAK(odd_over, call->attr.clamp.over = FPX_CLAMP_COLUMN + 1)
+BREAK(residual_of_other, call->in[2].shape[1] -= 1)
+BREAK(weight_of_other, call->in[3].shape[0] -= 1)
 BREAK(momentum_of_one, call->attr.sgd.momentum = 1.0)
 BREAK(negative_decay, call->attr.lion.weight_decay = -1.0)
 BREAK(all_dropped, call->attr.dropout.rate = 1.0)
@@ -191,7 +217,18 @@ static const breakage breakages[] = {
     { "odd size of a transform", case_hadamard, odd_transform, FPX_EINVAL },
     { "size that does not divide", case_hadamard, long_transform, FPX_EINVAL },
     { "third axis", case_hadamard, third_axis, FPX_EINVAL },
+    { "signs nowhere", case_hadamard, odd_signs, FPX_EINVAL },
+    { "ties of another rounding", case_quantize_block, ties_of_even, FPX_EINVAL },
+    { "ties to nowhere", case_quantize_block, odd_ties, FPX_EINVAL },
+    { "gradient of no blocks", case_quantize_block_grad, no_blocks, FPX_EUNSUPPORTED },
+    { "gradient of other scales", case_quantize_block_grad, real_blocks, FPX_EUNSUPPORTED },
+    { "gradient of two levels", case_quantize_block_grad, two_levels, FPX_EUNSUPPORTED },
+    { "gradient of another shape", case_quantize_block_grad, other_gradient, FPX_EINVAL },
+    { "scales that round twice", case_dequantize_blocks, rounded_twice, FPX_EUNSUPPORTED },
     { "odd rule of delayed scaling", case_scale_delayed, odd_delay, FPX_EINVAL },
+    { "delayed scaling in odd parts", case_scale_delayed, odd_part, FPX_EINVAL },
+    { "Transformer Engine's history in parts of a step", case_scale_delayed, te_in_parts,
+      FPX_EINVAL },
     { "delayed scaling for integers", case_scale_delayed, delay_in_integers, FPX_EINVAL },
     { "no window", case_scale_delayed, no_window, FPX_EINVAL },
     { "amax without profile", case_scale, amax_of_nobody, FPX_EINVAL },
@@ -219,8 +256,23 @@ static const breakage breakages[] = {
     { "bad overflow", case_quantize, bad_overflow, FPX_EINVAL },
     { "bad norm", case_clip, bad_max_norm, FPX_EINVAL },
     { "beta of 1", case_adamw, beta_of_one, FPX_EINVAL },
+    { "a factor of Transformer Engine's scale", case_scale_times_factor, factor_of_amax,
+      FPX_EINVAL },
+    { "a factor's ratio of 1", case_scale_factor, large_ratio, FPX_EINVAL },
+    { "a factor that shrinks", case_scale_factor, shrinking, FPX_EINVAL },
+    { "a factor that is never looked at", case_scale_factor, never, FPX_EINVAL },
     { "too few groups", case_quantize_coat, few_groups, FPX_EINVAL },
     { "wide codes of groups", case_quantize_coat, wide_codes, FPX_EUNSUPPORTED },
+    { "k of one", case_dge, straight_through, FPX_EINVAL },
+    { "cap of zero", case_dge, no_cap, FPX_EINVAL },
+    { "unknown estimator", case_dge, odd_estimator, FPX_EINVAL },
+    { "gradient of another weight", case_dge, gradient_of_other, FPX_EINVAL },
+    { "quantile below a half", case_clamp, below_half, FPX_EINVAL },
+    { "quantile that is none", case_clamp, no_quantile, FPX_EINVAL },
+    { "quantile of one", case_clamp, all_of_it, FPX_EINVAL },
+    { "quantile of what", case_clamp, odd_over, FPX_EINVAL },
+    { "residual of another operand", case_add_residual, residual_of_other, FPX_EINVAL },
+    { "weight of another product", case_add_residual, weight_of_other, FPX_EINVAL },
     { "momentum of 1", case_sgd, momentum_of_one, FPX_EINVAL },
     { "negative decay", case_lion, negative_decay, FPX_EINVAL },
     { "nothing left", case_dropout, all_dropped, FPX_EINVAL },

@@ -324,7 +324,7 @@ START_TEST(special_blocks)
 }
 END_TEST
 
-/* A block of zeros: the byte 0 of MX, scale 0 of TE's NVFP4, 2^-6 of torchao's, 1 of tiles; zeros decode to
+/* A block of zeros: the byte 0 of MX, scale 0 of TE's NVFP4, 2^-6 of torchao's, 1 of tiles and MS-AMP's; zeros decode to
  * zeros. The same for each profile there is, and all names differ. */
 START_TEST(zero_blocks)
 {
@@ -332,9 +332,11 @@ START_TEST(zero_blocks)
         const char *prefix;
         uint32_t scale;
     } wants[] = {
-        { "mx-", 0x00 },           { "nvfp4-torchao", 0x08 },      { "nvfp4-", 0x00 },
-        { "tile-", 0x3f800000 },   { "tensor-", 0x3f800000 },      { "row-", 0x3f800000 },
-        { "column-", 0x3f800000 }, { "deep", 0 /* 1e-4 / 448 */ },
+        { "mx-quest", 0x64 /* 1e-8 */ }, { "mx-", 0x00 },
+        { "nvfp4-torchao", 0x08 },       { "nvfp4-", 0x00 },
+        { "tile-", 0x3f800000 },         { "tensor-", 0x3f800000 },
+        { "row-", 0x3f800000 },          { "column-", 0x3f800000 },
+        { "deep", 0 /* 1e-4 / 448 */ },  { "fp4-ms-amp", 0x3f800000 },
     };
     fpx_blocking b;
     const char *source = NULL;
@@ -362,7 +364,7 @@ START_TEST(zero_blocks)
                                      ? wants[k].scale
                                      : fpx_f32_bits(floor_scale));
         for (size_t j = 0; j < 128; j++) {
-            const uint32_t sign = j == 1 && !b.drops_negative_zero ? 0x80000000u : 0;
+            const uint32_t sign = j == 1 && !b.drops_negative_zero && !b.ms_amp ? 0x80000000u : 0;
             ck_assert_uint_eq(fpx_f32_bits(back[j]), sign);
         }
     }
@@ -473,7 +475,7 @@ START_TEST(refusals)
     b.element.format = fpx_bf16; /* wider than a byte */
     ck_assert_int_eq(fpx_block_quantize(&b, 0.0f, &x, 1, 1, &code, &scale), FPX_EINVAL);
     b = profile("mx-ocp");
-    b.mx_exponent = 5;
+    b.mx_exponent = FPX_MX_STD + 1;
     ck_assert_int_eq(fpx_blocking_check(&b), FPX_EINVAL);
     b = profile("mx-ocp");
     b.rule = FPX_RULE_NVFP4_46 + 1;
@@ -481,6 +483,15 @@ START_TEST(refusals)
     ck_assert_ptr_null(fpx_blocking_scale_format(&b));
     b = profile("nvfp4-te");
     b.element.format = fpx_e4m3;
+    ck_assert_int_eq(fpx_blocking_check(&b), FPX_EINVAL);
+    b = profile("fp4-ms-amp-row");
+    b.element.format = fpx_e4m3;
+    ck_assert_int_eq(fpx_blocking_check(&b), FPX_EINVAL);
+    b = profile("fp4-ms-amp-row");
+    b.element.round = FPX_RZ;
+    ck_assert_int_eq(fpx_blocking_check(&b), FPX_EINVAL);
+    b = profile("nvfp4-te");
+    b.ms_amp = 1; /* of another rule */
     ck_assert_int_eq(fpx_blocking_check(&b), FPX_EINVAL);
     b = profile("nvfp4-te");
     ck_assert_int_eq(fpx_block_quantize(&b, -1.0f, &x, 1, 1, &code, &scale), FPX_EINVAL);

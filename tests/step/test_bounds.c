@@ -62,6 +62,9 @@ static const row rows[FPX_OP_KINDS] = {
     [FPX_OP_DIVIDE] = { { "rMC", "r1" }, { "rMC" }, 1 },
     [FPX_OP_DEQUANTIZE] = { { "rMC" }, { "rMC" }, 1 },
     [FPX_OP_LION] = { { "rMC", "rMC", "rMC", "r1", "r3" }, { "rMC", "rMC" }, 0.9 },
+    [FPX_OP_DGE] = { { "rMC", "rMC" }, { "rMC" }, 0 },
+    [FPX_OP_CLAMP] = { { "rMC" }, { "rMC" }, 0.5 },
+    [FPX_OP_ADD_RESIDUAL] = { { "rMF", "rMC", "rMC", "rFC" }, { "rMF" }, 0.9 },
     [FPX_OP_DROPOUT] = { { "rMC", "i2" }, { "rMC" }, 1 },
     [FPX_OP_LOGP] = { { "rMV", "iM" }, { "rB", "rM" }, 0.9 },
     [FPX_OP_LOGP_GRAD] = { { "rMV", "iM", "rM", "rB" }, { "rMV" }, 0.9 },
@@ -399,6 +402,15 @@ static void set_attributes(fpx_call *c, const extents *s)
     case FPX_OP_SGD:
         c->attr.sgd.momentum = below(2) != 0 ? 0.9 : 0.0;
         c->attr.sgd.weight_decay = below(2) != 0 ? 0.1 : 0.0;
+        break;
+    case FPX_OP_DGE:
+        c->attr.dge.k = below(2) != 0 ? 5.0 : 10.0;
+        c->attr.dge.cap = below(2) != 0 ? 3.0 : 0.5;
+        c->attr.dge.rule = (uint32_t)below(2);
+        break;
+    case FPX_OP_CLAMP:
+        c->attr.clamp.alpha = below(2) != 0 ? 0.9 : 0.75;
+        c->attr.clamp.over = (uint32_t)below(3);
         break;
     case FPX_OP_LION:
         c->attr.lion.beta1 = 0.9;

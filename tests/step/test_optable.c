@@ -119,7 +119,14 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
     switch (c->kind) {
     case FPX_OP_SCALE:
         c->attr.scale.target = fpx_e4m3;
-        c->out[0] = REAL(1, 2);
+        c->attr.scale.rule = FPX_SCALE_POW2;
+        c->in[1] = c->out[0] = REAL(1, 2);
+        break;
+    case FPX_OP_SCALE_FACTOR:
+        c->in[0] = c->out[0] = REAL(1, 2);
+        c->in[1] = tensor(&fpx_e4m3, 2, F, C);
+        c->attr.factor.growth = 1.5;
+        c->attr.factor.every = 1;
         break;
     case FPX_OP_QUANTIZE:
         c->in[1] = REAL(1, 2);
@@ -160,6 +167,21 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
     case FPX_OP_DEQUANTIZE_COAT:
         c->in[0] = tensor(&fpx_e4m3, 2, F, C);
         c->in[1] = REAL(2, (F * C + 127) / 128, 3);
+        break;
+    case FPX_OP_QUANTIZE_BLOCK_GRAD:
+        c->in[0] = tensor(&fpx_e2m1, 2, F, C);
+        break;
+    case FPX_OP_DGE:
+        c->attr.dge.k = 5.0;
+        c->attr.dge.cap = 3.0;
+        break;
+    case FPX_OP_CLAMP:
+        c->attr.clamp.alpha = 0.99;
+        break;
+    case FPX_OP_ADD_RESIDUAL:
+        c->in[0] = c->out[0] = REAL(2, M, F);
+        c->in[1] = c->in[2] = REAL(2, M, C);
+        c->in[3] = REAL(2, F, C);
         break;
     case FPX_OP_SGD:
     case FPX_OP_LION:
@@ -276,6 +298,11 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_DEQUANTIZE:
     case FPX_OP_QUANTIZE_COAT:
     case FPX_OP_DEQUANTIZE_COAT:
+    case FPX_OP_QUANTIZE_BLOCK_GRAD:
+    case FPX_OP_DGE:
+    case FPX_OP_CLAMP:
+    case FPX_OP_ADD_RESIDUAL:
+    case FPX_OP_SCALE_FACTOR:
     case FPX_OP_DIVIDE:
     case FPX_OP_DROPOUT:
     case FPX_OP_ADD:
@@ -335,6 +362,7 @@ START_TEST(rows_are_whole)
     ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW                      ? 7
                                       : _i == FPX_OP_SGD || _i == FPX_OP_LION ? 3
                                       : _i == FPX_OP_SCALE_DELAYED            ? 1
+                                      : _i == FPX_OP_SCALE_FACTOR             ? 1
                                                                               : 0);
     for (int i = 0; i < _i; i++)
         ck_assert_str_ne(shape->name, fpx_op_shape_of((fpx_op_kind)i)->name);
@@ -378,6 +406,7 @@ static int stands_alone(int kind, uint32_t t, int axis)
     case FPX_OP_SUMSQ:
         return t == 0;
     case FPX_OP_SCALE_DELAYED:
+    case FPX_OP_SCALE_FACTOR:
         return t == 1;
     default:
         return 0;
@@ -433,7 +462,9 @@ END_TEST
 static int has_any_format(int kind, uint32_t t, uint32_t nin)
 {
     return (gives_codes(kind) && t >= nin) || (kind == FPX_OP_DEQUANTIZE && t == 0) ||
-           (kind == FPX_OP_QUANTIZE_COAT && t == 1) || (kind == FPX_OP_DEQUANTIZE_COAT && t == 0);
+           (kind == FPX_OP_QUANTIZE_COAT && t == 1) || (kind == FPX_OP_DEQUANTIZE_COAT && t == 0) ||
+           (kind == FPX_OP_QUANTIZE_BLOCK_GRAD && t == 0) ||
+           (kind == FPX_OP_SCALE_FACTOR && t == 1);
 }
 
 START_TEST(wrong_formats_are_refused)
@@ -642,6 +673,11 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_DEQUANTIZE, 1.0 * F * C },
         { FPX_OP_QUANTIZE_COAT, 5.0 * F * C },
         { FPX_OP_DEQUANTIZE_COAT, 5.0 * F * C },
+        { FPX_OP_QUANTIZE_BLOCK_GRAD, 3.0 * F * C },
+        { FPX_OP_DGE, 9.0 * F * C },
+        { FPX_OP_CLAMP, 2.0 * F * C },
+        { FPX_OP_ADD_RESIDUAL, 1.0 * M * C },
+        { FPX_OP_SCALE_FACTOR, 0.0 },
         { FPX_OP_SGD, 7.0 * F * C },
         { FPX_OP_LION, 12.0 * F * C },
         { FPX_OP_DROPOUT, 1.0 * F * C },

@@ -1,88 +1,6 @@
 /* test_accumulate.c - micro-batches: the bits of one large batch, however it is cut; and a run that is cut between two
  * micro-batches goes on with the same bits. */
-#include <math.h>
-
-#include <fpx/file.h>
-#include <fpx/recipe.h>
-#include <fpx/train.h>
-
-#include "tiny_run.h"
-
-enum { LETTERS = 4800 };
-
-static char folder[64], corpus_path[96];
-
-static void make_folder(void)
-{
-    char text[LETTERS];
-    uint64_t seed = 5;
-
-    (void)snprintf(folder, sizeof folder, "/tmp/fpx-accumulate-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    (void)snprintf(corpus_path, sizeof corpus_path, "%s/text", folder);
-    for (size_t i = 0; i < sizeof text; i++)
-        text[i] = (char)('a' + (int)(tiny_random(&seed) % 26));
-    MUST(fpx_file_write(corpus_path, text, sizeof text, err));
-}
-
-static void remove_folder(void)
-{
-    char command[128];
-
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    ck_assert_int_eq(system(command), 0);
-}
-
-typedef struct running {
-    fpx_experiment experiment;
-    fpx_recipe *recipe;
-    fpx_device *device;
-    fpx_trainer *trainer;
-} running;
-
-static double dropout; /* of what is started next */
-
-static void start_on(running *r, const char *device, const char *recipe, uint32_t batch,
-                     uint32_t accumulate)
-{
-    r->experiment = tiny_experiment(FPX_SWIGLU);
-    r->experiment.model.dropout = dropout;
-    r->experiment.data.corpus = corpus_path;
-    r->experiment.data.batch = batch;
-    r->experiment.data.accumulate = accumulate;
-    r->experiment.steps = 4;
-    r->recipe = tiny_recipe(recipe);
-    r->device = tiny_device(device);
-    MUST(fpx_trainer_new(&r->experiment, r->recipe, &r->device, 1, 0, &r->trainer, err));
-}
-
-static void start(running *r, const char *recipe, uint32_t batch, uint32_t accumulate)
-{
-    start_on(r, "cpu,threads=1", recipe, batch, accumulate);
-}
-
-static void stop(running *r)
-{
-    fpx_trainer_free(r->trainer);
-    fpx_device_close(r->device);
-    fpx_recipe_free(r->recipe);
-}
-
-/* Bits of loss, norm and all state after the rest of the run. */
-static fpx_digest finish(running *r)
-{
-    fpx_step_result result[8] = { { 0 } };
-
-    while (fpx_trainer_next_step(r->trainer) < r->experiment.steps) {
-        const uint64_t step = fpx_trainer_next_step(r->trainer);
-
-        MUST(fpx_trainer_step(r->trainer, &result[step], err));
-        ck_assert(isfinite(result[step].loss));
-    }
-    const fpx_step_result *last = &result[r->experiment.steps - 1];
-    return fpx_digest_chain(fpx_digest_bytes(last, sizeof *last),
-                            tiny_state(fpx_trainer_exec(r->trainer)));
-}
+#include "accumulate_run.h"
 
 /* Batches of 12 and 14 sequences are no power of two: the tree has missing children. */
 static const struct {
@@ -105,7 +23,9 @@ START_TEST(the_bits_of_one_batch)
 END_TEST
 
 /* Formats of states, and what is stored between micro-batches, do not stand in the way. */
-static const char *const recipes[] = { "fp8", "fp8-lm-o3", "coat", "fp8-lm-o1" };
+static const char *const recipes[] = { "fp8",         "fp8-lm-o3",  "coat",        "fp8-lm-o1",
+                                       "fp8-lm-o2",   "te-delayed", "fp8-lm-gemm", "tuned",
+                                       "fp4-dge-occ", "deepseek-v3" };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 
 /* _i / RECIPES micro-batches of 3 a step are done when the run is cut. */
@@ -185,6 +105,86 @@ START_TEST(the_bits_of_any_device)
 }
 END_TEST
 
+/* All that are shipped, in a model that every block and transform fits: on another device, and cut within a step. */
+enum { SHIPPED = 32, CUT_AFTER = 4 };
+
+static void begin(running *r, const char *device, const char *recipe)
+{
+    r->experiment = tiny_experiment(FPX_SWIGLU);
+    r->experiment.model.width = r->experiment.model.hidden = 64;
+    r->experiment.data.corpus = corpus_path;
+    r->experiment.data.sequence = 32;
+    r->experiment.data.accumulate = 3;
+    r->experiment.steps = 2;
+    r->recipe = tiny_recipe(recipe);
+    r->device = tiny_device(device);
+    MUST(fpx_trainer_new(&r->experiment, r->recipe, &r->device, 1, 0, &r->trainer, err));
+}
+
+START_TEST(every_recipe_accumulates)
+{
+    const char *const recipe = fpx_recipe_shipped((size_t)_i);
+    running whole, first, second;
+    char path[96], chain[64] = "";
+    fpx_step_result result;
+    int done = 0;
+
+    ck_assert_ptr_null(fpx_recipe_shipped(SHIPPED));
+    if (recipe == NULL)
+        return;
+    (void)snprintf(path, sizeof path, "%s/r%d", folder, _i);
+    begin(&whole, "cpu,threads=1", recipe);
+    begin(&first, "cpu,threads=3", recipe);
+    begin(&second, "cpu,threads=1,level=scalar", recipe);
+    for (int i = 0; i < CUT_AFTER; i++)
+        MUST(fpx_trainer_micro_step(first.trainer, &done, &result, err));
+    MUST(fpx_trainer_save(first.trainer, path, NULL, 0, "", err));
+    MUST(fpx_trainer_load(second.trainer, path, NULL, 0, chain, err));
+    SAME_DIGEST(finish(&whole), finish(&second), "%s: other bits on another device", recipe);
+    stop(&whole);
+    stop(&first);
+    stop(&second);
+}
+END_TEST
+
+/* The scaling's word where it fits into the longest name of its kind, its tag in all of them where it does not. */
+START_TEST(names_that_would_be_too_long)
+{
+    static const struct {
+        const char *recipe;
+        uint32_t accumulate;
+        const char *there, *absent;
+    } names[] = {
+        { "mxfp4", 1, "layer.0/attn.qkv/dy.h64f.e2m1.mx-floor-0.75.row.sr", NULL },
+        { "mxfp4", 3, "micro.0/layer.0/attn.qkv/dy.h64f.e2m1.mxf34.row.sr",
+          "micro.0/layer.0/attn.qkv/dy.h64f.e2m1.mx-floor-0.75.row.sr" },
+        { "mxfp4", 3, "layer.1/attn.qkv/w.h64f.e2m1.mx-floor-0.75.col.sr", NULL },
+        { "nvfp4", 3, "micro.2/layer.0/attn.qkv/dy.h16.e2m1.nvfp4.col.sr", NULL },
+        { "quartet", 3, "micro.0/layer.0/attn.qkv/x.h32n.e2m1.mx-quest.row.rnz", NULL },
+        { "quartet", 3, "micro.2/layer.0/attn.qkv/w.h32a.e2m1.mxf34.col.sr", NULL },
+        { "quartet", 1, "layer.0/attn.qkv/w.h32a.e2m1.mx-floor-0.75.col.sr", NULL },
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+        fpx_recipe *recipe = tiny_recipe(names[i].recipe);
+        fpx_model *model = NULL;
+
+        e.model.width = e.model.hidden = 64;
+        e.data.sequence = 32;
+        e.data.accumulate = names[i].accumulate;
+        MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+        ck_assert_msg(fpx_program_find_tensor(model->program, names[i].there) != FPX_NO_TENSOR,
+                      "%s is missing", names[i].there);
+        if (names[i].absent != NULL)
+            ck_assert_msg(fpx_program_find_tensor(model->program, names[i].absent) == FPX_NO_TENSOR,
+                          "%s is there", names[i].absent);
+        fpx_model_free(model);
+        fpx_recipe_free(recipe);
+    }
+}
+END_TEST
+
 START_TEST(what_is_impossible_is_refused)
 {
     running r;
@@ -202,11 +202,6 @@ START_TEST(what_is_impossible_is_refused)
     r.experiment.steps = 4;
     REFUSED(fpx_trainer_new(&r.experiment, r.recipe, &r.device, 1, 0, &trainer, err), FPX_EINVAL,
             "accumulate must be at least 1");
-    fpx_recipe_free(r.recipe);
-    r.recipe = tiny_recipe("te-delayed");
-    r.experiment.data.accumulate = 2;
-    REFUSED(fpx_trainer_new(&r.experiment, r.recipe, &r.device, 1, 0, &trainer, err), FPX_EINVAL,
-            "scaling 'tensor-delayed' learns from steps before this one, not from micro-batches");
     stop(&r);
 }
 END_TEST
@@ -221,7 +216,9 @@ int main(void)
     tcase_add_loop_test(tc, the_bits_of_one_batch, 0, sizeof cuts / sizeof cuts[0]);
     tcase_add_loop_test(tc, resume_within_a_step, 0, 7 * RECIPES);
     tcase_add_loop_test(tc, the_bits_of_any_device, 0, RECIPES);
+    tcase_add_loop_test(tc, every_recipe_accumulates, 0, SHIPPED);
     tcase_add_test(tc, micro_batches_drop_what_others_keep);
+    tcase_add_test(tc, names_that_would_be_too_long);
     tcase_add_test(tc, what_is_impossible_is_refused);
     suite_add_tcase(s, tc);
 

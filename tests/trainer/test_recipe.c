@@ -1,6 +1,8 @@
 /* test_recipe.c - recipes: the first rule that matches decides, words that mean nothing are named, a rule that
  * decides nothing is refused; and each quantizer of the shipped recipes, against a table written from
  * Transformer Engine's HYBRID recipe, not from the code. */
+#include <math.h>
+
 #include "tiny_run.h"
 
 #define RULE(layer, op, role, tensor, format, scaling)                                             \
@@ -118,6 +120,68 @@ static const struct {
     { RECIPE(RULE("*", "*", "fprop", "dy", "e4m3", "none")), "rule 1 matches nothing" },
 };
 
+/* Remedies of FP4: what they are for, and the numbers they take. place: role and tensor. */
+static const struct {
+    const char *place, *format, *scaling, *remedy, *words; /* words NULL: accepted */
+} remedies[] = {
+    { "role: fprop, tensor: w", "e2m1", "vector", "estimator: dge", NULL },
+    { "role: fprop, tensor: w", "e2m1", "vector-ms-amp", "estimator: dge, k: 3, cap: 2.5", NULL },
+    { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 0.97, clamp_over: row", NULL },
+    { "role: fprop, tensor: x", "e4m3", "tensor-current", "clamp: 0.999, compensate: \"no\"",
+      NULL },
+    { "role: fprop, tensor: w", "e2m1", "vector", "estimator: ste",
+      "rule 1: estimator 'ste' is unknown; there is: none, clip, dge" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "estimator: dge",
+      "rule 1: estimator 'dge' is for w in fprop" },
+    { "role: \"*\", tensor: w", "e2m1", "vector", "estimator: dge",
+      "rule 1: estimator 'dge' is for w in fprop" },
+    { "role: fprop, tensor: w", "e4m3", "vector", "estimator: dge", "is for format e2m1" },
+    { "role: fprop, tensor: w", "e2m1", "mx-floor", "estimator: dge", "is for format e2m1" },
+    { "role: fprop, tensor: w", "e2m1", "vector", "k: 5",
+      "rule 1: k '5' is for a rule with estimator dge" },
+    { "role: fprop, tensor: w", "e2m1", "vector", "estimator: dge, k: 1",
+      "rule 1: k '1' is not a number above 1" },
+    { "role: fprop, tensor: w", "e2m1", "vector", "estimator: dge, k: 5x",
+      "rule 1: k '5x' is not" },
+    { "role: fprop, tensor: w", "e2m1", "vector", "estimator: dge, cap: inf",
+      "rule 1: cap 'inf' is not a number above 0" },
+    { "role: fprop, tensor: w", "e2m1", "vector", "clamp: 0.99", "rule 1: clamp '0.99' is for x" },
+    { "role: wgrad, tensor: x", "e2m1", "vector", "clamp: 0.99", "rule 1: clamp '0.99' is for x" },
+    { "role: fprop, tensor: x", "fp32", "none", "clamp: 0.99", "rule 1: clamp '0.99' is for x" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 99",
+      "rule 1: clamp '99' is not a quantile from 0.5 to below 1" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "clamp: nan", "rule 1: clamp 'nan' is not" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 0.99, clamp_over: token",
+      "rule 1: clamp_over 'token' is unknown; there is: tensor, row, column" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 0.99, compensate: maybe",
+      "rule 1: compensate 'maybe' is unknown; there is: yes, no" },
+    { "role: fprop, tensor: x", "e2m1", "vector", "compensate: \"no\"",
+      "rule 1: compensate 'no' is for a rule with clamp" },
+};
+
+START_TEST(remedies_have_their_place)
+{
+    fpx_experiment experiment = tiny_experiment(FPX_SWIGLU);
+    fpx_model *model = NULL;
+    fpx_recipe *recipe;
+    char text[512];
+
+    snprintf(
+        text, sizeof text,
+        "name: r\nsource: test\nrules:\n  - {layer: \"*\", op: mlp.up, %s, format: %s, scaling: "
+        "%s, round: rne, overflow: satfinite, %s}\n",
+        remedies[_i].place, remedies[_i].format, remedies[_i].scaling, remedies[_i].remedy);
+    recipe = parse(text);
+    if (remedies[_i].words == NULL)
+        MUST(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err));
+    else
+        REFUSED(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err), FPX_EINVAL,
+                remedies[_i].words);
+    fpx_model_free(model);
+    fpx_recipe_free(recipe);
+}
+END_TEST
+
 /* Units: the first that matches decides, patterns as in rules, changes behind a comma. */
 static const struct {
     const char *units, *words; /* NULL: accepted */
@@ -190,9 +254,15 @@ START_TEST(bad_states_are_refused)
     } bad[] = {
         { "tensor: master, format: fp9, scaling: none", "state 1: 'fp9' is no format" },
         { "tensor: m, format: ue4m3, scaling: none", "state 1: 'ue4m3' is no format" },
-        { "tensor: m, format: e4m3, scaling: tensor", "there is: none, tensor-pow2, coat" },
+        { "tensor: m, format: e4m3, scaling: tensor",
+          "there is: none, tensor-pow2, coat, ms-amp-exact" },
         { "tensor: grad, format: e4m3, scaling: coat", "state 1: 'coat' is for m and v only" },
         { "tensor: v, format: fp32, scaling: tensor-pow2", "fp32 has scaling none" },
+        { "tensor: grad, format: fp16, scaling: none, factor: paper",
+          "state 1: 'paper' is a factor, which is for grad with scaling tensor-pow2" },
+        { "tensor: m, format: e4m3, scaling: tensor-pow2, factor: main", "which is for grad" },
+        { "tensor: grad, format: e4m3, scaling: tensor-pow2, factor: mean",
+          "state 1: 'mean' is no factor; there is: paper, adaptive, main" },
         { "tensor: momentum, format: e4m3, scaling: none", "state 1 matches nothing" },
     };
     const fpx_experiment e = tiny_experiment(FPX_SWIGLU);
@@ -210,6 +280,66 @@ START_TEST(bad_states_are_refused)
         REFUSED(fpx_model_build(&e, recipe, 1, 0, 0, &model, err), FPX_EINVAL, bad[i].want);
         fpx_recipe_free(recipe);
     }
+}
+END_TEST
+
+/* Windows have 2^(1/window), rounded to float32 once: against long double. */
+START_TEST(factors_grow_by_roots_of_two)
+{
+    fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+
+    e.model.layers = 1;
+    for (unsigned window = 1; window <= 10000; window = window < 20 ? window + 1 : window * 9 / 7) {
+        fpx_recipe *recipe = NULL;
+        fpx_model *model = NULL;
+        char text[512];
+
+        (void)snprintf(text, sizeof text,
+                       "name: r\nsource: none\nrules: []\nstates:\n"
+                       "  - {layer: \"*\", op: \"*\", tensor: grad, format: e4m3, scaling: "
+                       "tensor-pow2, factor: \"paper,window=%u\"}\n",
+                       window);
+        MUST(fpx_recipe_parse("r", text, &recipe, err));
+        MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+        const fpx_program_op *op =
+            fpx_program_op_at(model->program, fpx_program_find_op(model->program, "head/w/factor"));
+        ck_assert_uint_eq(op->kind, FPX_OP_SCALE_FACTOR);
+        ck_assert_msg((float)op->attr.factor.growth == (float)exp2l(1.0L / window), "window %u: %a",
+                      window, op->attr.factor.growth);
+        ck_assert(op->attr.factor.every == 1 && op->attr.factor.ratio == 1e-5);
+        fpx_model_free(model);
+        fpx_recipe_free(recipe);
+    }
+}
+END_TEST
+
+/* The code's arithmetic for one state, the exact one for another. */
+START_TEST(states_have_rules_of_their_own)
+{
+    const fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+    fpx_recipe *recipe = NULL;
+    fpx_model *model = NULL;
+
+    MUST(fpx_recipe_parse(
+        "r",
+        "name: r\nsource: none\nrules: []\nstates:\n"
+        "  - {layer: \"*\", op: \"*\", tensor: grad, format: e4m3, scaling: ms-amp-exact, factor: "
+        "paper}\n"
+        "  - {layer: \"*\", op: \"*\", tensor: m, format: e4m3, scaling: tensor-pow2}\n"
+        "  - {layer: \"*\", op: \"*\", tensor: v, format: fp16, scaling: ms-amp-exact}\n",
+        &recipe, err));
+    MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+    const fpx_program *p = model->program;
+    const fpx_program_op *const grad =
+        fpx_program_op_at(p, fpx_program_find_op(p, "head/dw.e4m3/scale"));
+    const fpx_program_op *const m = fpx_program_op_at(p, fpx_program_find_op(p, "head/w.m/scale"));
+    const fpx_program_op *const v = fpx_program_op_at(p, fpx_program_find_op(p, "head/w.v/scale"));
+
+    ck_assert(grad->attr.scale.rule == FPX_SCALE_MS_AMP_EXACT && grad->nin == 2);
+    ck_assert(m->attr.scale.rule == FPX_SCALE_POW2 && m->nin == 1);
+    ck_assert(v->attr.scale.rule == FPX_SCALE_MS_AMP_EXACT && v->nin == 1);
+    fpx_model_free(model);
+    fpx_recipe_free(recipe);
 }
 END_TEST
 
@@ -262,7 +392,7 @@ START_TEST(shipped_recipes_load)
         ck_assert(recipe->source[0] != '\0');
         fpx_recipe_free(recipe);
     }
-    ck_assert_uint_eq(n, 15);
+    ck_assert_uint_eq(n, 20);
     ck_assert_ptr_null(fpx_recipe_shipped(n + 1));
     recipe = NULL;
     REFUSED(fpx_recipe_load("fp9", &recipe, err), FPX_EINVAL,
@@ -470,10 +600,14 @@ static void add(TCase *tc)
 {
     tcase_add_test(tc, first_match_decides);
     tcase_add_loop_test(tc, unknown_words_are_named, 0, sizeof unknown / sizeof unknown[0]);
+    tcase_add_loop_test(tc, remedies_have_their_place, 0,
+                        (int)(sizeof remedies / sizeof remedies[0]));
     tcase_add_loop_test(tc, units_of_products, 0, (int)(sizeof units / sizeof units[0]));
     tcase_add_loop_test(tc, unused_rule_is_refused, 0, sizeof idle / sizeof idle[0]);
     tcase_add_test(tc, shipped_recipes_load);
     tcase_add_test(tc, bad_states_are_refused);
+    tcase_add_test(tc, factors_grow_by_roots_of_two);
+    tcase_add_test(tc, states_have_rules_of_their_own);
     tcase_add_test(tc, stored_gradients_are_rounded_with_each_micro_batch);
     tcase_add_loop_test(tc, quantizers_are_those_of_the_table, 0, 2);
     tcase_add_test(tc, roles_may_disagree);
