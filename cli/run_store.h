@@ -8,7 +8,7 @@
 
 #include <fpx/status.h>
 
-enum { RUN_KEY = 65, RUN_FINDING = 256 };
+enum { RUN_KEY = 65, RUN_FINDING = 384 };
 
 typedef struct run_record {
     char key[RUN_KEY];         /* digest of all that decides its result */

@@ -169,7 +169,7 @@ static fpx_status run_one(plan *p, const place_of_run *at, fpx_error *err)
         return status;
     at->run->validation = outcome.validation;
     at->run->flushed = outcome.flushed;
-    memcpy(at->run->finding, outcome.finding, sizeof at->run->finding);
+    (void)snprintf(at->run->finding, sizeof at->run->finding, "%s", outcome.finding);
     return run_store_add(p->store, at->run, a->arms[at->arm].name, at->seed, rate, err);
 }
 

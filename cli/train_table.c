@@ -24,7 +24,7 @@ typedef struct table {
     double bits[MAX_RECIPES][MAX_SEEDS];
     char samples[MAX_RECIPES][TRAIN_SAMPLE + 1]; /* of the first seed */
     const char *unit;                            /* of bits: "byte", "token" */
-    char finding[448]; /* the first run that left the finite numbers; "": none */
+    char finding[512]; /* the first run that left the finite numbers; "": none */
 } table;
 
 static fpx_status train_one(const char *experiment, uint64_t steps, table *t, size_t recipe,
