@@ -505,6 +505,70 @@ static inline fpx_call case_quantize_random(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_dropout(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DROPOUT);
+
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_in(&c, case_draw(f));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    c.attr.dropout.rate = 0.3;
+    c.attr.dropout.seed = 5;
+    c.attr.dropout.site = 77;
+    c.attr.dropout.first = 3;
+    return c;
+}
+
+/* Some sequences have few targets. */
+static inline fpx_call case_logp(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_LOGP);
+
+    add_in(&c, uniform(f, real, 5, SHAPE(CM, CV)));
+    add_in(&c, random_ids(f, CM, -300, CV));
+    add_out(&c, new_tensor(f, real, SHAPE(CB)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM)));
+    c.attr.tokens.leaf = CT;
+    return c;
+}
+
+static inline fpx_call case_logp_grad(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_LOGP_GRAD);
+
+    add_in(&c, uniform(f, real, 5, SHAPE(CM, CV)));
+    add_in(&c, random_ids(f, CM, -7, CV));
+    add_in(&c, random_tensor(f, real, 7, 0.5, SHAPE(CM)));
+    add_in(&c, uniform(f, real, 0.1, SHAPE(CB)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CV)));
+    c.attr.tokens.leaf = CT;
+    return c;
+}
+
+static inline fpx_call case_dpo(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DPO);
+
+    add_in(&c, random_tensor(f, real, -90, 30, SHAPE(2 * CF)));
+    add_in(&c, random_tensor(f, real, -90, 30, SHAPE(2 * CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(1)));
+    add_out(&c, new_tensor(f, real, SHAPE(2 * CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CF)));
+    c.attr.dpo.beta = 0.1;
+    return c;
+}
+
+static inline fpx_call case_dpo_counted(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_dpo(f, real);
+    const fpx_tensor count = new_tensor(f, real, SHAPE(1));
+
+    set(f, &count, 0, 1000.0);
+    add_in(&c, count);
+    c.attr.dpo.sum = 1;
+    return c;
+}
+
 /* A matrix of codes, uniformly drawn, with one scale for each rows x cols block, near 1. */
 static inline fpx_tensor blocked(fixture *f, const fpx_format *format, const fpx_format *scales,
                                  uint64_t rows, uint64_t cols, size_t ndim, const uint64_t *shape)
@@ -808,6 +872,11 @@ static const op_case op_cases[] = {
     { "add_residual", FPX_OP_ADD_RESIDUAL, case_add_residual, 0, 0 },
     { "scale times factor", FPX_OP_SCALE, case_scale_times_factor, 0, 0 },
     { "scale_factor", FPX_OP_SCALE_FACTOR, case_scale_factor, 0, 0 },
+    { "dropout", FPX_OP_DROPOUT, case_dropout, 0, 0 },
+    { "logp", FPX_OP_LOGP, case_logp, 0, 0 },
+    { "logp_grad", FPX_OP_LOGP_GRAD, case_logp_grad, 0, 0 },
+    { "dpo", FPX_OP_DPO, case_dpo, 0, 1 },
+    { "counted dpo", FPX_OP_DPO, case_dpo_counted, 0, 1 },
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };

@@ -130,7 +130,7 @@ static const struct {
     { "role: fprop, tensor: x", "e4m3", "tensor-current", "clamp: 0.999, compensate: \"no\"",
       NULL },
     { "role: fprop, tensor: w", "e2m1", "vector", "estimator: ste",
-      "rule 1: estimator 'ste' is unknown; there is: none, dge" },
+      "rule 1: estimator 'ste' is unknown; there is: none, clip, dge" },
     { "role: fprop, tensor: x", "e2m1", "vector", "estimator: dge",
       "rule 1: estimator 'dge' is for w in fprop" },
     { "role: \"*\", tensor: w", "e2m1", "vector", "estimator: dge",
