@@ -68,6 +68,8 @@ static fpx_status read_files(session *s, fpx_error *err)
         s->experiment->steps = (uint32_t)o->steps;
     if (o->seed != UINT64_MAX)
         s->experiment->seed = o->seed;
+    if (o->learning_rate > 0.0)
+        s->experiment->optimizer.learning_rate = o->learning_rate;
     if (o->recipe != NULL)
         return fpx_recipe_load(o->recipe, &s->recipe, err);
     status = fpx_recipe_load(s->experiment->recipe, &s->recipe, &why);
@@ -130,7 +132,7 @@ static fpx_status open_shadows(session *s, const fpx_shadow_spec *specs, size_t 
         if (fpx_exec_attach(fpx_trainer_exec(s->trainer), &observer) != FPX_OK)
             return fpx_error_set(err, FPX_ENOMEM, "out of memory");
     }
-    return FPX_OK;
+    return sample_shadows(s, err);
 }
 
 /* Free shadows have state of their own; it travels in the checkpoint. */
