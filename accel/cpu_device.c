@@ -299,7 +299,8 @@ static fpx_status resolve_all(const cpu_device *d, op_run *run)
             resolve(d, run, &t->place, fpx_tensor_bytes(t), fpx_format_size(&t->format), "in", i);
         if (run->in[i] == NULL)
             return FPX_EINVAL;
-        if ((call->kind == FPX_OP_GEMM || call->kind == FPX_OP_DEQUANTIZE) &&
+        if ((call->kind == FPX_OP_GEMM || call->kind == FPX_OP_DEQUANTIZE ||
+             call->kind == FPX_OP_ADD_RESIDUAL) &&
             resolve_scales(d, run, i) != FPX_OK)
             return FPX_EINVAL;
     }

@@ -9,6 +9,10 @@
  * alpha is 1. */
 const fpx_real *OP(op_gemm_decode)(const op_run *run, uint32_t i, void *to);
 void OP(op_gemm_times)(const op_run *run, fpx_real alpha);
+/* The same with the scales of its blocks, but not that of the whole; takes its part of the work space, so many bytes. */
+fpx_status OP(op_gemm_operand_accept)(const op_run *run, uint32_t i);
+size_t OP(op_gemm_operand_work)(const op_run *run, uint32_t i);
+const fpx_real *OP(op_gemm_operand)(const op_run *run, uint32_t i, char **work);
 
 #if !FPX_REAL_IS_DOUBLE
 size_t OP(op_gemm_runs_work)(const op_run *run);

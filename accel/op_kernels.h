@@ -54,6 +54,7 @@ fpx_status OP(op_quantize_accept)(const op_run *run);
 fpx_status OP(op_quantize_block_accept)(const op_run *run);
 fpx_status OP(op_dequantize_accept)(const op_run *run);
 fpx_status OP(op_coat_accept)(const op_run *run);
+fpx_status OP(op_add_residual_accept)(const op_run *run);
 
 size_t OP(op_rope_table_bytes)(const fpx_call *call, uint64_t key[4]);
 void OP(op_rope_table_fill)(const fpx_call *call, void *table);

@@ -59,14 +59,15 @@ uint32_t linear_forward(build *b, linear *l, int layer, const char *op, uint32_t
                         (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y", site);
     const uint32_t xq = build_quantized(b, l, FPX_FPROP, "x", 1, x);
     const uint32_t wq = build_quantized(b, l, FPX_FPROP, "w", 1, l->w);
-    if (!build_compensates(b, l)) {
+    const fpx_compensation compensation = build_compensates(b, l);
+    if (compensation == FPX_COMPENSATE_NONE) {
         multiply(b, l, FPX_FPROP, xq, wq, l->y, 0, 1, 0);
         return l->y;
     }
     const uint32_t base = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32,
                                        (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y.clamp", site);
     multiply(b, l, FPX_FPROP, xq, wq, base, 0, 1, 0);
-    build_compensation(b, l, base);
+    build_compensation(b, l, base, compensation == FPX_COMPENSATE_CODES ? wq : l->w);
     return l->y;
 }
 

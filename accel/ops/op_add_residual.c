@@ -1,5 +1,6 @@
 /* op_add_residual.c - what clamping cut off, times the weights, added to the product of what it left: one chain of fma for each
  * element, over the k whose residual is not 0, in order. Few are: the rest costs a reading of x and y. */
+#include "op_gemm_runs.h"
 #include "op_kernels.h"
 
 enum { TILE = 32 };
@@ -7,6 +8,7 @@ enum { TILE = 32 };
 typedef struct residual_job {
     const fpx_real *base, *x, *y, *w;
     fpx_real *d, *turned; /* turned: w^T, so that a chain's step goes along memory */
+    fpx_real scale;       /* of the whole of w */
     size_t n, k;
 } residual_job;
 
@@ -21,7 +23,7 @@ static void turn_rows(void *context, size_t begin, size_t end, size_t worker)
 
         for (size_t k = begin; k < end; k++)
             for (size_t n = at; n < stop; n++)
-                j->turned[k * j->n + n] = j->w[n * j->k + k];
+                j->turned[k * j->n + n] = j->w[n * j->k + k] * j->scale;
     }
 }
 
@@ -50,19 +52,31 @@ static void chain_rows(void *context, size_t begin, size_t end, size_t worker)
     }
 }
 
+fpx_status OP(op_add_residual_accept)(const op_run *run)
+{
+    return OP(op_gemm_operand_accept)(run, 3);
+}
+
+static size_t turned_bytes(const op_run *run)
+{
+    return op_line(op_times(fpx_tensor_count(&run->call->in[3]), sizeof(fpx_real)));
+}
+
 size_t OP(op_add_residual_work)(const op_run *run)
 {
-    return op_times(fpx_tensor_count(&run->call->in[3]), sizeof(fpx_real));
+    return op_plus(turned_bytes(run), OP(op_gemm_operand_work)(run, 3));
 }
 
 fpx_status OP(op_add_residual)(const op_run *run)
 {
+    char *work = (char *)run->work + turned_bytes(run);
     residual_job j = { .base = run->in[0],
                        .x = run->in[1],
                        .y = run->in[2],
-                       .w = run->in[3],
+                       .w = OP(op_gemm_operand)(run, 3, &work),
                        .d = run->out[0],
                        .turned = run->work,
+                       .scale = run->decode[3] == NULL ? 1 : (fpx_real)*run->decode[3],
                        .n = (size_t)run->call->in[3].shape[0],
                        .k = (size_t)run->call->in[3].shape[1] };
 

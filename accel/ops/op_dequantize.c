@@ -1,5 +1,6 @@
 /* op_dequantize.c - codes to reals: exact, then one multiplication by the decode factor. */
 #include "op_kernels.h"
+#include "op_levels.h"
 
 typedef struct dequantize_job {
     const fpx_format *format;
@@ -25,7 +26,12 @@ fpx_status OP(op_dequantize_accept)(const op_run *run)
 {
     const fpx_format *format = &run->call->in[0].format;
     const char code[8] = { 0 };
+    op_levels levels;
     fpx_real x;
+
+    if (!op_levels_of(&run->call->in[0], &levels) || levels.block != NULL)
+        return op_refuse(run, FPX_EUNSUPPORTED,
+                         "codes has scales of blocks: here it has one, or none");
 
     if (real_decode(format, 1, code, &x, 1) == FPX_OK)
         return FPX_OK;

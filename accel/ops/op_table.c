@@ -46,5 +46,7 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
     [FPX_OP_DEQUANTIZE_COAT] = { .run = OP(op_dequantize_coat), .accept = OP(op_coat_accept) },
     [FPX_OP_DGE] = { .run = OP(op_dge) },
     [FPX_OP_CLAMP] = { .run = OP(op_clamp), .work = OP(op_clamp_work) },
-    [FPX_OP_ADD_RESIDUAL] = { .run = OP(op_add_residual), .work = OP(op_add_residual_work) },
+    [FPX_OP_ADD_RESIDUAL] = { .run = OP(op_add_residual),
+                              .work = OP(op_add_residual_work),
+                              .accept = OP(op_add_residual_accept) },
 };

@@ -88,7 +88,7 @@ typedef struct fpx_rule {
     /* Remedies of FP4 training, numbers as texts; NULL: none, or what docs/experiment-format.md says. */
     char *estimator, *k, *cap; /* "dge", "dge-ms-amp", of w in fprop; k 5, cap 3 */
     char *clamp, *clamp_over;  /* the quantile, of x in fprop; "tensor", "row", "column" */
-    char *compensate;          /* "yes", "no" */
+    char *compensate;          /* "yes", "codes", "no" */
 } fpx_rule;
 
 /* Where all three patterns match, the product's sums are a matrix unit's. */

@@ -20,6 +20,13 @@ fpx_status fpx_recipe_load(const char *name, fpx_recipe **ret_recipe, fpx_error 
 /* Names of the shipped recipes in order; NULL at and after the end. */
 const char *fpx_recipe_shipped(size_t index);
 
+/* What clamping cut off times the weight, in fp32, is added to the product: the fp32 weight or its codes' values. */
+typedef enum fpx_compensation {
+    FPX_COMPENSATE_NONE,
+    FPX_COMPENSATE_WEIGHT,
+    FPX_COMPENSATE_CODES
+} fpx_compensation;
+
 /* How one operand of a matrix multiplication is quantized. */
 typedef struct fpx_operand_rule {
     int quantized; /* 0: the operand stays fp32 and the rest says nothing */
@@ -43,7 +50,7 @@ typedef struct fpx_operand_rule {
     } dge;
     double clamp; /* the quantile that the operand is held to first; 0: none */
     fpx_clamp_over clamp_over;
-    int compensated; /* 1: what clamping cut off is multiplied in fp32 and added to the product */
+    fpx_compensation compensation;
 } fpx_operand_rule;
 
 /* The first rule that matches decides. layer -1 matches the pattern "-"; a longer pattern that begins with "-" is matched

@@ -605,6 +605,15 @@ static inline fpx_call case_gemm_blocks(fixture *f, const fpx_format *real)
     return c;
 }
 
+/* Weights of four bits, one scale a row. */
+static inline fpx_call case_add_residual_codes(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_add_residual(f, real);
+
+    c.in[3] = blocked(f, &fpx_e2m1, &fpx_fp32, 1, 0, SHAPE(CF, CC));
+    return c;
+}
+
 /* Scales that cut the sum. */
 static inline fpx_call case_gemm_tiles(fixture *f, const fpx_format *real)
 {
@@ -752,6 +761,7 @@ static const op_case op_cases[] = {
     { "clamp of rows", FPX_OP_CLAMP, case_clamp_rows, 1, 0 },
     { "clamp of columns", FPX_OP_CLAMP, case_clamp_columns, 1, 0 },
     { "add_residual", FPX_OP_ADD_RESIDUAL, case_add_residual, 0, 0 },
+    { "add_residual of codes", FPX_OP_ADD_RESIDUAL, case_add_residual_codes, 0, 0 },
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };
