@@ -263,7 +263,7 @@ static void *resolve(const cpu_device *d, const op_run *run, const fpx_place *pl
     return address;
 }
 
-/* op_gemm_accept has seen that these are the levels that there are. */
+/* The operation's accept has seen that these are the levels that there are. */
 static fpx_status resolve_scales(const cpu_device *d, op_run *run, uint32_t i)
 {
     const fpx_tensor *t = &run->call->in[i];
@@ -299,9 +299,7 @@ static fpx_status resolve_all(const cpu_device *d, op_run *run)
             resolve(d, run, &t->place, fpx_tensor_bytes(t), fpx_format_size(&t->format), "in", i);
         if (run->in[i] == NULL)
             return FPX_EINVAL;
-        if ((call->kind == FPX_OP_GEMM || call->kind == FPX_OP_DEQUANTIZE ||
-             call->kind == FPX_OP_ADD_RESIDUAL) &&
-            resolve_scales(d, run, i) != FPX_OK)
+        if (t->nscales > 0 && resolve_scales(d, run, i) != FPX_OK)
             return FPX_EINVAL;
     }
     for (uint32_t i = 0; i < call->nout; i++) {

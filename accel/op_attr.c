@@ -157,7 +157,7 @@ fpx_status op_attr_quantize_block(const fpx_call *call, const op_dims *dims, fpx
     if (op_block_of(&narrow, &blocking) != FPX_OK)
         return op_pattern_refuse(call, err,
                                  "the profile is unknown, or does not go with the codes' format, "
-                                 "the block, round or overflow");
+                                 "the block, round, overflow or ties");
     fpx_blocking_grid(&blocking, (size_t)dims->of['R' - 'A'], (size_t)dims->of['C' - 'A'], &rows,
                       &cols);
     if (dims->of['P' - 'A'] != rows || dims->of['Q' - 'A'] != cols)
@@ -180,6 +180,8 @@ fpx_status op_attr_hadamard(const fpx_call *call, const op_dims *dims, fpx_error
 
     if (axis > 1 || (size != 16 && size != 32 && size != 64 && size != 128))
         return op_pattern_refuse(call, err, "size is not 16, 32, 64 or 128, or axis not 0 or 1");
+    if (call->attr.hadamard.signs > FPX_SIGNS_NONE)
+        return op_pattern_refuse(call, err, "signs is unknown");
     (void)snprintf(text, sizeof text,
                    "size %" PRIu32 " does not divide the axis, which has %" PRIu64, size,
                    call->in[0].shape[axis]);

@@ -18,7 +18,9 @@ fpx_status op_block_of(const fpx_call *call, fpx_blocking *ret_blocking)
     b.element.sr_bits = random ? 32 : 0;
     b.block[0] = call->attr.block.block[0];
     b.block[1] = call->attr.block.block[1];
-    if ((b.element.round == FPX_SR) != random || fpx_blocking_check(&b) != FPX_OK)
+    b.ties_to_zero = (uint8_t)(call->attr.block.ties_to_zero != 0);
+    if (call->attr.block.ties_to_zero > 1 || (b.ties_to_zero != 0 && b.element.round != FPX_RNA) ||
+        (b.element.round == FPX_SR) != random || fpx_blocking_check(&b) != FPX_OK)
         return FPX_EINVAL;
     *ret_blocking = b;
     return FPX_OK;

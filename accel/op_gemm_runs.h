@@ -5,14 +5,11 @@
 
 #include "op_real.h"
 
-/* Of op_gemm.c: a matrix as reals, itself or its codes decoded to `to`; and the output times alpha, which is the same where
- * alpha is 1. */
+/* Of op_gemm.c: a matrix as reals, itself or its codes decoded to `to`; its codes times the scales of their blocks, for which
+ * there is room for one real each; and the output times alpha, which is the same where alpha is 1. */
 const fpx_real *OP(op_gemm_decode)(const op_run *run, uint32_t i, void *to);
+void OP(op_gemm_decode_blocks)(const op_run *run, uint32_t i, fpx_real *to, fpx_real *scales);
 void OP(op_gemm_times)(const op_run *run, fpx_real alpha);
-/* The same with the scales of its blocks, but not that of the whole; takes its part of the work space, so many bytes. */
-fpx_status OP(op_gemm_operand_accept)(const op_run *run, uint32_t i);
-size_t OP(op_gemm_operand_work)(const op_run *run, uint32_t i);
-const fpx_real *OP(op_gemm_operand)(const op_run *run, uint32_t i, char **work);
 
 #if !FPX_REAL_IS_DOUBLE
 size_t OP(op_gemm_runs_work)(const op_run *run);

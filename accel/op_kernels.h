@@ -36,6 +36,7 @@ fpx_status OP(op_divide)(const op_run *run);
 fpx_status OP(op_dequantize)(const op_run *run);
 fpx_status OP(op_quantize_coat)(const op_run *run);
 fpx_status OP(op_dequantize_coat)(const op_run *run);
+fpx_status OP(op_quantize_block_grad)(const op_run *run);
 fpx_status OP(op_dge)(const op_run *run);
 fpx_status OP(op_clamp)(const op_run *run);
 fpx_status OP(op_add_residual)(const op_run *run);
@@ -46,6 +47,7 @@ size_t OP(op_gemm_work)(const op_run *run);
 size_t OP(op_xent_work)(const op_run *run);
 size_t OP(op_scale_work)(const op_run *run);
 size_t OP(op_quantize_block_work)(const op_run *run);
+size_t OP(op_dequantize_work)(const op_run *run);
 size_t OP(op_clamp_work)(const op_run *run);
 size_t OP(op_add_residual_work)(const op_run *run);
 
@@ -54,6 +56,7 @@ fpx_status OP(op_quantize_accept)(const op_run *run);
 fpx_status OP(op_quantize_block_accept)(const op_run *run);
 fpx_status OP(op_dequantize_accept)(const op_run *run);
 fpx_status OP(op_coat_accept)(const op_run *run);
+fpx_status OP(op_quantize_block_grad_accept)(const op_run *run);
 fpx_status OP(op_add_residual_accept)(const op_run *run);
 
 size_t OP(op_rope_table_bytes)(const fpx_call *call, uint64_t key[4]);

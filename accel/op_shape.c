@@ -195,6 +195,11 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .in = { "q[*]", "r[G,3]" }, .out = { "r[*]" },
         .attr = op_attr_coat,
     },
+    [FPX_OP_QUANTIZE_BLOCK_GRAD] = {
+        .shape = { .name = "quantize_block_grad", .min_in = 3, .max_in = 3, .nout = 1,
+                   .in_names = { "codes", "x", "dy" }, .out_names = { "dx" } },
+        .in = { "g[R,C]", "r[R,C]", "r[R,C]" }, .out = { "r[R,C]" },
+    },
     [FPX_OP_DGE] = {
         .shape = { .name = "dge", .min_in = 2, .max_in = 2, .nout = 1,
                    .in_names = { "dw", "w" }, .out_names = { "dw" } },

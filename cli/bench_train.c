@@ -9,28 +9,44 @@
 static const bench_model models[] = { { "default", 128, 2, 4, 352, 64, 4, 256 },
                                       { "width-256", 256, 4, 4, 704, 256, 4, 512 },
                                       { "width-384", 384, 6, 6, 1024, 256, 4, 4096 } };
-static const bench_run recipes[] = { { "fp32", "fp32", NULL, 0 },
-                                     { "bf16", "bf16", NULL, 0 },
-                                     { "fp8", "fp8", NULL, 0 },
-                                     { "fp8-hopper", "fp8-hopper", NULL, 0 } };
-enum { RECIPES = sizeof recipes / sizeof recipes[0] };
+/* The last four need widths that are multiples of 64, which the default's are not. */
+static const bench_run recipes[] = {
+    { "fp32", "fp32", NULL, 0 },
+    { "bf16", "bf16", NULL, 0 },
+    { "fp8", "fp8", NULL, 0 },
+    { "fp8-lm-o3", "fp8-lm-o3", NULL, 0 },
+    { "coat", "coat", NULL, 0 },
+    { "fp8-hopper", "fp8-hopper", NULL, 0 },
+    { "deepseek-v3", "deepseek-v3", NULL, 0 },
+    { "mxfp8", "mxfp8", NULL, 0 },
+    { "nvfp4", "nvfp4", NULL, 0 },
+    { "mxfp4", "mxfp4", NULL, 0 },
+};
+enum { RECIPES = sizeof recipes / sizeof recipes[0], BLOCKS = 4 };
+
+static size_t recipes_of(const bench_model *m)
+{
+    return m->hidden % 64 == 0 ? RECIPES : RECIPES - BLOCKS;
+}
 
 static void add_rates(bench *b, const bench_model *m, const bench_job *jobs, double step_flops,
                       double peer_flops)
 {
+    const size_t n = recipes_of(m);
+
     const double tokens = (double)m->batch * m->sequence;
     bench_figure f = { .area = "train" };
 
-    for (size_t i = 0; i < RECIPES; i++) {
+    for (size_t i = 0; i < n; i++) {
         f.unit = "tokens/s";
         f.against = "its products at the rate of OpenBLAS, 1024^3";
         f.lower = 0;
         f.value = tokens / jobs[i].best;
-        f.peer = tokens / (step_flops / (peer_flops / jobs[RECIPES].best));
+        f.peer = tokens / (step_flops / (peer_flops / jobs[n].best));
         (void)snprintf(f.name, sizeof f.name, "%s/%s", m->name, recipes[i].name);
         bench_add(b, &f);
     }
-    for (size_t i = 1; i < RECIPES; i++) {
+    for (size_t i = 1; i < n; i++) {
         f.unit = "ms";
         f.against = "fp32 step";
         f.lower = 1;
@@ -44,18 +60,19 @@ static void add_rates(bench *b, const bench_model *m, const bench_job *jobs, dou
 static fpx_status measure_model(bench *b, const bench_model *m, fpx_error *err)
 {
     const size_t threads = b->threads ? *b->threads : 1;
+    const size_t n = recipes_of(m);
     bench_job jobs[RECIPES + 1];
     double peer_flops = 0.0;
     matmul *product = NULL;
     bench_runs *runs = NULL;
-    fpx_status status = bench_runs_new(m, recipes, RECIPES, threads, &runs, err);
+    fpx_status status = bench_runs_new(m, recipes, n, threads, &runs, err);
 
     if (status == FPX_OK)
-        status = matmul_best(b, threads, &product, &jobs[RECIPES], &peer_flops, err);
-    for (size_t i = 0; i < RECIPES && status == FPX_OK; i++)
+        status = matmul_best(b, threads, &product, &jobs[n], &peer_flops, err);
+    for (size_t i = 0; i < n && status == FPX_OK; i++)
         jobs[i] = bench_runs_job(runs, i);
     if (status == FPX_OK)
-        status = bench_measure(b, threads, jobs, RECIPES + 1, err);
+        status = bench_measure(b, threads, jobs, n + 1, err);
     if (status == FPX_OK)
         add_rates(b, m, jobs, bench_runs_flops(runs), peer_flops);
     matmul_free(product);

@@ -81,7 +81,10 @@ static fpx_status use_block(quantizing *q, fpx_error *err)
                                  options[excluded[i]].name);
     }
     b->element.format = c->format;
-    b->element.round = c->round;
+    if (q->args->option[OPT_ROUND] != NULL) { /* else the profile's own, ties and all */
+        b->element.round = c->round;
+        b->ties_to_zero = 0;
+    }
     b->element.sr_bits = c->sr_bits;
     b->element.sr_variant = c->sr_variant;
     if (fpx_blocking_check(b) != FPX_OK)

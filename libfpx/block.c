@@ -63,8 +63,8 @@ fpx_status fpx_blocking_check(const fpx_blocking *b)
         fpx_decode_f32(&b->element.format, 1.0f, NULL, NULL, 0) != FPX_OK)
         return FPX_EINVAL;
     if (b->rule > FPX_RULE_NVFP4_46 || b->amax_nan > FPX_AMAX_IGNORES ||
-        b->mx_exponent > FPX_MX_RCEIL_FP32 || b->mx_inf > FPX_MX_INF_LARGEST ||
-        b->power_of_two > 1 || b->error > FPX_ERROR_SQUARE_SCALED || b->drops_negative_zero > 1)
+        b->mx_exponent > FPX_MX_STD || b->mx_inf > FPX_MX_INF_LARGEST || b->power_of_two > 1 ||
+        b->error > FPX_ERROR_SQUARE_SCALED || b->drops_negative_zero > 1 || b->ties_to_zero > 1)
         return FPX_EINVAL;
     if (b->ms_amp > 1 ||
         (b->ms_amp == 1 && (b->rule != FPX_RULE_TILE_TE || b->element.round != FPX_RNE ||

@@ -7,6 +7,8 @@ const fpx_block_kernels fpx_block_kernels_avx512 = {
     .level = FPX_CPU_AVX512,
     .run = run_blocks,
     .columns = run_columns,
-    .encode = encode_lanes_of_block,
+    .maxima = maxima_of_columns,
+    .scales = scales_of_blocks,
+    .quotients = quotients_of,
     .multiply = multiply_blocks,
 };

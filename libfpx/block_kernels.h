@@ -7,6 +7,11 @@
 
 #include <fpx/block.h>
 
+/* MX_STD, from Quartet's code: the scale that suits a Gaussian best over the grid's 6, and what keeps a constant block's
+ * logarithm finite. */
+#define FPX_SPREAD_GAIN ((float)(2.92247856 / 6.0))
+#define FPX_SPREAD_LEAST 1e-8f
+
 /* How one block is scaled. */
 typedef struct fpx_block_factor {
     uint32_t stored; /* bits of the stored scale */
@@ -37,10 +42,18 @@ typedef size_t fpx_block_columns_fn(const fpx_blocking *blocking, float tensor_a
                                     const float *src, size_t stride, uint8_t *codes, void *scales,
                                     size_t count);
 
-/* Encodes rows x cols elements of one block. 0: it cannot, and the reference writes all of them. */
-typedef int fpx_block_encode_fn(const fpx_blocking *blocking, fpx_block_factor factor,
-                                const float *src, size_t stride, uint8_t *codes, size_t rows,
-                                size_t cols);
+/* amax[c]: bits of the largest magnitude of column c of rows x cols elements; every NaN is above Inf. */
+typedef void fpx_block_maxima_fn(const float *src, size_t stride, size_t rows, size_t cols,
+                                 uint32_t *amax);
+
+/* Stored bytes and factors, as fpx_block_quotient_factor has them, of n blocks of finite amax. 0: it does not know the
+ * blocking. */
+typedef int fpx_block_scales_fn(const fpx_blocking *blocking, float tensor_amax,
+                                const uint32_t *amax, size_t n, uint8_t *bytes, float *factors);
+
+/* q[i] = x[i] * factors[i], or x[i] / factors[i]. 0: some are not finite. */
+typedef int fpx_block_quotients_fn(const float *x, const float *factors, int divides, float *q,
+                                   size_t n);
 
 /* Multiplies `count` blocks of `width` elements by a factor each. 0: it cannot (a product is NaN), and left x in any
  * state. */
@@ -52,7 +65,9 @@ typedef struct fpx_block_kernels {
     fpx_cpu_level level; /* of the sums and decoders */
     fpx_block_run_fn *run;
     fpx_block_columns_fn *columns;
-    fpx_block_encode_fn *encode;
+    fpx_block_maxima_fn *maxima; /* this and the next two: all or none */
+    fpx_block_scales_fn *scales;
+    fpx_block_quotients_fn *quotients;
     fpx_block_multiply_fn *multiply;
 } fpx_block_kernels;
 
@@ -72,19 +87,38 @@ void fpx_block_back(const fpx_block_kernels *kernels, const fpx_blocking *blocki
 uint32_t fpx_block_amax_bits(const fpx_blocking *blocking, fpx_cpu_level level, const float *x,
                              size_t n, uint32_t before);
 
+void fpx_block_store_scale(const fpx_block_job *job, size_t index, uint32_t stored);
+
 /* The whole job by one table's kernels. */
 void fpx_block_run_job(const fpx_block_kernels *kernels, const fpx_block_job *job);
+
+/* ---- block_span.c ---- */
+/* How many blocks from this one on, beside each other, fpx_block_span_quantize takes; 0: it cannot. */
+size_t fpx_block_span(const fpx_block_kernels *kernels, const fpx_block_job *job, size_t across);
+
+/* Quantizes `count` blocks, as fpx_block_span has it, from block (down, across) of the grid on. 0: numbers that are
+ * not finite are in the way, and the reference must do all of them. */
+int fpx_block_span_quantize(const fpx_block_kernels *kernels, const fpx_block_job *job, size_t down,
+                            size_t across, size_t count);
+
+/* The codes of rows x cols elements of one block; 0 as above. */
+int fpx_block_span_encode(const fpx_block_kernels *kernels, const fpx_block_job *job, size_t row,
+                          size_t col, size_t rows, size_t cols, fpx_block_factor factor);
 
 /* ---- block_scale.c ---- */
 /* floor(log2) of the element format's largest value. */
 int fpx_block_emax(const fpx_format *format);
 
-/* The scale of a block of this amax; candidate: 1 the first of four over six, else 0. */
+/* The scale of a block of this amax (MX_STD: std * RN(2.92247856 / 6) + RN(1e-8)); candidate: 1 the first of four over six, else 0. */
 fpx_block_factor fpx_block_factor_of(const fpx_blocking *blocking, float tensor_amax, float amax,
                                      int candidate);
 
 /* S of the NVFP4 rules of Transformer Engine; bound is 448 or 256. */
 float fpx_block_tensor_encode(float bound, float tensor_amax);
+
+/* What an element is multiplied by, or for TILE_DIVIDE divided by: exactly, where the quotient is normal. MX's stored
+ * scale is a number. */
+float fpx_block_quotient_factor(const fpx_blocking *blocking, fpx_block_factor factor);
 
 /* What a decoded value is multiplied by. */
 float fpx_block_decode_factor(const fpx_blocking *blocking, float tensor_amax, uint32_t stored);

@@ -22,6 +22,8 @@ typedef struct block_encoder {
     uint32_t word_base;
     int word_left;
     uint8_t limit, sign;
+    int ties_to_zero;
+    vi tie_rest; /* the bits of a float32 that are 0 in a tie, and in others */
 } block_encoder;
 
 /* 0: encode_fast.h has no addition that rounds so. */
@@ -44,7 +46,20 @@ static inline int block_encoder_make(const fpx_conversion *c, block_encoder *ret
     ret_encoder->word_left = fast.left;
     ret_encoder->limit = (uint8_t)fast.limit;
     ret_encoder->sign = (uint8_t)plan.sign;
+    ret_encoder->ties_to_zero = 0;
+    ret_encoder->tie_rest = vi_set((UINT32_C(1) << (22 - c->format.mbits)) - 1);
     return 1;
+}
+
+/* One place nearer to zero where all bits behind a tie's are 0: a tie is then below itself, and any other such number goes
+ * where it went. 0 stays. */
+static inline vf below_ties(const block_encoder *e, vf x)
+{
+    const vi bits = vi_bits(x), zero = vi_set(0);
+    const vi less = vi_sub(bits, vi_set(1));
+    const vi lowered = vi_select(vi_gt(magnitude_bits(x), zero), less, bits);
+
+    return vf_bits(vi_select(vi_gt(vi_and(bits, e->tie_rest), zero), bits, lowered));
 }
 
 /* GROUP codes of q, none of it NaN. */
@@ -54,8 +69,8 @@ static inline void encode_group(const block_encoder *e, const vf q[4], uint8_t *
     vi signs[2];
 
     for (size_t pair = 0; pair < 2; pair++) {
-        const vf x = q[2 * pair];
-        const vf y = q[2 * pair + 1];
+        const vf x = e->ties_to_zero ? below_ties(e, q[2 * pair]) : q[2 * pair];
+        const vf y = e->ties_to_zero ? below_ties(e, q[2 * pair + 1]) : q[2 * pair + 1];
         magnitudes[pair] = half_mul_high(
             half_sub(pack_codes(magnitude_add(&e->k, x), magnitude_add(&e->k, y)), e->base),
             e->left);

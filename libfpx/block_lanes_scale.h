@@ -7,6 +7,8 @@
 
 #include "block_lanes.h"
 
+enum { SPREAD_LANES = 16 };
+
 static inline vi above(vi x, int limit) /* 1 where x > limit */
 {
     return vi_add_one(vi_set(0), vi_gt(x, vi_set((uint32_t)limit)));
@@ -68,6 +70,41 @@ static int scale_mx(const run_plan *p, const block_lie *at, vi amax, vi *ret_byt
 
     *ret_bytes = byte;
     *ret_factors = vf_bits(factor);
+    return 1;
+}
+
+/* block_walk.c's block_spread, a block in each lane. */
+static int scale_std(const run_plan *p, const block_lie *at, vi amax, vi *ret_bytes,
+                     vf *ret_factors)
+{
+    const vf n = vf_set((float)p->width), zero = vf_set(0.0f);
+    vf sum[SPREAD_LANES], square[SPREAD_LANES];
+
+    (void)amax;
+    for (size_t l = 0; l < SPREAD_LANES; l++)
+        sum[l] = square[l] = zero;
+    for (size_t i = 0; i < p->width; i++) {
+        const vf x = vf_gather(at->src + i * at->step, (int)at->apart);
+
+        sum[i % SPREAD_LANES] = vf_add(sum[i % SPREAD_LANES], x);
+        square[i % SPREAD_LANES] = vf_fma(x, x, square[i % SPREAD_LANES]);
+    }
+    for (size_t half = SPREAD_LANES / 2; half > 0; half /= 2)
+        for (size_t l = 0; l < half; l++) {
+            sum[l] = vf_add(sum[l], sum[l + half]);
+            square[l] = vf_add(square[l], square[l + half]);
+        }
+    const vf mean = vf_div(sum[0], n);
+    const vf variance = vf_sub(vf_div(square[0], n), vf_mul(mean, mean));
+    const vf spread = vf_mul(vf_set(FPX_SPREAD_GAIN), vf_sqrt(vf_max(variance, zero)));
+    const vf number = vf_add(spread, vf_set(FPX_SPREAD_LEAST));
+    const vi bits = vi_bits(number);
+
+    if (!all_finite(bits) || vm_any(vf_unordered(variance, variance)))
+        return 0;
+    *ret_bytes = vi_srl(bits, 23);
+    /* From 2^-27, which is 1e-8's, to 2^63, the root of the largest: a factor is no subnormal. */
+    *ret_factors = vf_bits(vi_sll(vi_sub(vi_set(254), *ret_bytes), 23));
     return 1;
 }
 

@@ -9,6 +9,16 @@ static inline vf vf_div(vf a, vf b)
     return _mm512_div_ps(a, b);
 }
 
+static inline vf vf_sqrt(vf a)
+{
+    return _mm512_sqrt_ps(a);
+}
+
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
 static inline vf vf_min(vf a, vf b)
 {
     return _mm512_min_ps(a, b);

@@ -14,6 +14,7 @@ typedef struct profile {
     uint8_t power_of_two;
     uint8_t error;
     uint8_t drops_negative_zero;
+    uint8_t ties_to_zero;
     uint8_t ms_amp;
     float bound, amax_floor;
     const char *source;
@@ -36,6 +37,9 @@ static const profile profiles[] = {
           "torchao mx_formats/mx_tensor.py to_mx, FLOOR (its default); CEIL and EVEN there too" },
     { "mx-torchao-rceil", &fpx_e4m3, MX, ONE_NAN, .mx_exponent = FPX_MX_RCEIL_FP32,
       .source = "torchao mx_formats/mx_tensor.py to_mx, RCEIL" },
+    { "mx-quest", &fpx_e2m1, MX, ONE_NAN, .mx_exponent = FPX_MX_STD, .ties_to_zero = 1,
+      .source = "Quartet (IST-DASLab/Quartet) src/models/quantization/quantizers/mxfp4_triton.py, "
+                "quest, without its NaN where rounding makes a variance negative" },
     { "nvfp4-te", NVFP4(TE), .block = { 1, 16 }, .amax_nan = FPX_AMAX_IGNORES,
       .source = "Transformer Engine common/cast/nvfp4, core_nvfp4.cuh" },
     { "nvfp4-te-16x16", NVFP4(TE), .block = { 16, 16 }, .amax_nan = FPX_AMAX_IGNORES,
@@ -79,7 +83,9 @@ enum { PROFILES = sizeof profiles / sizeof profiles[0] };
 
 static fpx_blocking blocking_of(const profile *p)
 {
-    fpx_blocking b = { .element = { .round = FPX_RNE, .overflow = FPX_SATFINITE, .nan = p->nan },
+    fpx_blocking b = { .element = { .round = p->ties_to_zero ? FPX_RNA : FPX_RNE,
+                                    .overflow = FPX_SATFINITE,
+                                    .nan = p->nan },
                        .block = { p->block[0], p->block[1] },
                        .rule = p->rule,
                        .amax_nan = p->amax_nan,
@@ -88,6 +94,7 @@ static fpx_blocking blocking_of(const profile *p)
                        .power_of_two = p->power_of_two,
                        .error = p->error,
                        .drops_negative_zero = p->drops_negative_zero,
+                       .ties_to_zero = p->ties_to_zero,
                        .ms_amp = p->ms_amp,
                        .bound = p->bound,
                        .amax_floor = p->amax_floor };

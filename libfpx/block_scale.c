@@ -50,7 +50,7 @@ static int exceeds_max(const fpx_format *format, float amax)
     return a << (63 - fpx_top_bit(a)) > m << (63 - fpx_top_bit(m));
 }
 
-/* amax is finite and above 0. */
+/* amax is finite and above 0; with STD it is the number whose logarithm is taken. */
 static int mx_exponent(const fpx_blocking *b, float amax)
 {
     const fpx_format *const f = &b->element.format;
@@ -66,6 +66,8 @@ static int mx_exponent(const fpx_blocking *b, float amax)
         const float quotient = amax * reciprocal;
         return quotient > 0.0f ? log2_ceil(quotient) : -127;
     }
+    case FPX_MX_STD:
+        return log2_floor(amax);
     default:
         return log2_floor(amax) - emax;
     }
@@ -228,6 +230,11 @@ fpx_block_factor fpx_block_factor_of(const fpx_blocking *b, float tensor_amax, f
     default:
         return tile(b, amax);
     }
+}
+
+float fpx_block_quotient_factor(const fpx_blocking *b, fpx_block_factor factor)
+{
+    return b->rule == FPX_RULE_MX ? fpx_block_e8m0_value(E8M0_MAX - factor.stored) : factor.factor;
 }
 
 float fpx_block_decode_factor(const fpx_blocking *b, float tensor_amax, uint32_t stored)

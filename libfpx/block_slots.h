@@ -11,14 +11,21 @@
 
 enum { MX_WIDTH = 32, WIDEST_LAST = 32 };
 
-/* The elements that these loops know. */
+/* The elements that these loops know. Ties to zero are put below themselves, so that nearest even does. */
 static int knows(const fpx_blocking *b, block_encoder *ret_encoder)
 {
-    return b->element.round == FPX_RNE && !b->drops_negative_zero && !b->ms_amp &&
-           fpx_block_emax(&b->element.format) >= 2 && block_encoder_make(&b->element, ret_encoder);
+    const int ties = b->element.round == FPX_RNA && b->ties_to_zero;
+    fpx_conversion element = b->element;
+
+    element.round = FPX_RNE;
+    if ((b->element.round != FPX_RNE && !ties) || b->drops_negative_zero || b->ms_amp ||
+        fpx_block_emax(&element.format) < 2 || !block_encoder_make(&element, ret_encoder))
+        return 0;
+    ret_encoder->ties_to_zero = ties;
+    return 1;
 }
 
-/* ---- one block, whatever its scale ---- */
+/* ---- a row of one block, whatever its scale ---- */
 
 static int encode_part(const fpx_blocking *b, const block_encoder *e, vf factor, const float *src,
                        uint8_t *codes)
@@ -53,22 +60,6 @@ static int encode_row(const fpx_blocking *b, const block_encoder *e, vf factor, 
     if (!encode_part(b, e, factor, x, c))
         return 0;
     memcpy(codes + i, c, n - i);
-    return 1;
-}
-
-static int encode_lanes_of_block(const fpx_blocking *b, fpx_block_factor f, const float *src,
-                                 size_t stride, uint8_t *codes, size_t rows, size_t cols)
-{
-    block_encoder e;
-
-    if (cols < LANES || (b->rule == FPX_RULE_MX && f.stored == 255) || !knows(b, &e))
-        return 0;
-    const vf factor =
-        vf_set(b->rule == FPX_RULE_MX ? fpx_block_e8m0_value(254 - f.stored) : f.factor);
-    for (size_t r = 0; r < rows; r++) {
-        if (!encode_row(b, &e, factor, src + r * stride, codes + r * stride, cols))
-            return 0;
-    }
     return 1;
 }
 
@@ -267,7 +258,7 @@ static void plan_mx(run_plan *p)
 {
     const fpx_format *const f = &p->blocking->element.format;
 
-    p->scale = scale_mx;
+    p->scale = p->blocking->mx_exponent == FPX_MX_STD ? scale_std : scale_mx;
     p->emax = fpx_block_emax(f);
     p->top_fraction = (int)(fpx_f32_bits((float)fpx_format_max(f)) & 0x7fffffu);
     p->reciprocal = (float)(1.0 / fpx_format_max(f));
@@ -296,8 +287,8 @@ static int plan_nvfp4(run_plan *p)
     return p->tensor_other <= FLT_MAX;
 }
 
-/* 0: only the reference knows this. */
-static int plan_run(const fpx_blocking *b, float tensor_amax, size_t width, run_plan *ret_plan)
+/* Scales only. 0: just the reference knows this. */
+static int plan_scales(const fpx_blocking *b, float tensor_amax, size_t width, run_plan *ret_plan)
 {
     run_plan *const p = ret_plan;
 
@@ -305,8 +296,6 @@ static int plan_run(const fpx_blocking *b, float tensor_amax, size_t width, run_
     p->blocking = b;
     p->tensor_amax = tensor_amax;
     p->width = width;
-    if (!knows(b, &p->element))
-        return 0;
     switch (b->rule) {
     case FPX_RULE_MX:
         plan_mx(p);
@@ -318,6 +307,11 @@ static int plan_run(const fpx_blocking *b, float tensor_amax, size_t width, run_
     default: /* tiles have no plan for many at a time */
         return 1;
     }
+}
+
+static int plan_run(const fpx_blocking *b, float tensor_amax, size_t width, run_plan *ret_plan)
+{
+    return plan_scales(b, tensor_amax, width, ret_plan) && knows(b, &ret_plan->element);
 }
 
 static size_t run_blocks(const fpx_blocking *b, float tensor_amax, size_t width, const float *src,
@@ -348,6 +342,88 @@ static size_t run_columns(const fpx_blocking *b, float tensor_amax, size_t heigh
     for (; count - i >= GROUP; i += GROUP)
         columns_group(&p, src + i, stride, codes + i, (uint8_t *)scales + i);
     return i;
+}
+
+/* ---- the parts of a span ---- */
+
+static void maxima_of_columns(const float *src, size_t stride, size_t rows, size_t cols,
+                              uint32_t *amax)
+{
+    size_t c = 0;
+
+    for (; cols - c >= LANES; c += LANES) {
+        vi most = vi_set(0);
+        for (size_t r = 0; r < rows; r++)
+            most = vi_max(most, magnitude_bits(vf_load(src + r * stride + c)));
+        vi_store(amax + c, most);
+    }
+    for (; c < cols; c++) {
+        amax[c] = 0;
+        for (size_t r = 0; r < rows; r++) {
+            const uint32_t u = fpx_f32_bits(src[r * stride + c]) & 0x7fffffffu;
+            amax[c] = u > amax[c] ? u : amax[c];
+        }
+    }
+}
+
+/* The last amaxes are filled up to LANES with zeros. */
+static int scales_of_blocks(const fpx_blocking *b, float tensor_amax, const uint32_t *amax,
+                            size_t n, uint8_t *bytes, float *factors)
+{
+    static const block_lie nowhere; /* for rules that look at elements, which are not for spans */
+    run_plan p;
+
+    if (fpx_block_emax(&b->element.format) < 2 || !plan_scales(b, tensor_amax, 0, &p) ||
+        p.scale == NULL)
+        return 0;
+    for (size_t i = 0; i < n; i += LANES) {
+        const size_t here = n - i < LANES ? n - i : LANES;
+        uint32_t a[LANES] = { 0 };
+        uint8_t stored[LANES];
+        float f[LANES];
+        vi lanes;
+        vf quotients;
+
+        memcpy(a, amax + i, here * sizeof *a);
+        if (!p.scale(&p, &nowhere, vi_load(a), &lanes, &quotients))
+            return 0;
+        vi_store_u8(stored, lanes);
+        vf_store(f, quotients);
+        memcpy(bytes + i, stored, here);
+        memcpy(factors + i, f, here * sizeof *f);
+    }
+    return 1;
+}
+
+static inline vm quotient_vector(const float *x, const float *factors, int divides, float *q)
+{
+    const vf y =
+        divides ? vf_div(vf_load(x), vf_load(factors)) : vf_mul(vf_load(x), vf_load(factors));
+
+    vf_store(q, y);
+    return vi_gt(magnitude_bits(y), vi_set(INF_BITS - 1));
+}
+
+static int quotients_of(const float *x, const float *factors, int divides, float *q, size_t n)
+{
+    vm open = vi_gt(vi_set(0), vi_set(0));
+    size_t i = 0;
+
+    for (; n - i >= LANES; i += LANES)
+        open = vm_or(open, quotient_vector(x + i, factors + i, divides, q + i));
+    if (i < n) {
+        float a[LANES] = { 0.0f };
+        float f[LANES];
+        float y[LANES];
+
+        for (size_t l = 0; l < LANES; l++)
+            f[l] = 1.0f;
+        memcpy(a, x + i, (n - i) * sizeof *a);
+        memcpy(f, factors + i, (n - i) * sizeof *f);
+        open = vm_or(open, quotient_vector(a, f, divides, y));
+        memcpy(q + i, y, (n - i) * sizeof *y);
+    }
+    return !vm_any(open);
 }
 
 #endif /* FPX_BLOCK_SLOTS_H */

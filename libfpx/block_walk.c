@@ -1,5 +1,6 @@
 /* block_walk.c - the walk over blocks, and the scalar reference of what happens in one: a block's amax, its scale
  * (block_scale.c), then each element divided by it and rounded as convert.c rounds. */
+#include <math.h>
 #include <string.h>
 
 #include <fpx/reduce.h>
@@ -61,6 +62,34 @@ static float block_amax(const fpx_block_kernels *k, const fpx_block_job *job, bl
     return fpx_bits_f32(amax);
 }
 
+/* The number whose exponent is MX_STD's; fpx/block.h has the order. */
+static float block_spread(const fpx_block_job *job, block_place p)
+{
+    const float n = (float)job->height * (float)job->width;
+    float sum[LINES] = { 0.0f }, square[LINES] = { 0.0f };
+
+    for (size_t r = 0; r < p.rows; r++)
+        for (size_t c = 0; c < p.cols; c++) {
+            const float x = job->src[(p.row + r) * job->stride + p.col + c];
+            const size_t lane = (r * job->width + c) % LINES;
+
+            sum[lane] += x;
+            square[lane] = fmaf(x, x, square[lane]);
+        }
+    for (size_t half = HALF_LINE; half > 0; half /= 2)
+        for (size_t l = 0; l < half; l++) {
+            sum[l] += sum[l + half];
+            square[l] += square[l + half];
+        }
+    const float mean = sum[0] / n;
+    const float mean_square = square[0] / n;
+    const float product = mean * mean;
+    const float variance = mean_square - product;
+    const float spread = FPX_SPREAD_GAIN * sqrtf(variance < 0.0f ? 0.0f : variance);
+
+    return spread + FPX_SPREAD_LEAST;
+}
+
 /* q of one element, exactly for MX. A NaN from the arithmetic takes the source's sign, as in convert.c. */
 static fpx_fields quotient(const fpx_blocking *b, fpx_block_factor f, uint32_t source)
 {
@@ -80,6 +109,11 @@ static fpx_fields quotient(const fpx_blocking *b, fpx_block_factor f, uint32_t s
     }
     if (b->drops_negative_zero && q.kind == FPX_KIND_FINITE && q.m == 0)
         q.negative = 0;
+    /* Half a place nearer to zero: a tie is below itself then, and what is above one stays above. */
+    if (b->ties_to_zero && b->element.round == FPX_RNA && q.kind == FPX_KIND_FINITE && q.m != 0) {
+        q.m = 2 * q.m - 1;
+        q.q -= 1;
+    }
     return q;
 }
 
@@ -120,9 +154,7 @@ static void encode_block(const fpx_block_kernels *k, const fpx_block_job *job, b
 {
     const size_t first = p.row * job->stride + p.col;
 
-    if (k->encode != NULL && job->bits == NULL &&
-        k->encode(job->blocking, f, job->src + first, job->stride, job->codes + first, p.rows,
-                  p.cols))
+    if (fpx_block_span_encode(k, job, p.row, p.col, p.rows, p.cols, f))
         return;
     for (size_t r = 0; r < p.rows; r++) {
         for (size_t c = 0; c < p.cols; c++) {
@@ -188,7 +220,7 @@ static fpx_block_factor better_of(const fpx_block_job *job, block_place p, float
 
 /* ---- the walk ---- */
 
-static void store_scale(const fpx_block_job *job, size_t index, uint32_t stored)
+void fpx_block_store_scale(const fpx_block_job *job, size_t index, uint32_t stored)
 {
     const uint8_t byte = (uint8_t)stored;
 
@@ -200,12 +232,14 @@ static void store_scale(const fpx_block_job *job, size_t index, uint32_t stored)
 
 static void quantize_block(const fpx_block_kernels *k, const fpx_block_job *job, block_place p)
 {
-    const float amax = block_amax(k, job, p);
+    const int spread =
+        job->blocking->rule == FPX_RULE_MX && job->blocking->mx_exponent == FPX_MX_STD;
+    const float amax = spread ? block_spread(job, p) : block_amax(k, job, p);
     const fpx_block_factor f = job->blocking->rule == FPX_RULE_NVFP4_46
                                    ? better_of(job, p, amax)
                                    : fpx_block_factor_of(job->blocking, job->tensor_amax, amax, 0);
 
-    store_scale(job, p.index, f.stored);
+    fpx_block_store_scale(job, p.index, f.stored);
     encode_block(k, job, p, f);
 }
 
@@ -239,7 +273,14 @@ void fpx_block_run_job(const fpx_block_kernels *kernels, const fpx_block_job *jo
         const size_t first = down * job->across;
         if (done <= first)
             done = first + run_row(kernels, job, down);
-        for (size_t across = done <= first ? 0 : done - first; across < job->across; across++)
-            quantize_block(kernels, job, place_of(job, down, across));
+        for (size_t across = done <= first ? 0 : done - first, next; across < job->across;
+             across = next) {
+            const size_t span = fpx_block_span(kernels, job, across);
+            next = across + (span == 0 ? 1 : span);
+            if (span > 0 && fpx_block_span_quantize(kernels, job, down, across, span))
+                continue;
+            for (size_t i = across; i < next; i++)
+                quantize_block(kernels, job, place_of(job, down, i));
+        }
     }
 }

@@ -36,6 +36,7 @@ void op_bound_sgd(const fpx_bound_args *args);
 void op_bound_lion(const fpx_bound_args *args);
 void op_bound_divide(const fpx_bound_args *args);
 void op_bound_dequantize(const fpx_bound_args *args);
+void op_bound_quantize_block_grad(const fpx_bound_args *args);
 
 size_t op_scratch_clamp(const fpx_call *call);
 size_t op_scratch_add_residual(const fpx_call *call);

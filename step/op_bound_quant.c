@@ -89,7 +89,8 @@ void op_bound_quantize(const fpx_bound_args *args)
         args->bound[0][i] = quantized(&q, k, x[i]);
 }
 
-/* The reference is handed the exact product: one rounding, or one underflow, is between. */
+/* The reference is handed the exact product: one rounding, or one underflow, is between. (A code times its block's scale is
+ * exact where a scale of the whole follows: op_dequantize_accept.) */
 void op_bound_dequantize(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
@@ -100,4 +101,14 @@ void op_bound_dequantize(const fpx_bound_args *args)
     for (size_t i = 0; i < n; i++)
         args->bound[0][i] = op_bound_value(
             args->call->in[0].nscales > 0 ? op_round(k, x[i], 0.0, tiny) : op_exact(x[i]));
+}
+
+/* The reference, whose quantizer is the identity, passes dy; the clipping one passes all of it or none. */
+void op_bound_quantize_block_grad(const fpx_bound_args *args)
+{
+    const size_t n = fpx_tensor_count(&args->call->in[2]);
+    const double *dy = (const double *)args->in[2];
+
+    for (size_t i = 0; i < n; i++)
+        args->bound[0][i] = isfinite(dy[i]) ? fabs(dy[i]) : HUGE_VAL;
 }

@@ -82,6 +82,9 @@ static const op_row rows[FPX_OP_KINDS] = {
     [FPX_OP_DEQUANTIZE] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_dequantize },
     [FPX_OP_QUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_none },
     [FPX_OP_DEQUANTIZE_COAT] = { OP(flops_rowwise), .flops = 5, .bound = op_bound_none },
+    /* Two comparisons and a multiplication. */
+    [FPX_OP_QUANTIZE_BLOCK_GRAD] = { OP(flops_rowwise), .flops = 3,
+                                     .bound = op_bound_quantize_block_grad },
     [FPX_OP_DGE] = { OP(flops_rowwise), .flops = 9, .bound = op_bound_dge },
     [FPX_OP_CLAMP] = { OP(flops_rowwise), .flops = 2, .bound = op_bound_clamp,
                        .scratch = op_scratch_clamp },

@@ -13,6 +13,14 @@
 #include "checkpoint_file.h"
 #include "trainer_state.h"
 
+/* Whether reading `read` reads `tensor`: itself, its scales, their scale. */
+static int reads(const fpx_program *program, uint32_t read, uint32_t tensor)
+{
+    while (read != FPX_NO_TENSOR && read != tensor)
+        read = fpx_program_tensor_at(program, read)->scale;
+    return read == tensor;
+}
+
 /* Whether an operation from `from` on reads what one before it has made; never at a step's begin. */
 static int is_open(const fpx_program *program, uint32_t tensor, size_t from)
 {
@@ -22,7 +30,7 @@ static int is_open(const fpx_program *program, uint32_t tensor, size_t from)
         const fpx_program_op *op = fpx_program_op_at(program, i);
 
         for (uint32_t k = 0; k < op->nin; k++)
-            if (op->in[k] == tensor || fpx_program_tensor_at(program, op->in[k])->scale == tensor)
+            if (reads(program, op->in[k], tensor))
                 return 1;
     }
     return 0;
@@ -71,15 +79,18 @@ static void stored_name(const char *prefix, const char *name, char out[STORED_NA
     (void)snprintf(out, STORED_NAME, "%s%s%s", prefix, prefix[0] ? "/" : "", name);
 }
 
-/* A scale is a tensor of its own here. What is held within a step and has a format that safetensors lacks lies there by its bytes:
- * as F8_E8M0 or BF16, of which any code will do. (State that lasts has none such: check_formats.) */
+/* A scale is a tensor of its own here. Codes that the file has no dtype for, which occur within a step (check_formats), lie
+ * as they are under one of their size. */
 static fpx_tensor codes_of(const fpx_program_tensor *t)
 {
     fpx_tensor codes = t->desc;
 
     codes.nscales = 0;
-    if (codes.format.bits < 8 || fpx_st_dtype(&codes.format) == NULL)
-        codes.format = fpx_format_size(&codes.format) == 1 ? fpx_e8m0 : fpx_bf16;
+    if (codes.format.bits < 8 || fpx_st_dtype(&codes.format) == NULL) {
+        const size_t size = fpx_format_size(&codes.format);
+
+        codes.format = size == 1 ? fpx_e4m3 : size == 2 ? fpx_fp16 : fpx_fp32;
+    }
     return codes;
 }
 

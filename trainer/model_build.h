@@ -74,6 +74,8 @@ typedef struct linear {
     const char *op;
     uint64_t inputs, outputs;
     uint32_t x, w, y;
+    uint32_t xq, wq; /* as the forward product takes them */
+    int clipped;     /* the gradients are those of these copies first: estimator clip */
 } linear;
 
 /* Forward; makes the weight. Returns y. */
@@ -87,6 +89,15 @@ uint32_t linear_backward(build *b, const linear *l, uint32_t dy);
 uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *tensor, int k_axis,
                          uint32_t source);
 
+/* ---- model_clip.c ---- */
+/* Whether the recipe has estimator clip for both operands of the forward product; one alone is refused. */
+int build_is_clipped(build *b, const linear *l);
+/* The values of a quantized copy of "x" or "w", as tensors of the backward products. */
+uint32_t build_decoded(build *b, const linear *l, fpx_role role, const char *tensor,
+                       uint32_t codes);
+/* From the gradient of the quantized copy `codes` to that of its operand, "<site>/<name>". */
+uint32_t build_clip(build *b, const linear *l, fpx_role role, const char *name, uint32_t codes,
+                    uint32_t grad);
 /* ---- model_remedies.c ---- */
 /* x held between two of its quantiles: "<site>/x.clamp". */
 uint32_t build_clamped(build *b, const linear *l, const fpx_operand_rule *rule, uint32_t x);

@@ -17,14 +17,16 @@ static const fpx_program_op *transform_of(const build *b, uint32_t operand)
     return op->kind == FPX_OP_HADAMARD ? op : NULL;
 }
 
-/* Same size and signs. */
+/* Same size and signs, drawn from the same place. */
 static int same_transform(const build *b, uint32_t one, uint32_t other)
 {
     const fpx_program_op *x = transform_of(b, one), *y = transform_of(b, other);
 
     if (x == NULL || y == NULL)
         return x == y;
-    return x->attr.hadamard.size == y->attr.hadamard.size && x->nin == y->nin;
+    return x->attr.hadamard.size == y->attr.hadamard.size &&
+           x->attr.hadamard.signs == y->attr.hadamard.signs && x->nin == y->nin &&
+           (x->nin < 2 || x->in[1] == y->in[1]);
 }
 
 static void multiply(build *b, const linear *l, fpx_role role, uint32_t a, uint32_t x, uint32_t d,
@@ -57,37 +59,49 @@ uint32_t linear_forward(build *b, linear *l, int layer, const char *op, uint32_t
     l->w = build_param(b, layer, op, "w", DIMS(outputs, inputs));
     l->y = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32,
                         (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y", site);
-    const uint32_t xq = build_quantized(b, l, FPX_FPROP, "x", 1, x);
-    const uint32_t wq = build_quantized(b, l, FPX_FPROP, "w", 1, l->w);
+    l->xq = build_quantized(b, l, FPX_FPROP, "x", 1, x);
+    l->wq = build_quantized(b, l, FPX_FPROP, "w", 1, l->w);
+    l->clipped = build_is_clipped(b, l);
     const fpx_compensation compensation = build_compensates(b, l);
     if (compensation == FPX_COMPENSATE_NONE) {
-        multiply(b, l, FPX_FPROP, xq, wq, l->y, 0, 1, 0);
+        multiply(b, l, FPX_FPROP, l->xq, l->wq, l->y, 0, 1, 0);
         return l->y;
     }
     const uint32_t base = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32,
                                        (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y.clamp", site);
-    multiply(b, l, FPX_FPROP, xq, wq, base, 0, 1, 0);
-    build_compensation(b, l, base, compensation == FPX_COMPENSATE_CODES ? wq : l->w);
+    multiply(b, l, FPX_FPROP, l->xq, l->wq, base, 0, 1, 0);
+    build_compensation(b, l, base, compensation == FPX_COMPENSATE_CODES ? l->wq : l->w);
     return l->y;
+}
+
+/* Where the result of a backward product goes: a tensor "<site>/<name>", or one of the copy's gradient. */
+static uint32_t result(build *b, const linear *l, const char *name, uint64_t rows)
+{
+    char site[FPX_NAME_MAX];
+
+    build_site(b, l->layer, l->op, site);
+    return build_tensor(b, l->layer, FPX_TENSOR_GRADIENT, &fpx_fp32,
+                        (uint64_t[4]){ rows, l->inputs, 0, 0 }, "%s/%s%s", site, name,
+                        l->clipped ? ".copy" : "");
 }
 
 uint32_t linear_backward(build *b, const linear *l, uint32_t dy)
 {
-    const uint64_t m = b->batch * b->sequence;
-    char site[FPX_NAME_MAX];
-    uint32_t dx, dw;
-
-    build_site(b, l->layer, l->op, site);
-    dx = build_tensor(b, l->layer, FPX_TENSOR_GRADIENT, &fpx_fp32,
-                      (uint64_t[4]){ m, l->inputs, 0, 0 }, "%s/dx", site);
-    dw = build_tensor(b, l->layer, FPX_TENSOR_GRADIENT, &fpx_fp32,
-                      (uint64_t[4]){ l->outputs, l->inputs, 0, 0 }, "%s/dw", site);
+    uint32_t dx = result(b, l, "dx", b->batch * b->sequence);
+    uint32_t dw = result(b, l, "dw", l->outputs);
+    const uint32_t w = l->clipped ? build_decoded(b, l, FPX_DGRAD, "w", l->wq) : l->w;
     const uint32_t dyq = build_quantized(b, l, FPX_DGRAD, "dy", 1, dy);
-    const uint32_t wq = build_quantized(b, l, FPX_DGRAD, "w", 0, l->w);
+    const uint32_t wq = build_quantized(b, l, FPX_DGRAD, "w", 0, w);
+
     multiply(b, l, FPX_DGRAD, dyq, wq, dx, 0, 0, 0);
+    const uint32_t x = l->clipped ? build_decoded(b, l, FPX_WGRAD, "x", l->xq) : l->x;
     const uint32_t dyt = build_quantized(b, l, FPX_WGRAD, "dy", 0, dy);
-    const uint32_t xq = build_quantized(b, l, FPX_WGRAD, "x", 0, l->x);
+    const uint32_t xq = build_quantized(b, l, FPX_WGRAD, "x", 0, x);
     multiply(b, l, FPX_WGRAD, dyt, xq, dw, 1, 0, b->sequence); /* one leaf a sequence */
+    if (l->clipped) {
+        dx = build_clip(b, l, FPX_DGRAD, "dx", l->xq, dx);
+        dw = build_clip(b, l, FPX_WGRAD, "dw", l->wq, dw);
+    }
     build_set_grad(b, l->w, build_estimated(b, l, dw));
     return dx;
 }

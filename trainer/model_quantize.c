@@ -27,18 +27,30 @@ static const char *round_suffix(uint32_t round)
     return suffix[round];
 }
 
-/* A weight's copy is the same for every micro-batch. */
+/* A weight's copy is the same for every micro-batch, unless its signs are not. */
 static void copy_site(const build *b, const copy *c, char ret_site[FPX_NAME_MAX])
 {
-    if (strcmp(c->tensor, "w") == 0)
+    if (strcmp(c->tensor, "w") == 0 && c->rule.fresh != FPX_FRESH_PASS)
         build_shared_site(c->l->layer, c->l->op, ret_site);
     else
         build_site(b, c->l->layer, c->l->op, ret_site);
 }
 
+/* Characters of a site like this one with the largest numbers that the model has. */
+static int widest_site(const build *b, const copy *c, const char *site)
+{
+    const int micro = strncmp(site, "micro.", 6) != 0
+                          ? 0
+                          : snprintf(NULL, 0, "micro.%u/", (unsigned)(b->accumulate - 1));
+    const int layer = c->l->layer < 0 ? 0 : snprintf(NULL, 0, "layer.%d/", b->layers - 1);
+
+    return micro + layer + (int)strlen(c->l->op);
+}
+
 /* "x" of fprop and wgrad is the same tensor: where their rules agree, so is the quantized copy. The
  * name holds all that a rule says (left out where usual: rounding to nearest even; below 16 bits scaled and saturating,
- * else neither), and the direction where blocks or a rotation have one, so finding the name is finding the copy. */
+ * else neither), and the direction where blocks or a rotation have one, so finding the name is finding the copy. Where it
+ * would be too long for the last layer of the last micro-batch, the scaling's tag stands for its word in all of them. */
 static void name_copy(const build *b, copy *c)
 {
     const fpx_operand_rule *r = &c->rule;
@@ -46,18 +58,21 @@ static void name_copy(const build *b, copy *c)
     const int open = r->conversion.overflow != FPX_SATFINITE;
     const int one_way = r->hadamard != 0 || (r->profile != NULL && r->along != r->across);
     const char *const way = !one_way ? "" : (c->k_axis == 1 ? ".row" : ".col");
-    char site[FPX_NAME_MAX], scaling[FPX_NAME_MAX / 2];
+    const int worded = r->profile != NULL || r->delayed;
+    const char *const unworded = r->scaled == narrow ? "" : (r->scaled ? ".scaled" : ".cast");
+    const char *const words[] = { worded ? r->scaling : unworded, worded ? r->tag : unworded };
+    char site[FPX_NAME_MAX];
+    int length = FPX_NAME_MAX;
 
     copy_site(b, c, site);
-    if (r->profile != NULL || r->delayed)
-        (void)snprintf(scaling, sizeof scaling, ".%s", r->scaling);
-    else
-        (void)snprintf(scaling, sizeof scaling, "%s",
-                       r->scaled == narrow ? "" : (r->scaled ? ".scaled" : ".cast"));
-    (void)snprintf(c->name, sizeof c->name, "%s/%s.%s%s%s%s%s", site, c->stem,
-                   r->conversion.format.name, scaling, way,
-                   open == !narrow ? "" : (open ? ".open" : ".saturated"),
-                   round_suffix(r->conversion.round));
+    for (size_t i = 0; i < 2 && length >= FPX_NAME_MAX; i++) {
+        (void)snprintf(c->name, sizeof c->name, "%s/%s.%s%s%s%s%s%s", site, c->stem,
+                       r->conversion.format.name, worded ? "." : "", words[i], way,
+                       open == !narrow ? "" : (open ? ".open" : ".saturated"),
+                       r->ties_to_zero ? ".rnz" : round_suffix(r->conversion.round));
+        length =
+            (int)(strlen(c->name) - strlen(site) + strlen("/quantize")) + widest_site(b, c, site);
+    }
 }
 
 /* Where randomness is used: FNV-1a (Fowler, Noll, Vo) of a name, above all sites of sites.h. */
@@ -79,17 +94,20 @@ static uint64_t random_site(const copy *c)
     return hashed_site(c, c->tensor, c->k_axis == 1 ? "row" : "col");
 }
 
-/* The operand rotated in blocks along k: with the same signs for both operands of a product, which cancel there. New
- * signs are drawn for a step, not for each of its micro-batches, which share the weights. */
+/* The operand rotated in blocks along k: with the same signs for both operands of a product, which cancel there. Signs that
+ * are new with each step are those of its first micro-batch, since all share the weights; those that are new with each pass
+ * are the same for all products of a layer in it. */
 static uint32_t rotated(build *b, const copy *c, uint32_t source)
 {
     static const char *const roles[FPX_ROLES] = { "fprop", "dgrad", "wgrad", "", "" };
     const fpx_operand_rule *r = &c->rule;
+    const char *const where = r->fresh == FPX_FRESH_PASS ? "pass" : roles[c->role];
     const fpx_program_tensor from = *fpx_program_tensor_at(b->program, source);
     const fpx_attr attr = { .hadamard = { .size = r->hadamard,
                                           .axis = (uint32_t)c->k_axis,
                                           .seed = b->seed,
-                                          .site = hashed_site(c, "signs", roles[c->role]) } };
+                                          .site = hashed_site(c, "signs", where),
+                                          .signs = r->signs } };
     char site[FPX_NAME_MAX], name[FPX_NAME_MAX + 24];
     uint32_t y;
 
@@ -97,7 +115,9 @@ static uint32_t rotated(build *b, const copy *c, uint32_t source)
     (void)snprintf(name, sizeof name, "%s/%s.%s", site, c->stem, c->k_axis == 1 ? "row" : "col");
     if ((y = fpx_program_find_tensor(b->program, name)) != FPX_NO_TENSOR)
         return y;
-    const uint32_t draw = r->fresh ? build_draw(b, 0) : FPX_NO_TENSOR;
+    const uint32_t draw = r->fresh == FPX_FRESH_NEVER
+                              ? FPX_NO_TENSOR
+                              : build_draw(b, r->fresh == FPX_FRESH_STEP ? 0 : b->micro);
     y = build_tensor(b, c->l->layer,
                      from.cls == FPX_TENSOR_GRADIENT ? FPX_TENSOR_GRADIENT : FPX_TENSOR_ACTIVATION,
                      &fpx_fp32, (uint64_t[4]){ from.desc.shape[0], from.desc.shape[1], 0, 0 }, "%s",
@@ -196,7 +216,8 @@ static void add_quantizer(build *b, const copy *c, uint32_t scale, uint32_t *ret
                                       .overflow = r->conversion.overflow,
                                       .block = { block[0], block[1] },
                                       .seed = random ? b->seed : 0,
-                                      .site = random ? random_site(c) : 0 } };
+                                      .site = random ? random_site(c) : 0,
+                                      .ties_to_zero = (uint32_t)r->ties_to_zero } };
         (void)snprintf(attr.block.profile, FPX_PROFILE_MAX, "%s", r->profile);
     }
     if (b->status != FPX_OK)
@@ -234,7 +255,10 @@ uint32_t build_quantized(build *b, const linear *l, fpx_role role, const char *t
         c.source = build_clamped(b, l, &c.rule, source);
     } else if (c.rule.hadamard != 0) {
         (void)snprintf(c.stem, sizeof c.stem, "%s.h%u%s", tensor, c.rule.hadamard,
-                       c.rule.fresh ? "f" : "");
+                       c.rule.signs == FPX_SIGNS_NONE    ? "n"
+                       : c.rule.signs == FPX_SIGNS_AFTER ? "a"
+                       : c.rule.fresh                    ? "f"
+                                                         : "");
         c.source = rotated(b, &c, source);
     }
     if (b->status != FPX_OK || !c.rule.quantized)

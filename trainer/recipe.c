@@ -21,46 +21,57 @@ typedef struct word {
 enum scaling { SCALING_NONE, SCALING_TENSOR, SCALING_DELAYED, SCALING_BLOCK };
 
 static const struct scaling_row {
-    const char *name, *profile;
-    uint16_t along, across; /* 0: all; DELAYED: along is the window */
-    uint8_t kind;           /* enum scaling */
+    const char *name, *tag, *profile; /* tag: in names that are too long otherwise */
+    uint16_t along, across;           /* 0: all; DELAYED: along is the window */
+    uint8_t kind;                     /* enum scaling */
     uint8_t rule; /* fpx_scale_rule of the whole tensor's scale, fpx_delayed_rule of DELAYED */
 } scaling_rows[] = {
-    { "none", NULL, 0, 0, SCALING_NONE, 0 },
-    { "tensor-current", NULL, 0, 0, SCALING_TENSOR, FPX_SCALE_CURRENT },
-    { "mx-floor", "mx-ocp", 32, 1, SCALING_BLOCK, 0 },
-    { "mx-rceil", "mx-te", 32, 1, SCALING_BLOCK, 0 },
-    { "mx-floor-0.75", "mx-ocp", 32, 1, SCALING_BLOCK, FPX_SCALE_THREE_QUARTERS },
-    { "nvfp4", "nvfp4-te", 16, 1, SCALING_BLOCK, FPX_SCALE_AMAX },
-    { "nvfp4-16x16", "nvfp4-te-16x16", 16, 16, SCALING_BLOCK, FPX_SCALE_AMAX },
-    { "tile-128", "tile-te", 128, 1, SCALING_BLOCK, 0 },
-    { "tile-128-pow2", "tile-te-pow2", 128, 1, SCALING_BLOCK, 0 },
-    { "block-128", "tile-te-128x128", 128, 128, SCALING_BLOCK, 0 },
-    { "vector", "row-te", 0, 1, SCALING_BLOCK, 0 },
-    { "tensor-delayed", NULL, 1024, 0, SCALING_DELAYED, FPX_DELAYED_TE },
-    { "ms-amp", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
-    { "ms-amp-1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
-    { "ms-amp-exact", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
-    { "ms-amp-exact-1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
-    { "vector-ms-amp", "fp4-ms-amp-row", 0, 1, SCALING_BLOCK, 0 },
+    { "none", "none", NULL, 0, 0, SCALING_NONE, 0 },
+    { "tensor-current", "current", NULL, 0, 0, SCALING_TENSOR, FPX_SCALE_CURRENT },
+    { "mx-floor", "mxf", "mx-ocp", 32, 1, SCALING_BLOCK, 0 },
+    { "mx-rceil", "mxr", "mx-te", 32, 1, SCALING_BLOCK, 0 },
+    { "mx-floor-0.75", "mxf34", "mx-ocp", 32, 1, SCALING_BLOCK, FPX_SCALE_THREE_QUARTERS },
+    { "mx-quest", "mxq", "mx-quest", 32, 1, SCALING_BLOCK, 0 },
+    { "nvfp4", "nv", "nvfp4-te", 16, 1, SCALING_BLOCK, FPX_SCALE_AMAX },
+    { "nvfp4-16x16", "nv16", "nvfp4-te-16x16", 16, 16, SCALING_BLOCK, FPX_SCALE_AMAX },
+    { "tile-128", "t128", "tile-te", 128, 1, SCALING_BLOCK, 0 },
+    { "tile-128-pow2", "t128p", "tile-te-pow2", 128, 1, SCALING_BLOCK, 0 },
+    { "block-128", "b128", "tile-te-128x128", 128, 128, SCALING_BLOCK, 0 },
+    { "vector", "vec", "row-te", 0, 1, SCALING_BLOCK, 0 },
+    { "tensor-delayed", "delay", NULL, 1024, 0, SCALING_DELAYED, FPX_DELAYED_TE },
+    { "ms-amp", "amp", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
+    { "ms-amp-1", "amp1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP },
+    { "ms-amp-exact", "ampx", NULL, 16, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+    { "ms-amp-exact-1", "ampx1", NULL, 1, 0, SCALING_DELAYED, FPX_DELAYED_MS_AMP_EXACT },
+    { "vector-ms-amp", "vecamp", "fp4-ms-amp-row", 0, 1, SCALING_BLOCK, 0 },
 };
 enum { SCALINGS = sizeof scaling_rows / sizeof scaling_rows[0] };
 
-static const word rounds[] = { { "rne", FPX_RNE }, { "rna", FPX_RNA }, { "rz", FPX_RZ },
-                               { "ru", FPX_RU },   { "rd", FPX_RD },   { "ro", FPX_RO },
-                               { "sr", FPX_SR },   { NULL, 0 } };
-/* Size, and FRESH where signs are drawn anew at each step. */
-enum { FRESH = 1024 };
-static const word transforms[] = { { "none", 0 },
-                                   { "hadamard-16", 16 },
-                                   { "hadamard-32", 32 },
-                                   { "hadamard-64", 64 },
-                                   { "hadamard-128", 128 },
-                                   { "hadamard-16-fresh", 16 | FRESH },
-                                   { "hadamard-32-fresh", 32 | FRESH },
-                                   { "hadamard-64-fresh", 64 | FRESH },
-                                   { "hadamard-128-fresh", 128 | FRESH },
-                                   { NULL, 0 } };
+/* TIES_TO_ZERO: of FPX_RNA. */
+enum { TIES_TO_ZERO = 16 };
+static const word rounds[] = { { "rne", FPX_RNE }, { "rna", FPX_RNA },
+                               { "rz", FPX_RZ },   { "ru", FPX_RU },
+                               { "rd", FPX_RD },   { "ro", FPX_RO },
+                               { "sr", FPX_SR },   { "rnz", FPX_RNA | TIES_TO_ZERO },
+                               { NULL, 0 } };
+static const struct transform_row {
+    const char *name;
+    uint8_t size, signs, fresh; /* fpx_hadamard_signs, fpx_fresh */
+} transform_rows[] = {
+    { "none", 0, 0, 0 },
+    { "hadamard-16", 16, 0, 0 },
+    { "hadamard-32", 32, 0, 0 },
+    { "hadamard-64", 64, 0, 0 },
+    { "hadamard-128", 128, 0, 0 },
+    { "hadamard-16-fresh", 16, 0, FPX_FRESH_STEP },
+    { "hadamard-32-fresh", 32, 0, FPX_FRESH_STEP },
+    { "hadamard-64-fresh", 64, 0, FPX_FRESH_STEP },
+    { "hadamard-128-fresh", 128, 0, FPX_FRESH_STEP },
+    { "hadamard-32-plain", 32, FPX_SIGNS_NONE, 0 },
+    { "hadamard-32-after", 32, FPX_SIGNS_AFTER, FPX_FRESH_PASS },
+};
+enum { TRANSFORMS = sizeof transform_rows / sizeof transform_rows[0] };
+static const word estimators[] = { { "none", 0 }, { "clip", 1 }, { NULL, 0 } };
 static const word overflows[] = { { "satfinite", FPX_SATFINITE },
                                   { "satpropagate", FPX_SATPROPAGATE },
                                   { "none", FPX_OVERFLOW_NONE },
@@ -123,6 +134,15 @@ static fpx_status check_blocks(const fpx_recipe *recipe, unsigned index,
                                rule->conversion.format.name);
 }
 
+/* Whether QUANTIZE_BLOCK_GRAD knows the scales: e8m0 of blocks alone. */
+static int clips(const fpx_operand_rule *rule)
+{
+    fpx_blocking blocking;
+
+    return rule->quantized && rule->profile != NULL && !rule->scaled &&
+           fpx_blocking_find(rule->profile, &blocking) == FPX_OK && blocking.rule == FPX_RULE_MX;
+}
+
 static int is_operand_format(const char *name, fpx_format *ret_format)
 {
     return fpx_format_parse(name, ret_format, NULL) == FPX_OK &&
@@ -136,7 +156,8 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role r
     const fpx_rule *rule = &recipe->rules[index];
     fpx_format format;
     const char *transformed = rule->transform == NULL ? "none" : rule->transform;
-    int scaling = 0, round = 0, overflow = 0, transform = 0;
+    const char *estimated = rule->estimator == NULL ? "none" : rule->estimator;
+    int scaling = 0, round = 0, overflow = 0, transform = 0, estimator = 0;
     fpx_status status;
 
     if (!is_operand_format(rule->format, &format))
@@ -144,13 +165,17 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role r
                              "recipe %s, rule %u: '%s' is no format an operand can have; see: fpx "
                              "formats",
                              recipe->name, index + 1, rule->format);
-    word scalings[SCALINGS + 1] = { { NULL, 0 } };
+    word scalings[SCALINGS + 1] = { { NULL, 0 } }, transforms[TRANSFORMS + 1] = { { NULL, 0 } };
 
     for (int i = 0; i < SCALINGS; i++)
         scalings[i] = (word){ scaling_rows[i].name, i };
+    for (int i = 0; i < TRANSFORMS; i++)
+        transforms[i] = (word){ transform_rows[i].name, i };
     if ((status = look_up(recipe, index, "scaling", rule->scaling, scalings, &scaling, err)) !=
             FPX_OK ||
         (status = look_up(recipe, index, "transform", transformed, transforms, &transform, err)) !=
+            FPX_OK ||
+        (status = look_up(recipe, index, "estimator", estimated, estimators, &estimator, err)) !=
             FPX_OK ||
         (status = look_up(recipe, index, "round", rule->round, rounds, &round, err)) != FPX_OK ||
         (status = look_up(recipe, index, "overflow", rule->overflow, overflows, &overflow, err)) !=
@@ -165,14 +190,29 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role r
         .delayed = row->kind == SCALING_DELAYED,
         .delayed_rule = row->kind == SCALING_DELAYED ? (fpx_delayed_rule)row->rule : FPX_DELAYED_TE,
         .window = row->along,
-        .conversion = { .format = format, .round = (uint8_t)round, .overflow = (uint8_t)overflow },
+        .conversion = { .format = format,
+                        .round = (uint8_t)(round & ~TIES_TO_ZERO),
+                        .overflow = (uint8_t)overflow },
         .scaling = row->name,
+        .tag = row->tag,
         .profile = row->profile,
-        .hadamard = (uint32_t)transform & ~(uint32_t)FRESH,
-        .fresh = (transform & FRESH) != 0,
+        .ties_to_zero = (round & TIES_TO_ZERO) != 0,
+        .hadamard = transform_rows[transform].size,
+        .signs = (fpx_hadamard_signs)transform_rows[transform].signs,
+        .fresh = (fpx_fresh)transform_rows[transform].fresh,
+        .clipped = estimator,
         .along = row->along,
         .across = row->across
     };
+    if (ret_rule->clipped && !clips(ret_rule))
+        return fpx_error_set(err, FPX_EINVAL,
+                             "recipe %s, rule %u: estimator 'clip' goes with scaling mx-floor, "
+                             "mx-rceil or mx-quest: it looks at each element and its e8m0 scale",
+                             recipe->name, index + 1);
+    if (ret_rule->ties_to_zero && row->profile == NULL)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "recipe %s, rule %u: round 'rnz' goes with scales of blocks only",
+                             recipe->name, index + 1);
     if (ret_rule->quantized && row->profile != NULL)
         status = check_blocks(recipe, index, ret_rule, err);
     return status != FPX_OK ? status
@@ -188,7 +228,13 @@ fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, c
             continue;
         if (used != NULL)
             used[i] = 1;
-        return read_rule(recipe, i, role, tensor, ret_rule, err);
+        const fpx_status status = read_rule(recipe, i, role, tensor, ret_rule, err);
+        return status == FPX_OK && ret_rule->clipped && role != FPX_FPROP
+                   ? fpx_error_set(err, FPX_EINVAL,
+                                   "recipe %s, rule %u: estimator 'clip' is of operands of fprop, "
+                                   "whose gradients it makes; this rule also matches %s of %s",
+                                   recipe->name, i + 1, tensor, fpx_role_name(role))
+                   : status;
     }
     memset(ret_rule, 0, sizeof *ret_rule);
     return FPX_OK;

@@ -1,6 +1,8 @@
 /* op_coat.c - COAT's optimizer state (arXiv 2410.19313): in each group of 128 the magnitudes are raised to a power k
  * that spreads their range over the format's, then scaled. Powers are exp(k log x) in float64, whose bits are the same
  * everywhere; each result is rounded once. In float64 the identity. */
+#include <string.h>
+
 #include "op_kernels.h"
 
 enum { GROUP = 128 };
@@ -16,13 +18,25 @@ typedef struct coat_job {
     fpx_real *groups, *y;
     size_t n, size;
     fpx_cpu_level level;
-    const double *logs; /* of each code's magnitude */
+    const double *values, *logs; /* of each code, and of its magnitude */
 } coat_job;
 
-/* So that e to the power of any multiple of it is 0 where x is 0, and NaN where x is. */
-static double log_of(double x)
+/* |x| as float32, and where that has no such number the neighbour whose last bit is 1: rounded once more to a format of
+ * few bits, it gives what x gives. x is finite and far below float32's largest. */
+static float odd_magnitude(double x)
 {
-    return x == 0.0 ? -HUGE_VAL : fpx_log_f64(x);
+    const uint64_t least = UINT64_C(897)
+                           << 52; /* of a normal float32; below, any such number will do */
+    uint64_t u;
+    uint32_t bits;
+    float y;
+
+    memcpy(&u, &x, sizeof u);
+    u &= UINT64_MAX >> 1;
+    bits = (uint32_t)((u - (UINT64_C(896) << 52)) >> 29) | ((u & 0x1fffffffu) != 0);
+    bits = u < least ? u != 0 : bits;
+    memcpy(&y, &bits, sizeof y);
+    return y;
 }
 
 /* k, root, scale of one group: 1 where all are zero or equal; scale NaN where one is not finite. k is at least 1/16, its
@@ -54,7 +68,7 @@ static void measure(const fpx_real *x, size_t n, double max, fpx_real *ret_group
                                16.0);
     ret_group[0] = (fpx_real)k;
     ret_group[1] = (fpx_real)root;
-    ret_group[2] = (fpx_real)(fpx_exp_f64(k * log_of(top / root)) / max);
+    ret_group[2] = (fpx_real)(fpx_exp_f64(k * fpx_log_f64(top / root)) / max);
 }
 
 static void quantize_groups(void *context, size_t begin, size_t end, size_t worker)
@@ -62,22 +76,29 @@ static void quantize_groups(void *context, size_t begin, size_t end, size_t work
     const coat_job *j = context;
     const fpx_conversion conversion = { .format = *j->format };
     const double max = fpx_format_max(j->format);
+    const fpx_real *x;
 
     (void)worker;
     for (size_t g = begin; g < end; g++) {
         const size_t first = g * GROUP, n = j->n - first < GROUP ? j->n - first : GROUP;
         fpx_real *group = j->groups + 3 * g;
         double q[GROUP];
+        float odd[GROUP];
 
         measure(j->x + first, n, max, group);
         const double k = (double)group[0], root = (double)group[1], scale = (double)group[2];
+        x = j->x + first;
         for (size_t i = 0; i < n; i++)
-            q[i] = k * log_of(fabs((double)j->x[first + i]) / root);
+            q[i] = fabs((double)x[i]) / root;
+        fpx_log_f64_array(j->level, q, q, n); /* of 0 -Inf, whose power is 0 */
+        for (size_t i = 0; i < n; i++)
+            q[i] = k * q[i];
         fpx_exp_f64_array(j->level, q, q, n);
         for (size_t i = 0; i < n; i++)
-            q[i] = copysign(q[i] / scale, (double)j->x[first + i]);
-        const fpx_status status =
-            fpx_encode_f64(&conversion, 1.0, q, j->codes + first * j->size, n);
+            odd[i] = copysignf(odd_magnitude(q[i] / scale), (float)x[i]);
+        /* A scale that is NaN makes all of its group NaN. */
+        const fpx_status status = fpx_encode_f32(&conversion, scale == scale ? 1.0f : (float)scale,
+                                                 odd, j->codes + first * j->size, n);
         (void)status; /* op_coat_accept has asked for this conversion */
     }
 }
@@ -90,16 +111,15 @@ static void dequantize_groups(void *context, size_t begin, size_t end, size_t wo
     for (size_t g = begin; g < end; g++) {
         const size_t first = g * GROUP, n = j->n - first < GROUP ? j->n - first : GROUP;
         const double k = (double)j->groups_in[3 * g], root = (double)j->groups_in[3 * g + 1],
-                     scale = (double)j->groups_in[3 * g + 2], log_scale = log_of(scale);
-        double q[GROUP], power[GROUP];
-        const fpx_status status = fpx_decode_f64(j->format, 1.0, j->codes_in + first, q, n);
+                     scale = (double)j->groups_in[3 * g + 2], log_scale = fpx_log_f64(scale);
+        const unsigned char *codes = (const unsigned char *)j->codes_in + first;
+        double power[GROUP];
 
-        (void)status; /* every format */
         for (size_t i = 0; i < n; i++)
-            power[i] = (j->logs[(unsigned char)j->codes_in[first + i]] + log_scale) / k;
+            power[i] = (j->logs[codes[i]] + log_scale) / k;
         fpx_exp_f64_array(j->level, power, power, n);
         for (size_t i = 0; i < n; i++)
-            j->y[first + i] = canonical((fpx_real)copysign(power[i] * root, q[i]));
+            j->y[first + i] = canonical((fpx_real)copysign(power[i] * root, j->values[codes[i]]));
     }
 }
 
@@ -132,37 +152,42 @@ fpx_status OP(op_quantize_coat)(const op_run *run)
     return FPX_OK;
 }
 
-/* Formats of at most a byte, whose logarithms are few. */
+/* Formats of at most a byte, whose logarithms are few, and whose least code is a normal float32 (odd_magnitude). */
 fpx_status OP(op_coat_accept)(const op_run *run)
 {
     const fpx_conversion conversion = { .format = run->call->kind == FPX_OP_QUANTIZE_COAT
                                                       ? run->call->out[0].format
                                                       : run->call->in[0].format };
-    const double none = 0.0;
+    const fpx_format *f = &conversion.format;
+    const float none = 0.0f;
     char code[8];
 
     if (fpx_format_equal(&conversion.format, &REAL_FORMAT))
         return FPX_OK;
-    if (conversion.format.bits <= 8 && fpx_encode_f64(&conversion, 1.0, &none, code, 1) == FPX_OK)
+    if (f->bits <= 8 && f->bias + f->mbits < 120 &&
+        fpx_encode_f32(&conversion, 1.0f, &none, code, 1) == FPX_OK)
         return FPX_OK;
     return op_refuse(run, FPX_EUNSUPPORTED, "%.*s is no format of at most 8 bits to round to",
-                     (int)sizeof conversion.format.name, conversion.format.name);
+                     (int)sizeof f->name, f->name);
 }
 
 fpx_status OP(op_dequantize_coat)(const op_run *run)
 {
     const fpx_tensor *codes = &run->call->in[0];
-    double logs[256];
+    double values[256], logs[256];
     coat_job j = { .format = &codes->format,
                    .codes_in = run->in[0],
                    .groups_in = run->in[1],
                    .y = run->out[0],
                    .n = fpx_tensor_count(codes),
                    .level = run->level,
+                   .values = values,
                    .logs = logs };
 
-    for (unsigned code = 0; codes->format.bits <= 8 && code < 1u << codes->format.bits; code++)
-        logs[code] = log_of(fabs(fpx_format_value(&codes->format, code)));
+    for (unsigned code = 0; codes->format.bits <= 8 && code < 1u << codes->format.bits; code++) {
+        values[code] = fpx_format_value(&codes->format, code);
+        logs[code] = fpx_log_f64(fabs(values[code]));
+    }
     if (fpx_format_equal(j.format, &REAL_FORMAT))
         for (size_t i = 0; i < j.n; i++)
             j.y[i] = canonical(((const fpx_real *)run->in[0])[i]);

@@ -1,53 +1,62 @@
-/* op_dequantize.c - codes to reals: exact, then one multiplication by the decode factor. */
+/* op_dequantize.c - codes to reals: exact, times the scales of their blocks where there are such, then one multiplication by
+ * the decode factor of the whole. */
+#include "op_gemm_runs.h"
 #include "op_kernels.h"
 #include "op_levels.h"
 
-typedef struct dequantize_job {
-    const fpx_format *format;
-    fpx_real scale;
-    const char *codes;
-    fpx_real *x;
-    size_t size; /* bytes of a code */
-} dequantize_job;
-
-static void decode_range(void *context, size_t begin, size_t end, size_t worker)
-{
-    const dequantize_job *j = context;
-    const fpx_status status =
-        real_decode(j->format, j->scale, j->codes + begin * j->size, j->x + begin, end - begin);
-
-    (void)worker;
-    (void)status; /* op_dequantize_accept has asked for this format */
-    for (size_t i = begin; i < end; i++)
-        j->x[i] = canonical(j->x[i]);
-}
-
 fpx_status OP(op_dequantize_accept)(const op_run *run)
 {
-    const fpx_format *format = &run->call->in[0].format;
+    const fpx_tensor *codes = &run->call->in[0];
     const char code[8] = { 0 };
     op_levels levels;
     fpx_real x;
 
-    if (!op_levels_of(&run->call->in[0], &levels) || levels.block != NULL)
+    if (real_decode(&codes->format, 1, code, &x, 1) != FPX_OK)
+        return op_refuse(run, FPX_EUNSUPPORTED, "%.*s cannot be decoded to this real",
+                         (int)sizeof codes->format.name, codes->format.name);
+    if (!op_levels_of(codes, &levels) || (levels.whole != NULL && !op_levels_exact(&levels)))
         return op_refuse(run, FPX_EUNSUPPORTED,
-                         "codes has scales of blocks: here it has one, or none");
+                         "codes: this device takes one fp32 scale for a whole tensor, and scales "
+                         "in e8m0 or ue4m3 for blocks of a matrix, or in fp32 for these alone");
+    return FPX_OK;
+}
 
-    if (real_decode(format, 1, code, &x, 1) == FPX_OK)
-        return FPX_OK;
-    return op_refuse(run, FPX_EUNSUPPORTED, "%.*s cannot be decoded to this real",
-                     (int)sizeof format->name, format->name);
+/* The scales of blocks as reals. */
+size_t OP(op_dequantize_work)(const op_run *run)
+{
+    const fpx_tensor *codes = &run->call->in[0];
+    uint64_t grid[FPX_MAX_DIMS];
+    op_levels levels;
+
+    return op_levels_of(codes, &levels) && levels.block != NULL
+               ? op_times(fpx_tensor_scales(codes, 0, grid), sizeof(fpx_real))
+               : 0;
+}
+
+typedef struct dequantize_job {
+    const fpx_real *from; /* may be x */
+    fpx_real *x, factor;
+} dequantize_job;
+
+static void multiply_range(void *context, size_t begin, size_t end, size_t worker)
+{
+    const dequantize_job *j = context;
+
+    (void)worker;
+    for (size_t i = begin; i < end; i++)
+        j->x[i] = canonical(j->from[i] * j->factor);
 }
 
 fpx_status OP(op_dequantize)(const op_run *run)
 {
     const fpx_tensor *codes = &run->call->in[0];
-    dequantize_job j = { .format = &codes->format,
-                         .scale = run->decode[0] == NULL ? 1 : (fpx_real)*run->decode[0],
-                         .codes = run->in[0],
+    const int real = fpx_format_equal(&codes->format, &REAL_FORMAT);
+    dequantize_job j = { .from = real ? run->in[0] : run->out[0],
                          .x = run->out[0],
-                         .size = fpx_format_size(&codes->format) };
+                         .factor = run->decode[0] == NULL ? 1 : (fpx_real)*run->decode[0] };
 
-    fpx_parallel_for(run->pool, fpx_tensor_count(codes), OP_GRAIN, decode_range, &j);
+    if (!real)
+        OP(op_gemm_decode_blocks)(run, 0, run->out[0], run->work);
+    fpx_parallel_for(run->pool, fpx_tensor_count(codes), OP_GRAIN, multiply_range, &j);
     return FPX_OK;
 }

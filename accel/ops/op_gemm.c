@@ -17,29 +17,20 @@ static int is_real(const fpx_tensor *t)
     return fpx_format_equal(&t->format, &REAL_FORMAT);
 }
 
-fpx_status OP(op_gemm_operand_accept)(const op_run *run, uint32_t i)
-{
-    const fpx_tensor *t = &run->call->in[i];
-    op_levels levels;
-
-    if (!op_levels_of(t, &levels) || (levels.block != NULL && is_real(t)))
-        return op_refuse(run, FPX_EUNSUPPORTED,
-                         "in[%u]: this device takes one fp32 scale for a whole operand, and "
-                         "scales in e8m0, ue4m3 or fp32 for blocks of a matrix of codes",
-                         i);
-    if (!is_real(t) && real_decode(&t->format, 1, "", run->work, 0) != FPX_OK)
-        return op_refuse(run, FPX_EUNSUPPORTED, "in[%u]: %.*s cannot be decoded", i,
-                         (int)sizeof t->format.name, t->format.name);
-    return FPX_OK;
-}
-
 fpx_status OP(op_gemm_accept)(const op_run *run)
 {
     for (uint32_t i = 0; i < 2; i++) {
-        const fpx_status status = OP(op_gemm_operand_accept)(run, i);
+        const fpx_tensor *t = &run->call->in[i];
+        op_levels levels;
 
-        if (status != FPX_OK)
-            return status;
+        if (!op_levels_of(t, &levels) || (levels.block != NULL && is_real(t)))
+            return op_refuse(run, FPX_EUNSUPPORTED,
+                             "in[%u]: this device takes one fp32 scale for a whole operand, and "
+                             "scales in e8m0, ue4m3 or fp32 for blocks of a matrix of codes",
+                             i);
+        if (!is_real(t) && real_decode(&t->format, 1, "", run->work, 0) != FPX_OK)
+            return op_refuse(run, FPX_EUNSUPPORTED, "in[%u]: %.*s cannot be decoded", i,
+                             (int)sizeof t->format.name, t->format.name);
     }
     return has_unit(run) ? op_unit_accept(run) : FPX_OK;
 }
@@ -69,20 +60,6 @@ static fpx_gemm_call make_call(const op_run *run)
     return g;
 }
 
-size_t OP(op_gemm_operand_work)(const op_run *run, uint32_t i)
-{
-    const fpx_tensor *t = &run->call->in[i];
-    uint64_t grid[FPX_MAX_DIMS];
-    op_levels levels;
-
-    if (is_real(t))
-        return 0;
-    const size_t bytes = op_line(op_times(fpx_tensor_count(t), sizeof(fpx_real)));
-    return op_levels_of(t, &levels) && levels.block != NULL
-               ? op_plus(bytes, op_line(op_times(fpx_tensor_scales(t, 0, grid), sizeof(fpx_real))))
-               : bytes;
-}
-
 /* Work space: the product's scratch, then the decoded operands. */
 size_t OP(op_gemm_work)(const op_run *run)
 {
@@ -96,8 +73,18 @@ size_t OP(op_gemm_work)(const op_run *run)
         return op_unit_work(run);
     size_t bytes = op_line(real_gemm_scratch(&g, fpx_pool_threads(run->pool)));
 
-    for (uint32_t i = 0; i < 2; i++)
-        bytes = op_plus(bytes, OP(op_gemm_operand_work)(run, i));
+    for (uint32_t i = 0; i < 2; i++) {
+        const fpx_tensor *t = &run->call->in[i];
+        uint64_t grid[FPX_MAX_DIMS];
+        op_levels levels;
+
+        if (is_real(t))
+            continue;
+        bytes = op_plus(bytes, op_line(op_times(fpx_tensor_count(t), sizeof(fpx_real))));
+        if (op_levels_of(t, &levels) && levels.block != NULL)
+            bytes =
+                op_plus(bytes, op_line(op_times(fpx_tensor_scales(t, 0, grid), sizeof(fpx_real))));
+    }
     return bytes;
 }
 
@@ -161,27 +148,34 @@ static void block_range(void *context, size_t begin, size_t end, size_t worker)
     }
 }
 
-const fpx_real *OP(op_gemm_operand)(const op_run *run, uint32_t i, char **work)
+void OP(op_gemm_decode_blocks)(const op_run *run, uint32_t i, fpx_real *to, fpx_real *scales)
+{
+    const fpx_tensor *t = &run->call->in[i];
+    uint64_t grid[FPX_MAX_DIMS];
+    op_levels levels;
+
+    (void)OP(op_gemm_decode)(run, i, to);
+    if (!op_levels_of(t, &levels) || levels.block == NULL) /* accept has seen them */
+        return;
+    block_job b = { to, scales, op_grid_of(t, levels.block, 1), (size_t)t->shape[1] };
+
+    (void)real_decode(&levels.block->format, 1, run->blocks[i], scales,
+                      fpx_tensor_scales(t, 0, grid));
+    fpx_parallel_for(run->pool, (size_t)t->shape[0], grain_rows(b.cols), block_range, &b);
+}
+
+static const fpx_real *operand(const op_run *run, uint32_t i, char **work)
 {
     const fpx_tensor *t = &run->call->in[i];
     fpx_real *x = (fpx_real *)(void *)*work;
     uint64_t grid[FPX_MAX_DIMS];
-    op_levels levels;
 
     if (is_real(t))
         return run->in[i];
-    (void)OP(op_gemm_decode)(run, i, x);
     *work += op_line(fpx_tensor_count(t) * sizeof(fpx_real));
-    (void)op_levels_of(t, &levels); /* op_gemm_accept has seen them */
-    if (levels.block != NULL) {
-        const size_t count = fpx_tensor_scales(t, 0, grid);
-        fpx_real *scales = (fpx_real *)(void *)*work;
-        block_job b = { x, scales, op_grid_of(t, levels.block, 1), (size_t)t->shape[1] };
-
-        (void)real_decode(&levels.block->format, 1, run->blocks[i], scales, count);
-        fpx_parallel_for(run->pool, (size_t)t->shape[0], grain_rows(b.cols), block_range, &b);
-        *work += op_line(count * sizeof(fpx_real));
-    }
+    OP(op_gemm_decode_blocks)(run, i, x, (fpx_real *)(void *)*work);
+    if (run->blocks[i] != NULL)
+        *work += op_line(fpx_tensor_scales(t, 0, grid) * sizeof(fpx_real));
     return x;
 }
 
@@ -225,7 +219,7 @@ fpx_status OP(op_gemm)(const op_run *run)
 #endif
     const size_t scratch = op_line(real_gemm_scratch(&g, fpx_pool_threads(run->pool)));
     char *work = (char *)run->work + scratch;
-    const fpx_real *a = OP(op_gemm_operand)(run, 0, &work), *b = OP(op_gemm_operand)(run, 1, &work);
+    const fpx_real *a = operand(run, 0, &work), *b = operand(run, 1, &work);
 #if !FPX_REAL_IS_DOUBLE
     g.alpha = alpha;
 #endif

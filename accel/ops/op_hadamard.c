@@ -1,5 +1,5 @@
-/* op_hadamard.c - the random Hadamard transform along one axis of a matrix, in blocks: signs, butterflies, one factor.
- * Sixteen blocks go side by side, whatever the axis. */
+/* op_hadamard.c - the random Hadamard transform along one axis of a matrix, in blocks: signs, butterflies, one factor, or
+ * signs behind these. Sixteen blocks go side by side, whatever the axis. */
 #include <fpx/stream.h>
 
 #include "op_kernels.h"
@@ -9,10 +9,10 @@ enum { LANES = 16, SIZE_MAX_H = 128 };
 typedef struct hadamard_job {
     const fpx_real *x;
     fpx_real *y;
-    fpx_real sign[SIZE_MAX_H], factor;
-    size_t size, blocks; /* elements of a block; blocks along the axis */
-    size_t lines;        /* vectors across the axis */
-    size_t step, line;   /* from one element to the next, from one vector to the next */
+    fpx_real sign[SIZE_MAX_H], factor[SIZE_MAX_H]; /* of inputs; of outputs, their signs included */
+    size_t size, blocks;                           /* elements of a block; blocks along the axis */
+    size_t lines;                                  /* vectors across the axis */
+    size_t step, line; /* from one element to the next, from one vector to the next */
 } hadamard_job;
 
 /* Element i of lane l lies at i * step + l * line. */
@@ -36,7 +36,7 @@ static void transform(const hadamard_job *j, size_t at, size_t lanes)
         }
     for (size_t i = 0; i < j->size; i++)
         for (size_t l = 0; l < lanes; l++)
-            j->y[at + i * j->step + l * j->line] = canonical(v[i][l] * j->factor);
+            j->y[at + i * j->step + l * j->line] = canonical(v[i][l] * j->factor[i]);
 }
 
 /* Groups of up to 16 vectors; a group has all blocks of the axis. */
@@ -64,15 +64,20 @@ fpx_status OP(op_hadamard)(const op_run *run)
                                 .micro_batch = draw == NULL ? 0 : (uint32_t)draw[1] };
     hadamard_job j = { .x = run->in[0],
                        .y = run->out[0],
-                       .factor = 1 / real_sqrt((fpx_real)call->attr.hadamard.size),
                        .size = call->attr.hadamard.size,
                        .lines = (size_t)call->in[0].shape[!axis],
                        .step = axis == 0 ? cols : 1,
                        .line = axis == 0 ? 1 : cols };
 
     j.blocks = (size_t)call->in[0].shape[axis] / j.size;
-    for (size_t i = 0; i < j.size; i++)
-        j.sign[i] = fpx_stream_u32(&stream, i) >> 31 != 0 ? (fpx_real)-1 : (fpx_real)1;
+    const uint32_t signs = call->attr.hadamard.signs;
+    const fpx_real factor = 1 / real_sqrt((fpx_real)j.size);
+    for (size_t i = 0; i < j.size; i++) {
+        const int minus = signs != FPX_SIGNS_NONE && fpx_stream_u32(&stream, i) >> 31 != 0;
+
+        j.sign[i] = minus && signs == FPX_SIGNS_BEFORE ? (fpx_real)-1 : (fpx_real)1;
+        j.factor[i] = minus && signs == FPX_SIGNS_AFTER ? -factor : factor;
+    }
     fpx_parallel_for(run->pool, (j.lines + LANES - 1) / LANES,
                      grain_rows(j.blocks * j.size * LANES), group_range, &j);
     return FPX_OK;

@@ -96,30 +96,30 @@ static float inverse(uint8_t e)
     return x;
 }
 
-/* The elements of rows anew, each times gain / (its block's scale), which is a float32: MX under a scale of the whole. */
+/* The elements of a row of blocks anew, each times gain / (its block's scale), which is a float32: MX under a scale of
+ * the whole. */
 static void encode_rows(const block_job *j, size_t row, size_t last)
 {
     const size_t width = j->blocking.block[1] == 0 ? j->cols : (size_t)j->blocking.block[1];
-    float q[OP_CHUNK];
+    const uint8_t *scale = (const uint8_t *)j->scales + row / j->height * j->line;
+    float factor[OP_CHUNK], q[OP_CHUNK];
 
-    for (size_t r = row; r < last; r++)
-        for (size_t c = 0; c < j->cols; c += OP_CHUNK) {
-            const size_t n = j->cols - c < OP_CHUNK ? j->cols - c : OP_CHUNK, at = r * j->cols + c;
-            const uint8_t *scale = (const uint8_t *)j->scales + r / j->height * j->line;
+    for (size_t c = 0; c < j->cols; c += OP_CHUNK) {
+        const size_t n = j->cols - c < OP_CHUNK ? j->cols - c : OP_CHUNK;
 
-            for (size_t i = 0, stop; i < n; i = stop) {
-                const float factor = j->gain * inverse(scale[(c + i) / width]);
-
-                stop = width - (c + i) % width < n - i ? i + width - (c + i) % width : n;
-                for (size_t k = i; k < stop; k++)
-                    q[k] = j->x[at + k] * factor;
-            }
+        for (size_t i = 0, block = c / width, end = width - c % width; i < n; end += width, block++)
+            for (const float f = j->gain * inverse(scale[block]); i < n && i < end; i++)
+                factor[i] = f;
+        for (size_t at = row * j->cols + c; at < last * j->cols; at += j->cols) {
+            for (size_t i = 0; i < n; i++)
+                q[i] = j->x[at + i] * factor[i];
             if (j->bits == NULL)
                 (void)fpx_encode_f32(&j->blocking.element, 1.0f, q, j->codes + at, n);
             else
                 (void)fpx_encode_f32_random(&j->blocking.element, 1.0f, q, j->bits + at,
                                             j->codes + at, n);
         }
+    }
 }
 
 /* Rows of blocks. */
@@ -143,8 +143,8 @@ static void block_range(void *context, size_t begin, size_t end, size_t worker)
                                            last - row, j->cols, j->codes + at, scales);
     }
     (void)status; /* op_quantize_block_accept has asked for this blocking */
-    if (j->gain != 1.0f)
-        encode_rows(j, row, last);
+    for (size_t r = row; r < last && j->gain != 1.0f; r += j->height)
+        encode_rows(j, r, last - r < j->height ? last : r + j->height);
 }
 
 fpx_status OP(op_quantize_block)(const op_run *run)

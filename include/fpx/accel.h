@@ -62,15 +62,17 @@ typedef enum fpx_op_kind {
     FPX_OP_QUANTIZE_RANDOM,       /* x, draw, scale[2] (absent: unscaled) -> codes */
     FPX_OP_QUANTIZE_BLOCK,        /* x[R,C], scale[2]             -> codes[R,C], scales[P,Q] */
     FPX_OP_QUANTIZE_BLOCK_RANDOM, /* x[R,C], draw, scale[2]       -> codes[R,C], scales[P,Q] */
-    FPX_OP_HADAMARD,              /* x[R,C], draw (absent: the same signs at each step) -> y[R,C] */
+    FPX_OP_HADAMARD, /* x[R,C], draw (absent: the same signs at each step; of no use to SIGNS_NONE) -> y[R,C] */
     FPX_OP_SCALE_DELAYED, /* history[2 + W] (in place), x -> history, scale[2] = encode, decode factor */
     FPX_OP_SGD,           /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_LION,          /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_DIVIDE,        /* a, b[1]                                -> y = a / b */
-    FPX_OP_DEQUANTIZE, /* codes (any format, scaled or not)    -> x */
+    FPX_OP_DEQUANTIZE, /* codes (any format, scaled or not; of a matrix by blocks, too) -> x */
     /* COAT's state: groups of 128 in memory order, G = their number; docs/operations.md. */
     FPX_OP_QUANTIZE_COAT, /* x                               -> codes, groups[G,3] = k, root, scale */
     FPX_OP_DEQUANTIZE_COAT, /* codes, groups[G,3]              -> x */
+    FPX_OP_QUANTIZE_BLOCK_GRAD, /* codes[R,C] of x, x[R,C], dy[R,C]   -> dx[R,C]: dy, 0 where |x / scale| is not below
+                                 * the largest value of codes */
     FPX_OP_DGE, /* dw[R,C], w[R,C]                       -> dw times the slope of w's FP4 quantizer */
     FPX_OP_CLAMP, /* x[R,C]                                -> y[R,C], held between two quantiles of x */
     FPX_OP_ADD_RESIDUAL, /* base[M,N], x[M,K], y[M,K], w[N,K]     -> d = base + (x - y) w^T */
@@ -107,6 +109,12 @@ typedef enum fpx_delayed_rule {
     FPX_DELAYED_MS_AMP_EXACT /* as MS-AMP's code computes that: in float32, unclamped */
 } fpx_delayed_rule;
 
+/* Where HADAMARD has its signs. AFTER, with the same stream, is the transpose of BEFORE. */
+typedef enum fpx_hadamard_signs {
+    FPX_SIGNS_BEFORE, /* x times signs, then the transform */
+    FPX_SIGNS_AFTER,
+    FPX_SIGNS_NONE /* all + */
+} fpx_hadamard_signs;
 /* DGE: in float32, or as MS-AMP's code, in bf16. CLAMP: of what the quantiles are. */
 typedef enum fpx_dge_rule { FPX_DGE_PAPER, FPX_DGE_MS_AMP } fpx_dge_rule;
 typedef enum fpx_clamp_over { FPX_CLAMP_TENSOR, FPX_CLAMP_ROW, FPX_CLAMP_COLUMN } fpx_clamp_over;
@@ -155,14 +163,16 @@ typedef union fpx_attr {
         uint64_t seed, site; /* QUANTIZE_RANDOM: key of its stream, fpx/stream.h; round is FPX_SR */
     } quantize;
     struct {
-        char profile[FPX_PROFILE_MAX]; /* whose scales: of fpx/block.h, terminated */
-        uint32_t round, overflow;      /* of the elements */
-        uint64_t block[2];             /* rows, columns that share a scale; 0: all */
-        uint64_t seed, site;           /* as above */
-    } block;                           /* QUANTIZE_BLOCK, QUANTIZE_BLOCK_RANDOM */
+        char profile[FPX_PROFILE_MAX];   /* whose scales: of fpx/block.h, terminated */
+        uint32_t round, overflow;        /* of the elements */
+        uint64_t block[2];               /* rows, columns that share a scale; 0: all */
+        uint64_t seed, site;             /* as above */
+        uint32_t ties_to_zero, reserved; /* 1: round is FPX_RNA, but ties go toward zero */
+    } block;                             /* QUANTIZE_BLOCK, QUANTIZE_BLOCK_RANDOM */
     struct {
         uint32_t size, axis; /* 16, 32, 64 or 128 elements along rows' (0) or columns' (1) axis */
         uint64_t seed, site; /* of the signs */
+        uint32_t signs, reserved; /* fpx_hadamard_signs */
     } hadamard;
     struct {
         double max_norm; /* factor = min(1, max_norm / sqrt(total)); 0: no clipping, factor 1 */

@@ -58,7 +58,13 @@ typedef enum fpx_mx_exponent {
     FPX_MX_CEIL,  /* ceil(log2 amax) - emax */
     FPX_MX_EVEN, /* half an element ulp added to amax's bits, then as FLOOR    (half up, despite its name) */
     FPX_MX_RCEIL, /* ceil(log2(amax / max))                                     (cuBLAS, cuDNN) */
-    FPX_MX_RCEIL_FP32 /* ceil(log2(amax * (1 / max))), product and reciprocal in float32      (TE, torchao) */
+    FPX_MX_RCEIL_FP32, /* ceil(log2(amax * (1 / max))), product and reciprocal in float32      (TE, torchao) */
+    /* floor(log2(std * RN(2.92247856 / 6) + RN(1e-8))), whatever the element; n elements, row by row, those that the
+     * edge cut off as zeros:
+     *   sum, square   16 lanes from +0, element i in lane i mod 16: sum += x, square = fma(x, x, square); then lane i
+     *                 += lane i + 8 for i < 8, then + 4, + 2, + 1
+     *   std           sqrt(square / n - (sum / n) * (sum / n)), 0 where that is below 0       (Quartet) */
+    FPX_MX_STD
 } fpx_mx_exponent;
 
 /* What a NaN element does to its block's (and tensor's) amax. */
@@ -94,9 +100,11 @@ typedef struct fpx_blocking {
     uint8_t power_of_two;             /* TILE_*: 0 or 1 */
     uint8_t error;                    /* NVFP4_46: fpx_block_error */
     uint8_t drops_negative_zero;      /* 1: q = -0 becomes +0 (TE's Python reference) */
-    uint8_t ms_amp;                   /* TILE_TE of e2m1, to nearest even: 0 or 1 */
-    float bound;                      /* NVFP4_46: 448 or 256 */
-    float amax_floor;   /* TILE_*: a smaller amax counts as this (TE's epsilon); 0: none */
+    uint8_t
+        ties_to_zero; /* 1: FPX_RNA's ties go toward zero instead; not read with another rounding */
+    uint8_t ms_amp;   /* TILE_TE of e2m1, to nearest even: 0 or 1 */
+    float bound;      /* NVFP4_46: 448 or 256 */
+    float amax_floor; /* TILE_*: a smaller amax counts as this (TE's epsilon); 0: none */
     float quotient_max; /* TILE_TE: the input type's largest value; 0: float32's */
 } fpx_blocking;
 

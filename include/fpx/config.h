@@ -82,13 +82,14 @@ typedef struct fpx_rule {
     char *tensor;    /* "x", "w", "dy" */
     char *format;    /* "e4m3", any of fpx_format_parse; "fp32" leaves the operand as it is */
     char *scaling;   /* "none", "tensor-current", "mx-rceil", ...: docs/experiment-format.md */
-    char *round;     /* "rne", "rna", "rz", "ru", "rd", "ro", "sr" */
+    char *round;     /* "rne", "rna", "rz", "ru", "rd", "ro", "sr"; "rnz": ties to zero */
     char *overflow;  /* "satfinite", "satpropagate", "none" */
     char *transform; /* "hadamard-16", "hadamard-64-fresh"; NULL: none */
     /* Remedies of FP4 training, numbers as texts; NULL: none, or what docs/experiment-format.md says. */
-    char *estimator, *k, *cap; /* "dge", "dge-ms-amp", of w in fprop; k 5, cap 3 */
-    char *clamp, *clamp_over;  /* the quantile, of x in fprop; "tensor", "row", "column" */
-    char *compensate;          /* "yes", "codes", "no" */
+    char *estimator;          /* "clip", of x and w in fprop; "dge", of w in fprop */
+    char *k, *cap;            /* of dge; 5, 3 */
+    char *clamp, *clamp_over; /* the quantile, of x in fprop; "tensor", "row", "column" */
+    char *compensate;         /* "yes", "codes", "no" */
 } fpx_rule;
 
 /* Where all three patterns match, the product's sums are a matrix unit's. */

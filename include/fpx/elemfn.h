@@ -76,11 +76,12 @@ double fpx_sin_f64(double x);
 double fpx_cos_f64(double x);
 double fpx_tanh_f64(double x);
 
-/* As fpx_elemfn_f32_array; float64 has variants of these two only. */
+/* As fpx_elemfn_f32_array; float64 has variants of these three only. */
 void fpx_exp_f32_array(fpx_cpu_level level, const float *x, float *y, size_t n);
 void fpx_tanh_f32_array(fpx_cpu_level level, const float *x, float *y, size_t n);
 void fpx_exp_f64_array(fpx_cpu_level level, const double *x, double *y, size_t n);
 void fpx_tanh_f64_array(fpx_cpu_level level, const double *x, double *y, size_t n);
+void fpx_log_f64_array(fpx_cpu_level level, const double *x, double *y, size_t n);
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,13 @@ fpx_status fpx_recipe_load(const char *name, fpx_recipe **ret_recipe, fpx_error 
 /* Names of the shipped recipes in order; NULL at and after the end. */
 const char *fpx_recipe_shipped(size_t index);
 
+/* When random signs are drawn anew. */
+typedef enum fpx_fresh {
+    FPX_FRESH_NEVER, /* the same at each step */
+    FPX_FRESH_STEP,
+    FPX_FRESH_PASS /* with each micro-batch: a weight's copy is then of one, not shared */
+} fpx_fresh;
+
 /* What clamping cut off times the weight, in fp32, is added to the product: the fp32 weight or its codes' values. */
 typedef enum fpx_compensation {
     FPX_COMPENSATE_NONE,
@@ -38,9 +45,15 @@ typedef struct fpx_operand_rule {
     uint32_t window;
     /* Scales of blocks: fpx/block.h's profile, static; NULL: none. */
     const char *profile;
-    const char *scaling;    /* the recipe's word, static */
-    uint32_t hadamard;      /* size of the random Hadamard transform along k before all; 0: none */
-    int fresh;              /* 1: its signs are drawn anew at each step */
+    const char *scaling; /* the recipe's word, static */
+    const char *tag;     /* a short form of it, static */
+    int ties_to_zero;    /* 1: conversion.round is FPX_RNA, but ties go toward zero */
+    uint32_t hadamard;   /* size of the random Hadamard transform along k before all; 0: none */
+    fpx_hadamard_signs signs;
+    fpx_fresh fresh; /* when these are drawn */
+    /* 1: the backward products take the quantized copy, decoded, in this operand's place; their result is the copy's gradient,
+     * from which the operand's is made: QUANTIZE_BLOCK_GRAD, then the transposed transform. */
+    int clipped;
     uint64_t along, across; /* elements of a block along k and of neighbouring vectors; 0: all */
     /* FP4 training's remedies, fpx/accel.h's DGE and CLAMP. */
     int estimated; /* 1: the weight's gradient is multiplied by the slope of this quantizer, as dge has it */

@@ -91,7 +91,18 @@ static void run_scales(const fpx_format *target)
     fixture_close(&f);
 }
 
-/* Groups of many ranges, the last one short; zeros, one magnitude, subnormals and the largest among them. */
+/* Element i of a group from 1 down to 2^-40: the float32 next to what lies midway between two codes. k is below 1 there,
+ * so that many of them are nearer to the middle than float32 could tell. */
+static double beside_tie(size_t i)
+{
+    const double low = ldexp(1.0, -40), k = floor(16.0 * log2(448.0 * 448.0 / 2.0) / 40.0) / 16.0;
+    const double root = sqrt(low), scale = pow(1.0 / root, k) / 448.0;
+    const double tie = 0.5 * (fpx_format_value(&fpx_e4m3, i) + fpx_format_value(&fpx_e4m3, i + 1));
+
+    return i == 0 || i > 125 ? 1.0 : fmax(low, fmin(1.0, root * pow(tie * scale, 1.0 / k)));
+}
+
+/* Groups of many ranges, one of ties, the last one short; zeros, one magnitude, subnormals and the largest among them. */
 static void run_coat(void)
 {
     enum { COUNT = 128 * 150 + 77, GROUPS = 151 };
@@ -107,10 +118,11 @@ static void run_coat(void)
         const double sign = next_uniform(&f) < 0.0 ? -1.0 : 1.0;
 
         set(&f, &x, i,
-            group == 0   ? 0.0
-            : group == 1 ? sign * 0.3
-            : group == 2 && i % 7 == 0
-                ? 0.0
+            group == 0                 ? 0.0
+            : group == 1               ? sign * 0.3
+            : group == 2 && i % 7 == 0 ? 0.0
+            : group == 3
+                ? sign * beside_tie(i % 128)
                 : sign * ldexp(1.0 + fabs(next_uniform(&f)),
                                (int)((double)group * 0.7 * next_uniform(&f)) - (int)group / 4));
     }

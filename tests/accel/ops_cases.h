@@ -708,6 +708,34 @@ static inline fpx_call case_lion(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_hadamard_after(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_hadamard_fresh(f, real);
+
+    c.attr.hadamard.signs = FPX_SIGNS_AFTER;
+    return c;
+}
+
+static inline fpx_call case_dequantize_blocks(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_DEQUANTIZE);
+
+    add_in(&c, blocked(f, &fpx_e4m3, &fpx_e8m0, 1, 32, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
+static inline fpx_call case_quantize_block_grad(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_QUANTIZE_BLOCK_GRAD);
+
+    add_in(&c, blocked(f, &fpx_e2m1, &fpx_e8m0, 32, 1, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
+    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
+    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
+    return c;
+}
+
 static const op_case op_cases[] = {
     { "embed", FPX_OP_EMBED, case_embed, 1, 0 },
     { "embed_grad", FPX_OP_EMBED_GRAD, case_embed_grad, 0, 0 },
@@ -755,6 +783,9 @@ static const op_case op_cases[] = {
     { "dequantize", FPX_OP_DEQUANTIZE, case_dequantize, 0, 0 },
     { "quantize_coat", FPX_OP_QUANTIZE_COAT, case_quantize_coat, 0, 0 },
     { "dequantize_coat", FPX_OP_DEQUANTIZE_COAT, case_dequantize_coat, 0, 0 },
+    { "hadamard, signs after", FPX_OP_HADAMARD, case_hadamard_after, 0, 0 },
+    { "dequantize of blocks", FPX_OP_DEQUANTIZE, case_dequantize_blocks, 0, 0 },
+    { "quantize_block_grad", FPX_OP_QUANTIZE_BLOCK_GRAD, case_quantize_block_grad, 0, 0 },
     { "dge", FPX_OP_DGE, case_dge, 0, 0 },
     { "dge of the code", FPX_OP_DGE, case_dge_ms_amp, 0, 0 },
     { "clamp", FPX_OP_CLAMP, case_clamp, 1, 0 },

@@ -84,6 +84,16 @@ BREAK(amax_of_mx,
 BREAK(odd_transform, call->attr.hadamard.size = 48)
 BREAK(long_transform, call->attr.hadamard.size = 64)
 BREAK(third_axis, call->attr.hadamard.axis = 2)
+BREAK(odd_signs, call->attr.hadamard.signs = FPX_SIGNS_NONE + 1)
+BREAK(ties_of_even, call->attr.block.ties_to_zero = 1)
+BREAK(odd_ties, (call->attr.block.round = FPX_RNA, call->attr.block.ties_to_zero = 2))
+BREAK(no_blocks, call->in[0].nscales = 0)
+BREAK(real_blocks, call->in[0].scale[0].format = fpx_ue4m3)
+BREAK(two_levels, (call->in[0].nscales = 2, call->in[0].scale[1] = call->in[0].scale[0],
+                   call->in[0].scale[1].format = fpx_fp32, call->in[0].scale[1].block[0] = 0,
+                   call->in[0].scale[1].block[1] = 0))
+BREAK(rounded_twice, (two_levels(f, call), call->in[0].scale[0].format = fpx_fp32))
+BREAK(other_gradient, call->in[2].shape[1] -= 1)
 BREAK(odd_delay, call->attr.delayed.rule = 3)
 BREAK(delay_in_integers, call->attr.delayed.target = fpx_int32)
 BREAK(no_window, (call->in[0].shape[0] = call->out[0].shape[0] = 2))
@@ -119,7 +129,6 @@ BREAK(all_of_it, call->attr.clamp.alpha = 1.0)
 BREAK(odd_over, call->attr.clamp.over = FPX_CLAMP_COLUMN + 1)
 BREAK(residual_of_other, call->in[2].shape[1] -= 1)
 BREAK(real_weight, call->in[3].format = fpx_fp32)
-BREAK(blocks_of_codes, (call->in[0].scale[0].block[0] = 1, call->in[0].scale[0].block[1] = 1))
 BREAK(weight_of_other, call->in[3].shape[0] -= 1)
 BREAK(momentum_of_one, call->attr.sgd.momentum = 1.0)
 BREAK(negative_decay, call->attr.lion.weight_decay = -1.0)
@@ -196,6 +205,14 @@ static const breakage breakages[] = {
     { "odd size of a transform", case_hadamard, odd_transform, FPX_EINVAL },
     { "size that does not divide", case_hadamard, long_transform, FPX_EINVAL },
     { "third axis", case_hadamard, third_axis, FPX_EINVAL },
+    { "signs nowhere", case_hadamard, odd_signs, FPX_EINVAL },
+    { "ties of another rounding", case_quantize_block, ties_of_even, FPX_EINVAL },
+    { "ties to nowhere", case_quantize_block, odd_ties, FPX_EINVAL },
+    { "gradient of no blocks", case_quantize_block_grad, no_blocks, FPX_EUNSUPPORTED },
+    { "gradient of other scales", case_quantize_block_grad, real_blocks, FPX_EUNSUPPORTED },
+    { "gradient of two levels", case_quantize_block_grad, two_levels, FPX_EUNSUPPORTED },
+    { "gradient of another shape", case_quantize_block_grad, other_gradient, FPX_EINVAL },
+    { "scales that round twice", case_dequantize_blocks, rounded_twice, FPX_EUNSUPPORTED },
     { "odd rule of delayed scaling", case_scale_delayed, odd_delay, FPX_EINVAL },
     { "delayed scaling for integers", case_scale_delayed, delay_in_integers, FPX_EINVAL },
     { "no window", case_scale_delayed, no_window, FPX_EINVAL },
@@ -237,7 +254,6 @@ static const breakage breakages[] = {
     { "residual of another operand", case_add_residual, residual_of_other, FPX_EINVAL },
     { "weight of another product", case_add_residual, weight_of_other, FPX_EINVAL },
     { "blocks of a real weight", case_add_residual_codes, real_weight, FPX_EUNSUPPORTED },
-    { "dequantized blocks", case_dequantize, blocks_of_codes, FPX_EUNSUPPORTED },
     { "momentum of 1", case_sgd, momentum_of_one, FPX_EINVAL },
     { "negative decay", case_lion, negative_decay, FPX_EINVAL },
     { "token too large", case_embed, token_too_large, FPX_EINVAL },

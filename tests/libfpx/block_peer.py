@@ -110,6 +110,53 @@ def mx(name, blocks, exponent, inf_byte):
     return codes, byte[..., 0].astype(np.uint8), back
 
 
+def fma_square(x, c):
+    """fma(x, x, c): the exact product and sum in float64, rounded to odd, then to float32, which is one rounding."""
+    p, c = x.astype(np.float64) ** 2, c.astype(np.float64)
+    s = p + c
+    back = s - p
+    rest = (p - (s - back)) + (c - back)  # what the sum lost: Knuth
+    inexact = np.isfinite(s) & (rest != 0) & (s.view(np.int64) % 2 == 0)
+    toward = np.where(rest > 0, np.inf, -np.inf)
+    return np.where(inexact, np.nextafter(s, toward), s).astype(F)
+
+
+def lanes16(terms, step):
+    """16 lanes from +0, then halves; terms as the last axis."""
+    lane = np.zeros((*terms.shape[:-1], 16), F)
+    for i in range(terms.shape[-1]):
+        lane[..., i % 16] = step(terms[..., i], lane[..., i % 16])
+    for half in (8, 4, 2, 1):
+        lane = (lane[..., :half] + lane[..., half : 2 * half]).astype(F)
+    return lane
+
+
+def quest_variance(blocks):
+    n = F(blocks.shape[-1])
+    mean = lanes16(blocks, lambda x, s: s + x) / n
+    return lanes16(blocks, fma_square) / n - mean * mean
+
+
+def quest_number(blocks):
+    """What Quartet takes the logarithm of: std * 2.92247856 / 6 + 1e-8, in float32."""
+    variance = quest_variance(blocks)
+    return F(2.92247856 / 6.0) * np.sqrt(np.where(variance < 0, F(0), variance)) + F(1e-8)
+
+
+def quest(name, blocks):
+    values, sign, nan, _ = ELEMENTS[name]
+    number = quest_number(blocks)
+    _, e = np.frexp(number.astype(np.float64))
+    byte = np.where(np.isfinite(number), e - 1 + 127, 255)
+    q = blocks.astype(np.float64) * 2.0 ** (127.0 - byte)
+    # Ties to the code below: toward zero.
+    code = np.minimum(np.searchsorted((values[1:] + values[:-1]) / 2, np.abs(q), side="left"), len(values) - 1)
+    code = np.where(np.signbit(q), (256 - code) % 256 if sign is None else code | sign, code)
+    code = np.where(np.isnan(q) | (byte == 255), nan, code).astype(np.uint8)
+    scale = np.where(byte == 255, np.nan, 2.0 ** (byte - 127.0))
+    return code, byte[..., 0].astype(np.uint8), (decode(name, code).astype(np.float64) * scale).astype(F)
+
+
 def tensor_encode(bound, amax_t):
     s = min(F(bound) * F(6) / amax_t, FLT_MAX) if amax_t != 0 else F(1)
     return F(1) if s == 0 else F(s)
@@ -304,6 +351,50 @@ def run_mx(check, x):
                     check.same(f"{profile} {name} {exponent}", x, block, want, got)
 
 
+def run_quest(check, x):
+    for name in ("e2m1", "e4m3"):
+        for block in ((1, 32), (32, 1), (4, 8), (3, 7)):
+            check.same(f"mx-quest {name}", x, block, quest(name, to_blocks(x, *block)),
+                       peer(check.program, "mx-quest", x, name, block))
+
+
+def quest_edges(check, rng):
+    """Multiples of 1/8, many of which are ties of e2m1, or 6 times their scale; then blocks on either side of where
+    their scale changes, by one place of a factor; constant blocks, whose variance rounding may make negative."""
+    x = (rng.integers(-30, 31, (400, 64)) / F(8)).astype(F) * F(2.0) ** rng.integers(-20, 20, (400, 1)).astype(F)
+    x[100:, ::3] *= F(0.25)
+    blocks = to_blocks(x, 1, 32)
+    q = np.abs(blocks.astype(np.float64) / 2.0 ** (quest("e2m1", blocks)[1].astype(np.float64) - 127)[..., None])
+    for tie in (0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0, 6.0):
+        check.cases += 1
+        if (q == tie).sum() < 20:
+            check.bad += 1
+            print(f"mx-quest: {tie} is met {(q == tie).sum()} times only")
+    check.same("mx-quest ties", x, (1, 32), quest("e2m1", blocks), peer(check.program, "mx-quest", x))
+
+    shapes, pairs = rng.standard_normal((200, 32)).astype(F), []
+    for shape in shapes:
+        def exponent(bits):
+            return np.frexp(quest_number(shape * np.array(bits, np.int32).view(F))[0])[1]
+
+        low = int(np.array(2.0 ** rng.uniform(-20, 20), F).view(np.int32))
+        high, start = low + (1 << 23), exponent(low)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if exponent(middle) == start else (low, middle)
+        check.bad += exponent(low) == exponent(high)
+        pairs += [shape * np.array(b, np.int32).view(F) for b in (low, high)]
+    edges = np.array(pairs)
+    check.same("mx-quest scales", edges, (1, 32), quest("e2m1", to_blocks(edges, 1, 32)),
+               peer(check.program, "mx-quest", edges))
+    same = np.repeat(np.abs(rng.standard_normal((500, 1))).astype(F), 32, axis=1)
+    same = np.nextafter(same, np.where(rng.random(same.shape) < 0.5, F(np.inf), same).astype(F))
+    check.cases += 1
+    check.bad += (quest_variance(to_blocks(same, 1, 32)) < 0).sum() < 20
+    check.same("mx-quest constant", same, (1, 32), quest("e2m1", to_blocks(same, 1, 32)),
+               peer(check.program, "mx-quest", same))
+
+
 def run_fp4(check, x):
     amax = np.abs(x).max() if x.size else F(0)
     for block in ((1, 16), (16, 16), (16, 1)):
@@ -358,9 +449,12 @@ def main(program):
             run_mx(check, x)
             run_fp4(check, x)
             run_tiles(check, x)
+            run_quest(check, x)
             run_ms_amp(check, x)
+        quest_edges(check, rng)
         x = any_bits(rng)
         run_mx(check, x)
+        run_quest(check, x)
         run_tiles(check, x)
         run_ms_amp(check, x)
         ms_amp_vectors(check)

@@ -15,35 +15,57 @@ static const struct {
     uint16_t block[2];
     uint8_t exponent; /* MX */
     uint8_t error;    /* NVFP4_46 */
+    uint8_t round;    /* 0: the profile's */
 } blockings[] = {
-    { "mx-ocp", &fpx_e4m3, { 1, 32 }, FPX_MX_FLOOR, 0 },
-    { "mx-ocp", &fpx_e5m2, { 1, 32 }, FPX_MX_CEIL, 0 },
-    { "mx-torchao", &fpx_e3m2, { 1, 32 }, FPX_MX_EVEN, 0 },
-    { "mx-cublas", &fpx_e2m3, { 1, 32 }, FPX_MX_RCEIL, 0 },
-    { "mx-te", &fpx_e4m3, { 1, 32 }, FPX_MX_RCEIL_FP32, 0 },
-    { "mx-te", &fpx_e2m1, { 1, 16 }, FPX_MX_EVEN, 0 },
-    { "mx-te", &fpx_e2m1, { 1, 64 }, FPX_MX_FLOOR, 0 },
-    { "mx-ocp", &fpx_e4m3, { 32, 1 }, FPX_MX_FLOOR, 0 },
-    { "mx-te", &fpx_e5m2, { 7, 1 }, FPX_MX_RCEIL_FP32, 0 },
-    { "mx-ocp", &fpx_mxint8, { 1, 32 }, FPX_MX_FLOOR, 0 },
-    { "mx-ocp", &fpx_e4m3, { 8, 32 }, FPX_MX_FLOOR, 0 },
-    { "nvfp4-te", NULL, { 1, 16 }, 0, 0 },
-    { "nvfp4-te", NULL, { 16, 1 }, 0, 0 },
-    { "nvfp4-te", NULL, { 16, 16 }, 0, 0 },
-    { "nvfp4-te-python", NULL, { 1, 16 }, 0, 0 },
-    { "nvfp4-torchao", NULL, { 1, 16 }, 0, 0 },
-    { "nvfp4-46", NULL, { 1, 16 }, 0, FPX_ERROR_ABS },
-    { "nvfp4-46-256", NULL, { 16, 16 }, 0, FPX_ERROR_ABS },
-    { "nvfp4-46", NULL, { 16, 1 }, 0, FPX_ERROR_SQUARE },
-    { "nvfp4-46-256", NULL, { 1, 16 }, 0, FPX_ERROR_ABS_SCALED },
-    { "nvfp4-46", NULL, { 1, 16 }, 0, FPX_ERROR_SQUARE_SCALED },
-    { "tile-te", NULL, { 1, 128 }, 0, 0 },
-    { "tile-te-pow2", NULL, { 16, 64 }, 0, 0 },
-    { "tile-te", &fpx_e5m2, { 0, 0 }, 0, 0 },
-    { "deepseek-v3", NULL, { 1, 128 }, 0, 0 },
-    { "deepgemm", NULL, { 1, 128 }, 0, 0 },
-    { "fp4-ms-amp-row", NULL, { 1, 0 }, 0, 0 },
-    { "fp4-ms-amp-column", NULL, { 32, 1 }, 0, 0 },
+    { "mx-ocp", &fpx_e4m3, { 1, 32 }, FPX_MX_FLOOR, 0, 0 },
+    { "mx-ocp", &fpx_e5m2, { 1, 32 }, FPX_MX_CEIL, 0, 0 },
+    { "mx-torchao", &fpx_e3m2, { 1, 32 }, FPX_MX_EVEN, 0, 0 },
+    { "mx-cublas", &fpx_e2m3, { 1, 32 }, FPX_MX_RCEIL, 0, 0 },
+    { "mx-te", &fpx_e4m3, { 1, 32 }, FPX_MX_RCEIL_FP32, 0, 0 },
+    { "mx-te", &fpx_e2m1, { 1, 16 }, FPX_MX_EVEN, 0, 0 },
+    { "mx-te", &fpx_e2m1, { 1, 64 }, FPX_MX_FLOOR, 0, 0 },
+    { "mx-ocp", &fpx_e4m3, { 32, 1 }, FPX_MX_FLOOR, 0, 0 },
+    { "mx-te", &fpx_e5m2, { 7, 1 }, FPX_MX_RCEIL_FP32, 0, 0 },
+    { "mx-ocp", &fpx_mxint8, { 1, 32 }, FPX_MX_FLOOR, 0, 0 },
+    { "mx-ocp", &fpx_e4m3, { 8, 32 }, FPX_MX_FLOOR, 0, 0 },
+    { "nvfp4-te", NULL, { 1, 16 }, 0, 0, 0 },
+    { "nvfp4-te", NULL, { 16, 1 }, 0, 0, 0 },
+    { "nvfp4-te", NULL, { 16, 16 }, 0, 0, 0 },
+    { "nvfp4-te-python", NULL, { 1, 16 }, 0, 0, 0 },
+    { "nvfp4-torchao", NULL, { 1, 16 }, 0, 0, 0 },
+    { "nvfp4-46", NULL, { 1, 16 }, 0, FPX_ERROR_ABS, 0 },
+    { "nvfp4-46-256", NULL, { 16, 16 }, 0, FPX_ERROR_ABS, 0 },
+    { "nvfp4-46", NULL, { 16, 1 }, 0, FPX_ERROR_SQUARE, 0 },
+    { "nvfp4-46-256", NULL, { 1, 16 }, 0, FPX_ERROR_ABS_SCALED, 0 },
+    { "nvfp4-46", NULL, { 1, 16 }, 0, FPX_ERROR_SQUARE_SCALED, 0 },
+    { "tile-te", NULL, { 1, 128 }, 0, 0, 0 },
+    { "tile-te-pow2", NULL, { 16, 64 }, 0, 0, 0 },
+    { "tile-te", &fpx_e5m2, { 0, 0 }, 0, 0, 0 },
+    { "deepseek-v3", NULL, { 1, 128 }, 0, 0, 0 },
+    { "deepgemm", NULL, { 1, 128 }, 0, 0, 0 },
+    { "mx-ocp", &fpx_e4m3, { 1, 32 }, FPX_MX_FLOOR, 0, FPX_SR },
+    { "mx-te", &fpx_e2m1, { 32, 1 }, FPX_MX_RCEIL, 0, FPX_SR },
+    { "mx-ocp", &fpx_e2m1, { 32, 32 }, FPX_MX_EVEN, 0, FPX_SR },
+    { "mx-ocp", &fpx_e5m2, { 1, 32 }, FPX_MX_CEIL, 0, FPX_RNA },
+    { "mx-ocp", &fpx_e3m2, { 16, 8 }, FPX_MX_RCEIL, 0, FPX_RU },
+    { "mx-ocp", &fpx_mxint8, { 1, 32 }, FPX_MX_FLOOR, 0, FPX_SR },
+    { "nvfp4-te", NULL, { 1, 16 }, 0, 0, FPX_SR },
+    { "nvfp4-te", NULL, { 16, 1 }, 0, 0, FPX_SR },
+    { "nvfp4-te", NULL, { 16, 16 }, 0, 0, FPX_SR },
+    { "nvfp4-te-python", NULL, { 1, 16 }, 0, 0, FPX_SR },
+    { "nvfp4-torchao", NULL, { 16, 1 }, 0, 0, FPX_SR },
+    { "nvfp4-46", NULL, { 1, 16 }, 0, FPX_ERROR_ABS, FPX_SR },
+    { "tile-te", NULL, { 128, 1 }, 0, 0, 0 },
+    { "tile-te", NULL, { 0, 1 }, 0, 0, 0 },
+    { "tile-te", &fpx_e5m2, { 1, 0 }, 0, 0, FPX_SR },
+    { "deepseek-v3", NULL, { 32, 48 }, 0, 0, 0 },
+    { "deepgemm", NULL, { 35, 128 }, 0, 0, FPX_RD },
+    { "mx-quest", NULL, { 1, 32 }, FPX_MX_STD, 0, 0 },
+    { "mx-quest", &fpx_e4m3, { 32, 1 }, FPX_MX_STD, 0, 0 },
+    { "mx-quest", NULL, { 5, 24 }, FPX_MX_STD, 0, 0 },
+    { "mx-quest", NULL, { 1, 32 }, FPX_MX_STD, 0, FPX_SR },
+    { "fp4-ms-amp-row", NULL, { 1, 0 }, 0, 0, 0 },
+    { "fp4-ms-amp-column", NULL, { 32, 1 }, 0, 0, 0 },
 };
 
 enum { ROWS_MOST = 35, COLS_MOST = 300 };
@@ -61,6 +83,9 @@ static fpx_blocking blocking_of(size_t param)
     if (b.rule == FPX_RULE_MX)
         b.mx_exponent = blockings[param].exponent;
     b.error = blockings[param].error;
+    if (blockings[param].round != 0)
+        b.element.round = blockings[param].round;
+    b.element.sr_bits = b.element.round == FPX_SR ? 32 : 0;
     return b;
 }
 
@@ -86,6 +111,8 @@ static void fill(const fpx_blocking *b, float *x, size_t n, uint64_t *state)
         if (i % 32 == 0)
             chunk = kc_random(state);
         uint32_t u = fpx_f32_bits((float)(int32_t)r * 0x1p-28f);
+        if (kind == 0 && b->ties_to_zero) /* many ties: multiples of 1/8, whose scale is 1 or 2 */
+            u = fpx_f32_bits((float)((int)(r >> 40) % 65) * 0.125f);
         if (kind == 1)
             u = threshold(b, chunk, r) & 0x7fffffffu;
         if (kind == 2)
@@ -98,13 +125,15 @@ static void fill(const fpx_blocking *b, float *x, size_t n, uint64_t *state)
     }
 }
 
+/* bits are read where the rounding is stochastic. */
 static void run_job(const fpx_blocking *b, fpx_cpu_level level, float amax, const float *x,
-                    size_t rows, size_t cols, uint8_t *codes, void *scales)
+                    const uint32_t *bits, size_t rows, size_t cols, uint8_t *codes, void *scales)
 {
     fpx_block_job job = {
         .blocking = b, .tensor_amax = amax, .src = x, .rows = rows, .cols = cols
     };
 
+    job.bits = b->element.round == FPX_SR ? bits : NULL;
     job.stride = cols;
     job.height = b->block[0] == 0 || b->block[0] > rows ? rows : b->block[0];
     job.width = b->block[1] == 0 || b->block[1] > cols ? cols : b->block[1];
@@ -155,6 +184,7 @@ static size_t job_once(const kc_row *row, fpx_cpu_level level, const fpx_blockin
     fpx_blocking_grid(b, rows, cols, &down, &across);
     const size_t m = down * across * scale_bytes;
     kc_buffer src = kc_buffer_new(n * 4, cols % 16 * 4);
+    kc_buffer bits = kc_buffer_new(n * 4, cols % 8 * 4);
     kc_buffer codes = kc_buffer_new(n, cols % 31);
     kc_buffer scales = kc_buffer_new(m, cols % 7 * scale_bytes);
     kc_buffer want = kc_buffer_new(n, 0);
@@ -162,10 +192,14 @@ static size_t job_once(const kc_row *row, fpx_cpu_level level, const fpx_blockin
     size_t found = 0;
 
     fill(b, (float *)(void *)src.data, n, state);
-    run_job(b, level, amax, (const float *)(const void *)src.data, rows, cols, codes.data,
-            scales.data);
-    run_job(b, FPX_CPU_SCALAR, amax, (const float *)(const void *)src.data, rows, cols, want.data,
-            want_scales.data);
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t r = (uint32_t)(kc_random(state) >> 32);
+        memcpy(bits.data + 4 * i, &r, sizeof r);
+    }
+    run_job(b, level, amax, (const float *)(const void *)src.data,
+            (const uint32_t *)(const void *)bits.data, rows, cols, codes.data, scales.data);
+    run_job(b, FPX_CPU_SCALAR, amax, (const float *)(const void *)src.data,
+            (const uint32_t *)(const void *)bits.data, rows, cols, want.data, want_scales.data);
     for (size_t i = 0; i < n; i++) {
         if (codes.data[i] != want.data[i])
             kc_differ(row, bad + found++, "%zu x %zu, amax %a, [%zu]: code %02x, not %02x", rows,
@@ -180,6 +214,7 @@ static size_t job_once(const kc_row *row, fpx_cpu_level level, const fpx_blockin
         kc_differ(row, bad + found++, "%zu x %zu: wrote outside its buffer", rows, cols);
     found += back_once(row, level, b, amax, rows, cols, &codes, &scales, state, bad + found);
     kc_buffer_free(&src);
+    kc_buffer_free(&bits);
     kc_buffer_free(&codes);
     kc_buffer_free(&scales);
     kc_buffer_free(&want);
@@ -219,7 +254,7 @@ static void bench_blocks(const kc_row *row, fpx_cpu_level level, const void *src
 {
     const fpx_blocking b = blocking_of(row->param);
 
-    run_job(&b, level, 8.0f, src, n / 1024, 1024, dst, (uint8_t *)dst + n);
+    run_job(&b, level, 8.0f, src, src, n / 1024, 1024, dst, (uint8_t *)dst + n);
 }
 
 #define ROW(i, name)                                                                               \
@@ -258,5 +293,28 @@ const kc_row kc_rows_block[] = {
     ROW(23, "block/tile/te/tensor"),
     BENCH(24, "block/tile/deepseek"),
     ROW(25, "block/tile/deepgemm"),
+    BENCH(26, "block/mx/e4m3/sr"),
+    ROW(27, "block/mx/e2m1/32x1/sr"),
+    ROW(28, "block/mx/e2m1/32x32/even/sr"),
+    ROW(29, "block/mx/e5m2/rna"),
+    ROW(30, "block/mx/e3m2/16x8/ru"),
+    ROW(31, "block/mx/mxint8/sr"),
+    BENCH(32, "block/nvfp4/te/sr"),
+    BENCH(33, "block/nvfp4/te/16x1/sr"),
+    ROW(34, "block/nvfp4/te/16x16/sr"),
+    ROW(35, "block/nvfp4/te/python/sr"),
+    ROW(36, "block/nvfp4/torchao/16x1/sr"),
+    ROW(37, "block/nvfp4/46/sr"),
+    BENCH(38, "block/tile/te/128x1"),
+    ROW(39, "block/tile/te/column"),
+    ROW(40, "block/tile/te/e5m2/row/sr"),
+    BENCH(41, "block/tile/deepseek/32x48"),
+    ROW(42, "block/tile/deepgemm/35x128/rd"),
+    BENCH(43, "block/mx/quest"),
+    ROW(44, "block/mx/quest/e4m3/32x1"),
+    ROW(45, "block/mx/quest/5x24"),
+    ROW(46, "block/mx/quest/sr"),
+    ROW(47, "block/fp4/ms-amp/row"),
+    ROW(48, "block/fp4/ms-amp/32x1"),
     { NULL, 0, NULL, NULL, 0, 0, NULL },
 };

@@ -8,7 +8,7 @@
 #include "kernelcheck.h"
 
 /* A row's param: a function of float32, or one of these. */
-enum { EXP_F64 = FPX_ELEMFN_COUNT, TANH_F64 };
+enum { EXP_F64 = FPX_ELEMFN_COUNT, TANH_F64, LOG_F64 };
 enum { INPUTS = 20000 };
 
 static size_t width_of(const kc_row *row)
@@ -22,6 +22,8 @@ static void run(const kc_row *row, fpx_cpu_level level, const void *x, void *y, 
         fpx_elemfn_f32_array((fpx_elemfn)row->param, level, x, y, n);
     else if (row->param == EXP_F64)
         fpx_exp_f64_array(level, x, y, n);
+    else if (row->param == LOG_F64)
+        fpx_log_f64_array(level, x, y, n);
     else
         fpx_tanh_f64_array(level, x, y, n);
 }
@@ -53,6 +55,14 @@ static void fill(unsigned char *x, size_t width)
         const uint32_t u32 = (uint32_t)(sign << 31 | narrow << 23 | fraction >> 29);
         memcpy(x + i * width, width == 4 ? (const void *)&u32 : (const void *)&u64, width);
     }
+}
+
+/* The domain of log, but for an eighth. */
+static void make_positive(unsigned char *x)
+{
+    for (size_t i = 0; i < INPUTS; i++)
+        if (i % 64 < 56)
+            x[8 * i + 7] &= 0x7f;
 }
 
 static size_t run_once(const kc_row *row, fpx_cpu_level level, const unsigned char *x, size_t n,
@@ -91,6 +101,8 @@ static size_t check(const kc_row *row, fpx_cpu_level level)
     if (x == NULL || want == NULL)
         abort();
     fill(x, width);
+    if (row->param == LOG_F64)
+        make_positive(x);
     run(row, FPX_CPU_SCALAR, x, want, INPUTS);
     size_t bad = run_once(row, level, x, INPUTS, 0, want, 0);
     for (size_t length = 0; length <= KC_LONGEST; length++) {
@@ -139,5 +151,6 @@ const kc_row kc_rows_elemfn[] = {
     POW(16),
     ROW("exp_f64", EXP_F64, 8),
     ROW("tanh_f64", TANH_F64, 8),
+    ROW("log_f64", LOG_F64, 8),
     { 0 },
 };

@@ -332,9 +332,11 @@ START_TEST(zero_blocks)
         const char *prefix;
         uint32_t scale;
     } wants[] = {
-        { "mx-", 0x00 },           { "nvfp4-torchao", 0x08 },      { "nvfp4-", 0x00 },
-        { "tile-", 0x3f800000 },   { "tensor-", 0x3f800000 },      { "row-", 0x3f800000 },
-        { "column-", 0x3f800000 }, { "deep", 0 /* 1e-4 / 448 */ }, { "fp4-ms-amp", 0x3f800000 },
+        { "mx-quest", 0x64 /* 1e-8 */ }, { "mx-", 0x00 },
+        { "nvfp4-torchao", 0x08 },       { "nvfp4-", 0x00 },
+        { "tile-", 0x3f800000 },         { "tensor-", 0x3f800000 },
+        { "row-", 0x3f800000 },          { "column-", 0x3f800000 },
+        { "deep", 0 /* 1e-4 / 448 */ },  { "fp4-ms-amp", 0x3f800000 },
     };
     fpx_blocking b;
     const char *source = NULL;
@@ -473,7 +475,7 @@ START_TEST(refusals)
     b.element.format = fpx_bf16; /* wider than a byte */
     ck_assert_int_eq(fpx_block_quantize(&b, 0.0f, &x, 1, 1, &code, &scale), FPX_EINVAL);
     b = profile("mx-ocp");
-    b.mx_exponent = 5;
+    b.mx_exponent = FPX_MX_STD + 1;
     ck_assert_int_eq(fpx_blocking_check(&b), FPX_EINVAL);
     b = profile("mx-ocp");
     b.rule = FPX_RULE_NVFP4_46 + 1;

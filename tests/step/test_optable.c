@@ -149,6 +149,9 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
         c->in[0] = tensor(&fpx_e4m3, 2, F, C);
         c->in[1] = REAL(2, (F * C + 127) / 128, 3);
         break;
+    case FPX_OP_QUANTIZE_BLOCK_GRAD:
+        c->in[0] = tensor(&fpx_e2m1, 2, F, C);
+        break;
     case FPX_OP_DGE:
         c->attr.dge.k = 5.0;
         c->attr.dge.cap = 3.0;
@@ -268,6 +271,7 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_DEQUANTIZE:
     case FPX_OP_QUANTIZE_COAT:
     case FPX_OP_DEQUANTIZE_COAT:
+    case FPX_OP_QUANTIZE_BLOCK_GRAD:
     case FPX_OP_DGE:
     case FPX_OP_CLAMP:
     case FPX_OP_ADD_RESIDUAL:
@@ -427,6 +431,7 @@ static int has_any_format(int kind, uint32_t t, uint32_t nin)
 {
     return (gives_codes(kind) && t >= nin) || (kind == FPX_OP_DEQUANTIZE && t == 0) ||
            (kind == FPX_OP_QUANTIZE_COAT && t == 1) || (kind == FPX_OP_DEQUANTIZE_COAT && t == 0) ||
+           (kind == FPX_OP_QUANTIZE_BLOCK_GRAD && t == 0) ||
            (kind == FPX_OP_ADD_RESIDUAL && t == 3);
 }
 
@@ -628,6 +633,7 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_DEQUANTIZE, 1.0 * F * C },
         { FPX_OP_QUANTIZE_COAT, 5.0 * F * C },
         { FPX_OP_DEQUANTIZE_COAT, 5.0 * F * C },
+        { FPX_OP_QUANTIZE_BLOCK_GRAD, 3.0 * F * C },
         { FPX_OP_DGE, 9.0 * F * C },
         { FPX_OP_CLAMP, 2.0 * F * C },
         { FPX_OP_ADD_RESIDUAL, 1.0 * M * C },

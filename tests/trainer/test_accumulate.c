@@ -144,6 +144,55 @@ START_TEST(the_bits_of_any_device)
 }
 END_TEST
 
+/* All that are shipped, in a model that every block and transform fits: on another device, and cut within a step. */
+enum { SHIPPED = 32, CUT_AFTER = 4 };
+
+static int begin(running *r, const char *device, const char *recipe)
+{
+    fpx_error why = { .text = "" };
+
+    r->experiment = tiny_experiment(FPX_SWIGLU);
+    r->experiment.model.width = r->experiment.model.hidden = 64;
+    r->experiment.data.corpus = corpus_path;
+    r->experiment.data.sequence = 32;
+    r->experiment.data.accumulate = 3;
+    r->experiment.steps = 2;
+    r->recipe = tiny_recipe(recipe);
+    r->device = tiny_device(device);
+    r->trainer = NULL;
+    if (fpx_trainer_new(&r->experiment, r->recipe, &r->device, 1, 0, &r->trainer, &why) == FPX_OK)
+        return 1;
+    ck_assert_msg(strstr(why.text, "learns from steps before this one") != NULL, "%s: %s", recipe,
+                  why.text);
+    stop(r);
+    return 0;
+}
+
+START_TEST(every_recipe_accumulates)
+{
+    const char *const recipe = fpx_recipe_shipped((size_t)_i);
+    running whole, first, second;
+    char path[96], chain[64] = "";
+    fpx_step_result result;
+    int done = 0;
+
+    ck_assert_ptr_null(fpx_recipe_shipped(SHIPPED));
+    if (recipe == NULL || !begin(&whole, "cpu,threads=1", recipe))
+        return;
+    (void)snprintf(path, sizeof path, "%s/r%d", folder, _i);
+    ck_assert(begin(&first, "cpu,threads=3", recipe));
+    ck_assert(begin(&second, "cpu,threads=1,level=scalar", recipe));
+    for (int i = 0; i < CUT_AFTER; i++)
+        MUST(fpx_trainer_micro_step(first.trainer, &done, &result, err));
+    MUST(fpx_trainer_save(first.trainer, path, NULL, 0, "", err));
+    MUST(fpx_trainer_load(second.trainer, path, NULL, 0, chain, err));
+    SAME_DIGEST(finish(&whole), finish(&second), "%s: other bits on another device", recipe);
+    stop(&whole);
+    stop(&first);
+    stop(&second);
+}
+END_TEST
+
 START_TEST(what_is_impossible_is_refused)
 {
     running r;
@@ -180,6 +229,7 @@ int main(void)
     tcase_add_loop_test(tc, the_bits_of_one_batch, 0, sizeof cuts / sizeof cuts[0]);
     tcase_add_loop_test(tc, resume_within_a_step, 0, 7 * RECIPES);
     tcase_add_loop_test(tc, the_bits_of_any_device, 0, RECIPES);
+    tcase_add_loop_test(tc, every_recipe_accumulates, 0, SHIPPED);
     tcase_add_test(tc, what_is_impossible_is_refused);
     suite_add_tcase(s, tc);
 

@@ -98,10 +98,111 @@ START_TEST(transforms_that_do_not_fit)
 }
 END_TEST
 
+/* Gradients through a clipping quantizer: what does not go together. */
+START_TEST(estimators_that_do_not_fit)
+{
+#define CLIP(place, scaling, round, more)                                                          \
+    "  - {layer: \"*\", op: mlp.up, " place ", format: e2m1, scaling: " scaling ", round: " round  \
+    ", overflow: satfinite" more "}\n"
+    static const struct {
+        const char *rules, *words;
+    } cases[] = {
+        { CLIP("role: \"*\", tensor: \"*\"", "mx-quest", "rnz", ", estimator: clip"),
+          "rule 1: estimator 'clip' is of operands of fprop, whose gradients it makes; this rule "
+          "also matches " },
+        { CLIP("role: fprop, tensor: x", "mx-quest", "rnz", ", estimator: clip"),
+          "estimator 'clip' is of x or of w of layer.0/mlp.up/fprop alone" },
+        { CLIP("role: fprop, tensor: \"*\"", "nvfp4", "rne", ", estimator: clip"),
+          "rule 1: estimator 'clip' goes with scaling mx-floor, mx-rceil or mx-quest" },
+        { CLIP("role: fprop, tensor: \"*\"", "mx-floor-0.75", "rne", ", estimator: clip"),
+          "rule 1: estimator 'clip' goes with scaling" },
+        { CLIP("role: fprop, tensor: \"*\"", "tensor-current", "rne", ", estimator: clip"),
+          "rule 1: estimator 'clip' goes with scaling" },
+        { CLIP("role: fprop, tensor: \"*\"", "mx-quest", "rnz", ", estimator: straight"),
+          "rule 1: unknown estimator 'straight'; there is: none, clip" },
+        { CLIP("role: fprop, tensor: \"*\"", "tensor-current", "rnz", ""),
+          "rule 1: round 'rnz' goes with scales of blocks only" },
+        { CLIP("role: fprop, tensor: x", "mx-quest", "rne", ", transform: hadamard-32-plain")
+              CLIP("role: fprop, tensor: w", "mx-quest", "rne", ", transform: hadamard-32"),
+          "transformed otherwise" },
+        { CLIP("role: wgrad, tensor: x", "mx-quest", "rne", ", transform: hadamard-32-after")
+              CLIP("role: wgrad, tensor: dy", "mx-quest", "rne", ", transform: hadamard-32-fresh"),
+          "transformed otherwise" },
+    };
+#undef CLIP
+    const fpx_experiment experiment = wide_experiment();
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fpx_recipe *recipe = NULL;
+        fpx_model *model = NULL;
+        char text[1024];
+
+        snprintf(text, sizeof text, "name: r\nsource: t\nrules:\n%s", cases[i].rules);
+        MUST(fpx_recipe_parse("r.yaml", text, &recipe, err));
+        REFUSED(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err), FPX_EINVAL,
+                cases[i].words);
+        fpx_recipe_free(recipe);
+    }
+}
+END_TEST
+
+/* Without a transform, and with signs, which the way back has on the other side; backward operands as they are. */
+START_TEST(gradients_go_back_the_way)
+{
+    static const struct {
+        const char *transform;
+        uint32_t signs, back;
+    } ways[] = { { "none", 0, 0 },
+                 { "hadamard-32", FPX_SIGNS_BEFORE, FPX_SIGNS_AFTER },
+                 { "hadamard-32-fresh", FPX_SIGNS_BEFORE, FPX_SIGNS_AFTER },
+                 { "hadamard-32-after", FPX_SIGNS_AFTER, FPX_SIGNS_BEFORE },
+                 { "hadamard-32-plain", FPX_SIGNS_NONE, FPX_SIGNS_NONE } };
+    const fpx_experiment experiment = wide_experiment();
+
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        fpx_recipe *recipe =
+            recipe_of("role: fprop, tensor: \"*\", estimator: clip",
+                      "format: e2m1, scaling: mx-floor, overflow: satfinite", ways[i].transform);
+        fpx_model *model = NULL;
+
+        MUST(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err));
+        const fpx_program *p = model->program;
+        const fpx_program_op *fprop =
+            fpx_program_op_at(p, fpx_program_find_op(p, "layer.1/mlp.up/fprop"));
+        const fpx_program_op *dgrad =
+            fpx_program_op_at(p, fpx_program_find_op(p, "layer.1/mlp.up/dgrad"));
+        const fpx_program_op *clip =
+            fpx_program_op_at(p, fpx_program_find_op(p, "layer.1/mlp.up/dx/clip"));
+        const uint32_t x = fpx_program_tensor_at(p, fprop->in[0])->unquantized;
+
+        ck_assert_uint_eq(dgrad->in[1], fpx_program_find_tensor(p, "layer.1/mlp.up/w.copy"));
+        ck_assert_uint_eq(clip->kind, FPX_OP_QUANTIZE_BLOCK_GRAD);
+        ck_assert(clip->in[0] == fprop->in[0] && clip->in[1] == x && clip->in[2] == dgrad->out[0]);
+        const uint32_t turn = fpx_program_find_op(p, "layer.1/mlp.up/dx/transform");
+        ck_assert_int_eq(turn == FPX_NO_TENSOR, i == 0);
+        if (i > 0) {
+            const fpx_program_op *back = fpx_program_op_at(p, turn),
+                                 *there = rotation(p, fprop->in[0]);
+
+            ck_assert_uint_eq(there->attr.hadamard.signs, ways[i].signs);
+            ck_assert_uint_eq(back->attr.hadamard.signs, ways[i].back);
+            ck_assert(back->in[0] == clip->out[0] && back->nin == there->nin &&
+                      (back->nin == 1 || back->in[1] == there->in[1]) &&
+                      back->attr.hadamard.site == there->attr.hadamard.site &&
+                      back->attr.hadamard.axis == there->attr.hadamard.axis);
+        }
+        fpx_model_free(model);
+        fpx_recipe_free(recipe);
+    }
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_test(tc, both_operands_turn_alike);
     tcase_add_loop_test(tc, transforms_that_do_not_fit, 0, 3);
+    tcase_add_test(tc, estimators_that_do_not_fit);
+    tcase_add_test(tc, gradients_go_back_the_way);
 }
 
 int main(void)
