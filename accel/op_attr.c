@@ -99,8 +99,11 @@ fpx_status op_attr_scale(const fpx_call *call, const op_dims *dims, fpx_error *e
          fpx_blocking_find(profile, &blocking) != FPX_OK || !op_block_has_whole(&blocking)))
         return op_pattern_refuse(call, err,
                                  "the profile is unknown, or has no scale for the whole tensor");
+    if (call->nin > 1 && call->attr.scale.rule != FPX_SCALE_POW2 &&
+        call->attr.scale.rule != FPX_SCALE_MS_AMP_EXACT)
+        return op_pattern_refuse(call, err, "a factor goes with the rule of powers of two only");
     return require(call,
-                   call->attr.scale.rule <= FPX_SCALE_POW2 &&
+                   call->attr.scale.rule <= FPX_SCALE_MS_AMP_EXACT &&
                        fpx_format_is_valid(&call->attr.scale.target) &&
                        call->attr.scale.target.cls == FPX_CLASS_FLOAT,
                    "the rule is unknown, or the target is not a floating-point format", err);
@@ -191,6 +194,12 @@ fpx_status op_attr_hadamard(const fpx_call *call, const op_dims *dims, fpx_error
 
 fpx_status op_attr_delayed(const fpx_call *call, const op_dims *dims, fpx_error *err)
 {
+    const uint32_t part = call->attr.delayed.part;
+
+    if (part > (FPX_PART_LATER | FPX_PART_OPEN) ||
+        (part != 0 && call->attr.delayed.rule == FPX_DELAYED_TE))
+        return op_pattern_refuse(call, err,
+                                 "part is not 0 .. 3, or not 0 with Transformer Engine's rule");
     return require(call,
                    call->attr.delayed.rule <= FPX_DELAYED_MS_AMP_EXACT &&
                        fpx_format_is_valid(&call->attr.delayed.target) &&
@@ -278,4 +287,16 @@ fpx_status op_attr_coat(const fpx_call *call, const op_dims *dims, fpx_error *er
         return op_pattern_refuse(call, err, "codes has scales beside its groups");
     return require(call, dims->of['G' - 'A'] == (fpx_tensor_count(codes) + 127) / 128,
                    "groups should be [G,3], one row for each 128 elements", err);
+}
+
+fpx_status op_attr_factor(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const double growth = call->attr.factor.growth;
+    const uint32_t every = call->attr.factor.every;
+
+    (void)dims;
+    if (!is_share(call->attr.factor.ratio))
+        return op_pattern_refuse(call, err, "ratio is not in [0, 1)");
+    return require(call, growth >= 1.0 && growth <= 2.0 && every >= 1 && every <= 1u << 24,
+                   "growth is not in [1, 2], or every not 1 .. 2^24", err);
 }

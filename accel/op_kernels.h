@@ -40,6 +40,7 @@ fpx_status OP(op_quantize_block_grad)(const op_run *run);
 fpx_status OP(op_dge)(const op_run *run);
 fpx_status OP(op_clamp)(const op_run *run);
 fpx_status OP(op_add_residual)(const op_run *run);
+fpx_status OP(op_scale_factor)(const op_run *run);
 
 size_t OP(op_embed_grad_work)(const op_run *run);
 size_t OP(op_rmsnorm_grad_work)(const op_run *run);
@@ -50,6 +51,7 @@ size_t OP(op_quantize_block_work)(const op_run *run);
 size_t OP(op_dequantize_work)(const op_run *run);
 size_t OP(op_clamp_work)(const op_run *run);
 size_t OP(op_add_residual_work)(const op_run *run);
+size_t OP(op_scale_factor_work)(const op_run *run);
 
 fpx_status OP(op_gemm_accept)(const op_run *run);
 fpx_status OP(op_quantize_accept)(const op_run *run);
@@ -58,6 +60,7 @@ fpx_status OP(op_dequantize_accept)(const op_run *run);
 fpx_status OP(op_coat_accept)(const op_run *run);
 fpx_status OP(op_quantize_block_grad_accept)(const op_run *run);
 fpx_status OP(op_add_residual_accept)(const op_run *run);
+fpx_status OP(op_scale_factor_accept)(const op_run *run);
 
 size_t OP(op_rope_table_bytes)(const fpx_call *call, uint64_t key[4]);
 void OP(op_rope_table_fill)(const fpx_call *call, void *table);

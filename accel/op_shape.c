@@ -103,9 +103,9 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .attr = op_attr_tokens,
     },
     [FPX_OP_SCALE] = {
-        .shape = { .name = "scale", .min_in = 1, .max_in = 1, .nout = 1,
-                   .in_names = { "x" }, .out_names = { "scale" } },
-        .in = { "r[*]" }, .out = { "r[2]" },
+        .shape = { .name = "scale", .min_in = 1, .max_in = 2, .nout = 1,
+                   .in_names = { "x", "factor" }, .out_names = { "scale" } },
+        .in = { "r[*]", "r[2]" }, .out = { "r[2]" },
         .attr = op_attr_scale,
     },
     [FPX_OP_QUANTIZE] = {
@@ -216,6 +216,12 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .shape = { .name = "add_residual", .min_in = 4, .max_in = 4, .nout = 1,
                    .in_names = { "base", "x", "y", "w" }, .out_names = { "d" } },
         .in = { "r[M,N]", "r[M,K]", "r[M,K]", "g[N,K]" }, .out = { "r[M,N]" },
+    },
+    [FPX_OP_SCALE_FACTOR] = {
+        .shape = { .name = "scale_factor", .min_in = 2, .max_in = 2, .nout = 1, .in_place = 1,
+                   .in_names = { "factor", "codes" }, .out_names = { "factor" } },
+        .in = { "r[2]", "q[*]" }, .out = { "r[2]" },
+        .attr = op_attr_factor,
     },
 };
 

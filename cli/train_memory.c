@@ -45,6 +45,23 @@ static uint64_t peak_of(const fpx_memory *m, uint64_t rest)
     return rest + m->arena + m->evaluation;
 }
 
+/* Beside what the optimizer has in fp32, and the products in bf16: 16 and 18 bytes a parameter with two moments. */
+static void compare(FILE *out, const fpx_memory *m, double parameters)
+{
+    uint64_t states = 0;
+    unsigned whole = 0;
+
+    for (size_t k = FPX_MEMORY_MASTER; k <= FPX_MEMORY_V; k++) {
+        states += m->most[k];
+        whole += m->most[k] > 0 ? 4 : 0;
+    }
+    (void)fprintf(out,
+                  "bytes a parameter of master, gradient and moments: %.3f (fp32: %u); with the "
+                  "compute copy %.3f (fp32 and a bf16 copy: %u)\n",
+                  (double)states / parameters, whole,
+                  (double)(states + m->most[FPX_MEMORY_COMPUTE]) / parameters, whole + 2);
+}
+
 static void print(FILE *out, const session *s, const fpx_memory *m, uint64_t rest)
 {
     const double n = (double)m->parameters;
@@ -59,6 +76,7 @@ static void print(FILE *out, const session *s, const fpx_memory *m, uint64_t res
                   (double)m->gap / n);
     (void)fprintf(out, "%-14s %14s %10s %14" PRIu64 " %10.3f  fullest at %s\n", "arena", "", "",
                   m->arena, (double)m->arena / n, fpx_program_op_at(program, m->fullest)->name);
+    compare(out, m, n);
     (void)fprintf(out,
                   "resident at its peak, predicted: %.1f MiB = %.1f arena + %.1f arena of the "
                   "validation + %.1f corpus + %.1f program, libraries, the device's work space\n",

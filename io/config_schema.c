@@ -96,8 +96,13 @@ static const cyaml_schema_value_t unit_rule_schema = { CYAML_VALUE_MAPPING(
     CYAML_FLAG_DEFAULT, fpx_unit_rule, unit_rule_fields) };
 
 static const cyaml_schema_field_t state_rule_fields[] = {
-    TEXT(fpx_state_rule, layer),  TEXT(fpx_state_rule, op),      TEXT(fpx_state_rule, tensor),
-    TEXT(fpx_state_rule, format), TEXT(fpx_state_rule, scaling), CYAML_FIELD_END,
+    TEXT(fpx_state_rule, layer),
+    TEXT(fpx_state_rule, op),
+    TEXT(fpx_state_rule, tensor),
+    TEXT(fpx_state_rule, format),
+    TEXT(fpx_state_rule, scaling),
+    OPTIONAL_TEXT(fpx_state_rule, factor),
+    CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t state_rule_schema = { CYAML_VALUE_MAPPING(

@@ -91,6 +91,8 @@ static const op_row rows[FPX_OP_KINDS] = {
     /* The sum and the residuals; how many of these are multiplied, only the data says. */
     [FPX_OP_ADD_RESIDUAL] = { OP(flops_rowwise), .flops = 1, .flops_in = 1,
                               .bound = op_bound_add_residual, .scratch = op_scratch_add_residual },
+    /* It compares codes. */
+    [FPX_OP_SCALE_FACTOR] = { OP(flops_rowwise), .flops = 0, .bound = op_bound_none },
 };
 
 const op_row *op_row_of(uint32_t kind)

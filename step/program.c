@@ -166,9 +166,12 @@ static fpx_status check_outputs(const fpx_program *program, const fpx_program_op
             return fpx_error_set(err, FPX_EINVAL, "%s: writes %s, which is written already",
                                  op->name, t->name);
         const int state = fpx_tensor_class_lasts(t->cls);
-        if (in_place && state && op->in[i] != op->out[i])
-            return fpx_error_set(err, FPX_EINVAL, "%s: output %s must be input %u, in place",
-                                 op->name, t->name, i);
+        if (in_place && state && op->in[i] != op->out[i] &&
+            fpx_tensor_class_lasts(program->tensors[op->in[i]].cls))
+            return fpx_error_set(
+                err, FPX_EINVAL,
+                "%s: output %s must be input %u, in place, or that be of this step", op->name,
+                t->name, i);
         if (!in_place && state && op->role != FPX_OPTIMIZER)
             return fpx_error_set(err, FPX_EINVAL,
                                  "%s: state %s is only updated in place, or by the optimizer",

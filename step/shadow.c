@@ -370,8 +370,8 @@ int fpx_shadow_informs(const fpx_shadow *shadow, uint32_t op)
 
     if (shadow->spec.mode == FPX_SHADOW_EQUAL)
         return !same_device;
-    if (fpx_program_op_at(program, op)->kind == FPX_OP_SCALE ||
-        fpx_program_op_at(program, op)->kind == FPX_OP_SCALE_DELAYED)
+    const uint32_t kind = fpx_program_op_at(program, op)->kind;
+    if (kind == FPX_OP_SCALE || kind == FPX_OP_SCALE_DELAYED || kind == FPX_OP_SCALE_FACTOR)
         return 0; /* a widened program has no scales to compare with */
     if (!same_device || shadow->spec.mode == FPX_SHADOW_FREE ||
         shadow->spec.mode == FPX_SHADOW_OPERAND)

@@ -114,6 +114,47 @@ static size_t add_entries(const char *prefix, const fpx_exec *exec, size_t from,
     return n;
 }
 
+/* Within a step, what fpx_trainer_rewind goes back to: no other tensor has a name without a place. */
+#define HISTORIES "histories"
+
+static size_t histories_of(const fpx_trainer *t, uint32_t micro)
+{
+    return micro == 0 ? 0 : t->histories_bytes / sizeof(float);
+}
+
+static size_t add_histories(const fpx_trainer *t, fpx_st_entry *entry)
+{
+    const uint64_t count = histories_of(t, t->next_micro);
+
+    if (count == 0)
+        return 0;
+    *entry = (fpx_st_entry){ .name = HISTORIES, .data = t->histories };
+    (void)fpx_tensor_make(&fpx_fp32, 1, &count, &entry->desc);
+    return 1;
+}
+
+/* At a step's beginning they are those of the state, which has been read. */
+static fpx_status load_histories(const fpx_st_file *file, const char *path, fpx_trainer *t,
+                                 uint32_t micro, int copy, fpx_error *err)
+{
+    const fpx_st_entry *entry = fpx_st_find(file, HISTORIES);
+    const uint64_t count = histories_of(t, micro);
+    fpx_tensor desc;
+
+    if (count == 0) {
+        if (copy)
+            trainer_keep_histories(t);
+        return FPX_OK;
+    }
+    (void)fpx_tensor_make(&fpx_fp32, 1, &count, &desc);
+    if (entry == NULL || !fpx_tensor_same_kind(&entry->desc, &desc))
+        return fpx_error_set(err, FPX_EINVAL, "%s: " HISTORIES " is missing, or of another length",
+                             path);
+    if (copy)
+        memcpy(t->histories, entry->data, t->histories_bytes);
+    return FPX_OK;
+}
+
 static fpx_status make_folder(const char *dir, fpx_error *err)
 {
     if (mkdir(dir, 0777) != 0 && errno != EEXIST)
@@ -127,7 +168,7 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
 {
     const fpx_trainer *t = trainer;
     const size_t from = next_op(t, t->next_micro);
-    size_t room = count_state(t->exec, from), n = 0;
+    size_t room = count_state(t->exec, from) + 1, n = 0;
     const fpx_tokenizer *tokenizer = fpx_corpus_tokenizer(t->corpus);
     char experiment[65], recipe[65], run[64], step[24], micro[16], path[4096], *vocabulary = NULL;
     size_t bytes = 0;
@@ -146,6 +187,7 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
         n = add_entries("", t->exec, from, entries, names);
         for (size_t i = 0; i < nextras; i++)
             n += add_entries(extras[i].prefix, extras[i].exec, from, entries + n, names + n);
+        n += add_histories(t, &entries[n]);
         identity(t, experiment, recipe, run);
         (void)snprintf(step, sizeof step, "%llu", (unsigned long long)t->next_step);
         (void)snprintf(micro, sizeof micro, "%u", t->next_micro);
@@ -347,6 +389,8 @@ fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
         status = load_state(file, path, "", trainer->exec, from, copy, err);
         for (size_t i = 0; i < nextras && status == FPX_OK; i++)
             status = load_state(file, path, extras[i].prefix, extras[i].exec, from, copy, err);
+        if (status == FPX_OK)
+            status = load_histories(file, path, trainer, micro, copy, err);
     }
     if (status == FPX_OK) {
         const char *start = strstr(fpx_st_metadata(file, "fpx.run"), START);

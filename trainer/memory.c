@@ -8,7 +8,7 @@
 typedef struct accounts {
     const fpx_trainer *t;
     const fpx_program *program;
-    unsigned char *kind;                  /* of each tensor */
+    unsigned char *kind, *readers;        /* of each tensor */
     int64_t (*change)[FPX_MEMORY_KINDS];  /* of bytes, at each operation */
     int64_t (*aligned)[FPX_MEMORY_KINDS]; /* the same in whole lines */
 } accounts;
@@ -20,15 +20,20 @@ static int ends(const char *name, size_t length, const char *end)
     return length > n && memcmp(name + length - n, end, n) == 0;
 }
 
+static int is_history(const char *name)
+{
+    return ends(name, strlen(name), ".history");
+}
+
 /* "embed/w.m.scale" belongs to "embed/w.m". */
 static fpx_memory_kind lasting_kind(const char *name)
 {
     size_t length = strlen(name);
 
-    if (ends(name, length, ".history"))
-        return FPX_MEMORY_WORK;
     length -= ends(name, length, ".scale") ? 6 : 0;
     length -= ends(name, length, ".groups") ? 7 : 0;
+    if (ends(name, length, ".factor")) /* of a stored gradient's scale */
+        return FPX_MEMORY_GRADIENT;
     return ends(name, length, ".m")   ? FPX_MEMORY_M
            : ends(name, length, ".v") ? FPX_MEMORY_V
                                       : FPX_MEMORY_MASTER;
@@ -39,7 +44,7 @@ static int is_aside(const accounts *a, uint32_t tensor)
 {
     const char *name = fpx_program_tensor_at(a->program, tensor)->name;
 
-    return ends(name, strlen(name), ".history") || tensor == a->t->model->micro[0].draw;
+    return is_history(name) || tensor == a->t->model->micro[0].draw;
 }
 
 static int is_of_parameters(const accounts *a, const fpx_program_op *op)
@@ -68,6 +73,8 @@ static fpx_memory_kind kind_of(const accounts *a, uint32_t tensor, const fpx_pro
 {
     const fpx_program_tensor *t = fpx_program_tensor_at(a->program, tensor);
 
+    if (is_history(t->name))
+        return FPX_MEMORY_WORK;
     if (fpx_tensor_class_lasts(t->cls))
         return lasting_kind(t->name);
     if (by == NULL)
@@ -78,6 +85,23 @@ static fpx_memory_kind kind_of(const accounts *a, uint32_t tensor, const fpx_pro
         return FPX_MEMORY_ACTIVATION;
     return by->role != FPX_OPTIMIZER && is_gradient(a, tensor) ? FPX_MEMORY_GRADIENT
                                                                : FPX_MEMORY_WORK;
+}
+
+/* What is made of parameters only to be quantized is no copy that a product reads: fp32 between operations. */
+static void find_steps_between(accounts *a)
+{
+    enum { READ = 1, BY_PRODUCTS = 2 };
+
+    for (size_t op = 0; op < fpx_program_ops(a->program); op++) {
+        const fpx_program_op *by = fpx_program_op_at(a->program, op);
+
+        for (uint32_t i = 0; i < by->nin; i++)
+            a->readers[by->in[i]] |= is_of_parameters(a, by) ? READ : READ | BY_PRODUCTS;
+    }
+    for (uint32_t i = 0; i < fpx_program_tensors(a->program); i++)
+        if (a->kind[i] == FPX_MEMORY_COMPUTE && a->readers[i] == READ &&
+            !fpx_tensor_class_scales(fpx_program_tensor_at(a->program, i)->cls))
+            a->kind[i] = FPX_MEMORY_WORK;
 }
 
 /* In the order in which tensors are made: what something is made of has its kind before. */
@@ -91,6 +115,7 @@ static void find_kinds(accounts *a)
         for (uint32_t o = 0; o < by->nout; o++)
             a->kind[by->out[o]] = (unsigned char)kind_of(a, by->out[o], by);
     }
+    find_steps_between(a);
 }
 
 static void enter(accounts *a)
@@ -143,9 +168,10 @@ fpx_status fpx_trainer_memory(fpx_trainer *trainer, fpx_memory *ret_memory, fpx_
     if (status != FPX_OK)
         return status;
     a.kind = calloc(fpx_program_tensors(program) + 1, 1);
+    a.readers = calloc(fpx_program_tensors(program) + 1, 1);
     a.change = calloc(nops + 2, sizeof *a.change);
     a.aligned = calloc(nops + 2, sizeof *a.aligned);
-    if (a.kind == NULL || a.change == NULL || a.aligned == NULL) {
+    if (a.kind == NULL || a.readers == NULL || a.change == NULL || a.aligned == NULL) {
         status = fpx_error_set(err, FPX_ENOMEM, "memory: out of memory");
     } else {
         m.arena = fpx_exec_arena_bytes(trainer->exec);
@@ -159,6 +185,7 @@ fpx_status fpx_trainer_memory(fpx_trainer *trainer, fpx_memory *ret_memory, fpx_
         *ret_memory = m;
     }
     free(a.kind);
+    free(a.readers);
     free(a.change);
     free(a.aligned);
     return status;

@@ -322,6 +322,7 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
                       .seed = experiment->seed,
                       .layers = (int)c->layers,
                       .accumulate = m->accumulate,
+                      .step_micros = experiment->data.accumulate,
                       .micros = m->micro,
                       .err = err };
         m->count = m->hyper = m->norm = FPX_NO_TENSOR;

@@ -34,6 +34,7 @@ typedef struct build {
     uint32_t micro;  /* the micro-batch that is built, of accumulate */
     char prefix[24]; /* of its names: "micro.1/", or "" where there is one only */
     uint32_t accumulate;
+    uint32_t step_micros; /* of a training step, also where this is a forward pass alone */
 } build;
 
 /* A tensor of up to four axes (shape ends at the first 0). Returns its index, or FPX_NO_TENSOR. */
@@ -65,8 +66,11 @@ uint32_t build_real(build *b, fpx_role role, uint32_t tensor, const char *as);
 uint32_t build_moment(build *b, size_t param, const char *name);
 /* There is none: the recipe's rules of it are used nevertheless. */
 void build_no_moment(build *b, size_t param, const char *name);
-/* fp32 values become the codes of `codes`, whose scale is taken from them. */
-void build_store(build *b, fpx_role role, uint32_t real, uint32_t codes);
+/* fp32 values become the codes of `codes`, a parameter's "master", "grad", "m" or "v", whose scale is taken from them. */
+void build_store(build *b, fpx_role role, size_t param, const char *tensor, uint32_t real,
+                 uint32_t codes);
+/* The factor of a gradient's scale follows the gradient's codes. */
+void build_factor(build *b, size_t param);
 
 /* One linear layer y = x W^T. */
 typedef struct linear {

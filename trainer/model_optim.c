@@ -57,6 +57,7 @@ static uint32_t next_of(build *b, uint32_t state, uint32_t now)
 static void update(build *b, const fpx_optimizer_config *o, size_t index, uint32_t factor,
                    uint32_t hyper)
 {
+    static const char *const states[] = { "master", "m", "v" };
     const method *by = &methods[o->kind];
     const fpx_program_tensor param = *fpx_program_tensor_at(b->program, b->params[index]);
     const fpx_attr attr = attributes(o, param.desc.ndim < 2 ? 0.0 : o->weight_decay);
@@ -64,7 +65,7 @@ static void update(build *b, const fpx_optimizer_config *o, size_t index, uint32
     size_t n = 1;
 
     for (; n <= by->nmoments; n++)
-        state[n] = build_moment(b, index, n == 1 ? "m" : "v");
+        state[n] = build_moment(b, index, states[n]);
     if (by->nmoments < 2) /* a recipe need not know the optimizer */
         build_no_moment(b, index, "v");
     for (size_t i = 0; i < n; i++) {
@@ -76,7 +77,9 @@ static void update(build *b, const fpx_optimizer_config *o, size_t index, uint32
     out[n] = FPX_NO_TENSOR;
     build_op(b, param.layer, by->kind, FPX_OPTIMIZER, param.name, by->suffix, in, out, &attr);
     for (size_t i = 0; i < n; i++)
-        build_store(b, FPX_OPTIMIZER, out[i], state[i]);
+        build_store(b, FPX_OPTIMIZER, index, states[i], out[i], state[i]);
+    build_factor(b,
+                 index); /* behind all that can fail: a step that begins anew finds the old one */
 }
 
 void build_optimizer(build *b, const fpx_optimizer_config *o, fpx_model *m)

@@ -28,20 +28,25 @@ static const char *round_suffix(uint32_t round)
 }
 
 /* A weight's copy is the same for every micro-batch, unless its signs are not. */
+static int is_shared(const copy *c)
+{
+    return strcmp(c->tensor, "w") == 0 && c->rule.fresh != FPX_FRESH_PASS;
+}
+
 static void copy_site(const build *b, const copy *c, char ret_site[FPX_NAME_MAX])
 {
-    if (strcmp(c->tensor, "w") == 0 && c->rule.fresh != FPX_FRESH_PASS)
+    if (is_shared(c))
         build_shared_site(c->l->layer, c->l->op, ret_site);
     else
         build_site(b, c->l->layer, c->l->op, ret_site);
 }
 
-/* Characters of a site like this one with the largest numbers that the model has. */
-static int widest_site(const build *b, const copy *c, const char *site)
+/* Characters of this copy's site with the largest numbers that the model has in training: evaluation has the same names. */
+static int widest_site(const build *b, const copy *c)
 {
-    const int micro = strncmp(site, "micro.", 6) != 0
+    const int micro = is_shared(c) || b->step_micros < 2
                           ? 0
-                          : snprintf(NULL, 0, "micro.%u/", (unsigned)(b->accumulate - 1));
+                          : snprintf(NULL, 0, "micro.%u/", (unsigned)(b->step_micros - 1));
     const int layer = c->l->layer < 0 ? 0 : snprintf(NULL, 0, "layer.%d/", b->layers - 1);
 
     return micro + layer + (int)strlen(c->l->op);
@@ -70,8 +75,7 @@ static void name_copy(const build *b, copy *c)
                        r->conversion.format.name, worded ? "." : "", words[i], way,
                        open == !narrow ? "" : (open ? ".open" : ".saturated"),
                        r->ties_to_zero ? ".rnz" : round_suffix(r->conversion.round));
-        length =
-            (int)(strlen(c->name) - strlen(site) + strlen("/quantize")) + widest_site(b, c, site);
+        length = (int)(strlen(c->name) - strlen(site) + strlen("/quantize")) + widest_site(b, c);
     }
 }
 
@@ -127,25 +131,57 @@ static uint32_t rotated(build *b, const copy *c, uint32_t source)
     return y;
 }
 
-/* The state starts at 0: no scale and no amax yet. */
+/* Transformer Engine moves the histories of x and dy on with each micro-batch's pass, but a weight's FP8 copy is made
+ * with the first alone (is_first_microbatch): the others leave a 0 in its history, which so holds fewer steps. */
+static uint64_t window_of(const build *b, const copy *c)
+{
+    const uint32_t window = c->rule.window;
+
+    if (!is_shared(c) || c->rule.delayed_rule != FPX_DELAYED_TE)
+        return window;
+    return window > b->step_micros ? window / b->step_micros : 1;
+}
+
+/* Micro-batches hand a history on, and the last one's is the state; this one's input and output of it. The state starts
+ * at 0: no scale and no amax yet. */
+static void add_history(build *b, const copy *c, uint32_t *ret_before, uint32_t *ret_after)
+{
+    const int first = is_shared(c) || b->micro == 0;
+    const int last = is_shared(c) || b->micro + 1 == b->accumulate;
+    const char *const own = c->name + (is_shared(c) ? 0 : strlen(b->prefix));
+    const uint64_t *const shape = (uint64_t[4]){ 2 + window_of(b, c), 0, 0, 0 };
+    char name[5 * FPX_NAME_MAX], before[6 * FPX_NAME_MAX];
+    uint32_t state;
+
+    (void)snprintf(name, sizeof name, "%s.history", own);
+    if (first)
+        state = build_tensor(b, c->l->layer, FPX_TENSOR_STATE, &fpx_fp32, shape, "%s", name);
+    else
+        state = fpx_program_find_tensor(b->program, name);
+    (void)snprintf(before, sizeof before, "micro.%u/%s", b->micro - 1, name);
+    *ret_before = first ? state : fpx_program_find_tensor(b->program, before);
+    *ret_after = last ? state
+                      : build_tensor(b, c->l->layer, FPX_TENSOR_SCALE, &fpx_fp32, shape,
+                                     "%s.history", c->name);
+}
+
 static uint32_t add_delayed_scale(build *b, const copy *c)
 {
-    if (b->status == FPX_OK && b->accumulate > 1)
-        b->status = fpx_error_set(b->err, FPX_EINVAL,
-                                  "recipe %s: scaling '%s' learns from steps before this one, not "
-                                  "from micro-batches: take tensor-current, or data.accumulate 1",
-                                  b->recipe->name, c->rule.scaling);
+    const int whole = is_shared(c) || c->rule.delayed_rule == FPX_DELAYED_TE;
+    const uint32_t later = b->micro > 0 ? FPX_PART_LATER : 0;
+    const uint32_t open = b->micro + 1 < b->accumulate ? FPX_PART_OPEN : 0;
     const fpx_attr attr = { .delayed = { .target = c->rule.conversion.format,
-                                         .rule = (uint32_t)c->rule.delayed_rule } };
-    const uint32_t history =
-        build_tensor(b, c->l->layer, FPX_TENSOR_STATE, &fpx_fp32,
-                     (uint64_t[4]){ 2 + (uint64_t)c->rule.window, 0, 0, 0 }, "%s.history", c->name);
+                                         .rule = (uint32_t)c->rule.delayed_rule,
+                                         .part = whole ? 0 : later | open } };
+    uint32_t before = FPX_NO_TENSOR, after = FPX_NO_TENSOR;
+
+    add_history(b, c, &before, &after);
     const uint32_t scale = build_tensor(b, c->l->layer, FPX_TENSOR_SCALE, &fpx_fp32,
                                         (uint64_t[4]){ 2, 0, 0, 0 }, "%s.scale", c->name);
 
     build_op(b, c->l->layer, FPX_OP_SCALE_DELAYED, c->role, c->name, "scale",
-             (uint32_t[]){ history, c->source, FPX_NO_TENSOR },
-             (uint32_t[]){ history, scale, FPX_NO_TENSOR }, &attr);
+             (uint32_t[]){ before, c->source, FPX_NO_TENSOR },
+             (uint32_t[]){ after, scale, FPX_NO_TENSOR }, &attr);
     return scale;
 }
 

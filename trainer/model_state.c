@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <fpx/elemfn.h>
+
 #include "model_build.h"
 
 static fpx_stored stored_as(build *b, int layer, const char *op, const char *tensor)
@@ -83,7 +85,23 @@ uint32_t build_real(build *b, fpx_role role, uint32_t tensor, const char *as)
     return real;
 }
 
-void build_store(build *b, fpx_role role, uint32_t real, uint32_t codes)
+/* The state "<parameter>.factor" of a stored gradient: its factor and the steps until it is looked at, 0 at first. */
+static uint32_t factor_of(build *b, size_t param, const fpx_stored *as)
+{
+    const fpx_program_tensor *p = fpx_program_tensor_at(b->program, b->params[param]);
+    char name[2 * FPX_NAME_MAX];
+
+    if (!as->factor.tuned)
+        return FPX_NO_TENSOR;
+    (void)snprintf(name, sizeof name, "%s.factor", p->name);
+    const uint32_t factor = fpx_program_find_tensor(b->program, name);
+    return factor != FPX_NO_TENSOR
+               ? factor
+               : build_tensor(b, p->layer, FPX_TENSOR_STATE, &fpx_fp32, DIMS(2), "%s", name);
+}
+
+void build_store(build *b, fpx_role role, size_t param, const char *tensor, uint32_t real,
+                 uint32_t codes)
 {
     if (b->status != FPX_OK || real == codes)
         return;
@@ -94,11 +112,12 @@ void build_store(build *b, fpx_role role, uint32_t real, uint32_t codes)
         .quantize = { .round = FPX_RNE,
                       .overflow = t.desc.format.bits < 16 ? FPX_SATFINITE : FPX_OVERFLOW_NONE }
     };
-    const fpx_attr scale = { .scale = { .target = t.desc.format, .rule = FPX_SCALE_POW2 } };
+    const fpx_stored as = stored_as(b, t.layer, b->ops[param], tensor);
+    const fpx_attr scale = { .scale = { .target = t.desc.format, .rule = (uint32_t)as.rule } };
 
     if (t.scale != FPX_NO_TENSOR)
-        build_op(b, t.layer, FPX_OP_SCALE, role, t.name, "scale", LIST(real), LIST(t.scale),
-                 &scale);
+        build_op(b, t.layer, FPX_OP_SCALE, role, t.name, "scale",
+                 LIST(real, factor_of(b, param, &as)), LIST(t.scale), &scale);
     if (groups != FPX_NO_TENSOR)
         build_op(b, t.layer, FPX_OP_QUANTIZE_COAT, role, t.name, "quantize", LIST(real),
                  LIST(codes, groups), NULL);
@@ -130,6 +149,24 @@ uint32_t build_param(build *b, int layer, const char *op, const char *name,
     return b->weights[i] = build_real(b, FPX_FPROP, param, "real");
 }
 
+void build_factor(build *b, size_t param)
+{
+    if (b->status != FPX_OK)
+        return;
+    const fpx_program_tensor p = *fpx_program_tensor_at(b->program, b->params[param]);
+    const fpx_stored as = stored_as(b, p.layer, b->ops[param], "grad");
+    if (b->status != FPX_OK || !as.factor.tuned)
+        return;
+    const uint32_t factor = factor_of(b, param, &as);
+    const fpx_attr attr = { .factor = { .ratio = as.factor.ratio,
+                                        .growth = fpx_exp_f64(0x1.62e42fefa39efp-1 / /* ln 2 */
+                                                              (double)as.factor.window),
+                                        .every = as.factor.every } };
+
+    build_op(b, p.layer, FPX_OP_SCALE_FACTOR, FPX_OPTIMIZER, p.name, "factor",
+             LIST(factor, b->grads[param]), LIST(factor), &attr);
+}
+
 /* Codes of micro-batches before this one join its gradient in fp32, and all is rounded again: MS-AMP's order. */
 void build_set_grad(build *b, uint32_t weight, uint32_t grad)
 {
@@ -158,7 +195,7 @@ void build_set_grad(build *b, uint32_t weight, uint32_t grad)
     (void)snprintf(name, sizeof name, "%s.%s", fpx_program_tensor_at(b->program, grad)->name,
                    as.format.name);
     b->grads[i] = make(b, t.layer, FPX_TENSOR_GRADIENT, &as, dims_of(&t.desc, dims), grad, name);
-    build_store(b, FPX_WGRAD, grad, b->grads[i]);
+    build_store(b, FPX_WGRAD, i, "grad", grad, b->grads[i]);
 }
 
 uint32_t build_moment(build *b, size_t param, const char *name)

@@ -271,6 +271,7 @@ fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, int layers, cons
 static const word state_scalings[] = { { "none", FPX_STATE_CAST },
                                        { "tensor-pow2", FPX_STATE_POW2 },
                                        { "coat", FPX_STATE_COAT },
+                                       { "ms-amp-exact", FPX_STATE_POW2 },
                                        { NULL, 0 } };
 
 static fpx_status refuse_state(const fpx_recipe *recipe, unsigned index, const char *what,
@@ -286,6 +287,7 @@ static fpx_status read_state(const fpx_recipe *recipe, unsigned index, const cha
     const fpx_state_rule *rule = &recipe->states[index];
     fpx_stored s = { .stored = 1 };
     const word *w = state_scalings;
+    fpx_error why = { 0 };
 
     if (!is_operand_format(rule->format, &s.format))
         return refuse_state(recipe, index, "is no format a state can have; see: fpx formats",
@@ -293,15 +295,27 @@ static fpx_status read_state(const fpx_recipe *recipe, unsigned index, const cha
     while (w->name != NULL && strcmp(w->name, rule->scaling) != 0)
         w++;
     if (w->name == NULL)
-        return refuse_state(recipe, index, "is no scaling; there is: none, tensor-pow2, coat",
+        return refuse_state(recipe, index,
+                            "is no scaling; there is: none, tensor-pow2, coat, ms-amp-exact",
                             rule->scaling, err);
     s.scaling = (fpx_state_scaling)w->value;
+    s.rule = strcmp(w->name, "ms-amp-exact") == 0 ? FPX_SCALE_MS_AMP_EXACT : FPX_SCALE_POW2;
     s.stored = !fpx_format_equal(&s.format, &fpx_fp32);
     if (!s.stored && s.scaling != FPX_STATE_CAST)
         return refuse_state(recipe, index, "is for formats below fp32: fp32 has scaling none",
                             rule->scaling, err);
     if (s.scaling == FPX_STATE_COAT && strcmp(tensor, "m") != 0 && strcmp(tensor, "v") != 0)
         return refuse_state(recipe, index, "is for m and v only", rule->scaling, err);
+    if (rule->factor != NULL) {
+        if (strcmp(tensor, "grad") != 0 || s.scaling != FPX_STATE_POW2 || s.format.bits > 16)
+            return refuse_state(recipe, index,
+                                "is a factor, which is for grad with scaling tensor-pow2 or "
+                                "ms-amp-exact and at most 16 bits only",
+                                rule->factor, err);
+        if (fpx_factor_parse(rule->factor, &s.factor, &why) != FPX_OK)
+            return fpx_error_set(err, FPX_EINVAL, "recipe %s, state %u: %s", recipe->name,
+                                 index + 1, why.text);
+    }
     *ret_stored = s;
     return FPX_OK;
 }

@@ -111,6 +111,11 @@ static size_t move_histories(fpx_trainer *t, enum keeping how)
     return bytes;
 }
 
+void trainer_keep_histories(fpx_trainer *t)
+{
+    (void)move_histories(t, KEEP);
+}
+
 static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevices, unsigned keep,
                         fpx_error *err)
 {
@@ -131,7 +136,8 @@ static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevi
         (status = fpx_exec_new(t->model->program, devices, ndevices, keep, &t->exec, err)) !=
             FPX_OK)
         return status;
-    if ((t->histories = calloc(move_histories(t, KEEP_NONE) + 1, 1)) == NULL)
+    t->histories_bytes = move_histories(t, KEEP_NONE);
+    if ((t->histories = calloc(t->histories_bytes + 1, 1)) == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "trainer: out of memory");
     return initialise(t, err);
 }
@@ -286,7 +292,7 @@ static fpx_status run_micro(fpx_trainer *t, double rate, int *ret_done, fpx_erro
 
     write_inputs(t, rate);
     if (t->next_micro == 0)
-        (void)move_histories(t, KEEP);
+        trainer_keep_histories(t);
     status = fpx_exec_part(t->exec, t->next_step, first,
                            last ? fpx_program_ops(m->program) : m->micro[t->next_micro].end, err);
     if (status != FPX_OK)

@@ -16,6 +16,17 @@ size_t OP(op_scale_work)(const op_run *run)
     return op_times(fpx_pool_threads(run->pool), sizeof(fpx_real));
 }
 
+/* Float64, and targets that are no narrower than float32: quantizers are the identity. */
+static fpx_status keep_history(const op_run *run)
+{
+    fpx_real *scale = run->out[1];
+
+    if (run->out[0] != run->in[0])
+        memcpy(run->out[0], run->in[0], fpx_tensor_count(&run->call->in[0]) * sizeof(fpx_real));
+    scale[0] = scale[1] = 1;
+    return FPX_OK;
+}
+
 #if FPX_REAL_IS_DOUBLE
 fpx_status OP(op_scale)(const op_run *run)
 {
@@ -27,10 +38,7 @@ fpx_status OP(op_scale)(const op_run *run)
 
 fpx_status OP(op_scale_delayed)(const op_run *run)
 {
-    fpx_real *scale = run->out[1];
-
-    scale[0] = scale[1] = 1;
-    return FPX_OK;
+    return keep_history(run);
 }
 #else
 typedef struct amax_job {
@@ -62,6 +70,45 @@ static float amax_of(const op_run *run, uint32_t in, const fpx_blocking *blockin
     return fpx_amax_f32(run->level, j.amax, threads);
 }
 
+static float te_scale(float max, float amax)
+{
+    return max / amax > FLT_MAX ? FLT_MAX : max / amax;
+}
+
+/* Exact but for the ends of the range, so that decode is finite. */
+static float times_factor(float encode, float factor)
+{
+    const float y = encode * factor;
+
+    return y > 0x1p126f ? 0x1p126f : y < 0x1p-126f ? 0x1p-126f : y;
+}
+
+/* The code of MS-AMP, common/tensor/meta.py: a logarithm in float32, 2^|exp|, times the factor (pull request 140), its
+ * reciprocal where exp < 0. */
+static float ms_amp_exact(float max, float amax, float old, float factor)
+{
+    const float exponent = floorf(fpx_elemfn_f32(FPX_ELEMFN_LOG2, max / amax));
+    float power = old; /* also where the logarithm is NaN or infinite */
+
+    if (amax > 0.0f && amax <= FLT_MAX)
+        power = (fabsf(exponent) > 127.0f ? (float)INFINITY : ldexpf(1.0f, abs((int)exponent))) *
+                factor;
+    return exponent < 0.0f ? 1.0f / power : power;
+}
+
+/* A power of two by either rule, with the factor that may be there. */
+static float power_of_two(const op_run *run, float amax)
+{
+    const fpx_format *target = &run->call->attr.scale.target;
+    const float *in = run->call->nin > 1 ? run->in[1] : NULL;
+    const float factor = in == NULL || in[0] == 0.0f ? 1.0f : in[0];
+    const float encode = fpx_scale_pow2(target, amax);
+
+    if (run->call->attr.scale.rule == FPX_SCALE_MS_AMP_EXACT)
+        return ms_amp_exact((float)fpx_format_max(target), amax, 1.0f, factor);
+    return amax > 0.0f && amax <= FLT_MAX ? times_factor(encode, factor) : encode;
+}
+
 fpx_status OP(op_scale)(const op_run *run)
 {
     const fpx_format *target = &run->call->attr.scale.target;
@@ -78,12 +125,11 @@ fpx_status OP(op_scale)(const op_run *run)
         encode = 0.75f;
     } else if (target->bits < 32) {
         const float amax = amax_of(run, 0, NULL);
-        if (run->call->attr.scale.rule == FPX_SCALE_POW2)
-            encode = fpx_scale_pow2(target, amax);
+        if (run->call->attr.scale.rule == FPX_SCALE_POW2 ||
+            run->call->attr.scale.rule == FPX_SCALE_MS_AMP_EXACT)
+            encode = power_of_two(run, amax);
         else if (amax > 0.0f && amax <= FLT_MAX)
-            encode = (float)fpx_format_max(target) / amax;
-        if (encode > FLT_MAX)
-            encode = FLT_MAX;
+            encode = te_scale((float)fpx_format_max(target), amax);
     }
     scale[0] = encode;
     scale[1] = 1.0f / encode;
@@ -91,63 +137,50 @@ fpx_status OP(op_scale)(const op_run *run)
 }
 
 /* ---- delayed scaling ---- */
-/* floor(log2(max / amax)) of positive normal numbers, exactly: by exponents, and by which fraction is larger. */
-static int quotient_exponent(float max, float amax)
+/* The scale that maps amax to the largest value; old where amax says nothing. */
+static float delayed_scale(const fpx_attr *attr, float amax, float old)
 {
-    int above, below;
+    const fpx_format *target = &attr->delayed.target;
+    const float max = (float)fpx_format_max(target);
 
-    return frexpf(max, &above) < frexpf(amax, &below) ? above - below - 1 : above - below;
-}
-
-/* The code of MS-AMP, common/tensor/meta.py: a logarithm in float32, 2^|exp|, its reciprocal where exp < 0. */
-static float ms_amp_exact(float max, float amax, float old)
-{
-    const float exponent = floorf(fpx_elemfn_f32(FPX_ELEMFN_LOG2, max / amax));
-    float power = old; /* also where the logarithm is NaN or infinite */
-
-    if (amax > 0.0f && amax <= FLT_MAX)
-        power = fabsf(exponent) > 127.0f ? (float)INFINITY : ldexpf(1.0f, abs((int)exponent));
-    return exponent < 0.0f ? 1.0f / power : power;
-}
-
-/* The scale that maps amax to max; old where amax says nothing. */
-static float delayed_scale(uint32_t rule, float max, float amax, float old)
-{
-    if (rule == FPX_DELAYED_MS_AMP_EXACT)
-        return ms_amp_exact(max, amax, old);
+    if (attr->delayed.rule == FPX_DELAYED_MS_AMP_EXACT)
+        return ms_amp_exact(max, amax, old, 1.0f);
     if (!(amax > 0.0f && amax <= FLT_MAX))
         return old;
-    if (rule == FPX_DELAYED_TE)
-        return max / amax > FLT_MAX ? FLT_MAX : max / amax;
-    const int exponent = quotient_exponent(max, amax);
-    return ldexpf(1.0f, exponent > 126 ? 126 : exponent < -126 ? -126 : exponent);
+    return attr->delayed.rule == FPX_DELAYED_TE ? te_scale(max, amax)
+                                                : fpx_scale_pow2(target, amax);
 }
 
 /* history: the last scale (0: none yet), how many amax are known (at most W), then these, the latest first, 0 where
- * there is none. */
+ * there is none. It moves on with each call (Transformer Engine) or with each step (MS-AMP), whose micro-batches share
+ * the scale of its beginning and the first amax. */
 fpx_status OP(op_scale_delayed)(const op_run *run)
 {
-    const fpx_format *target = &run->call->attr.delayed.target;
-    const uint32_t rule = run->call->attr.delayed.rule;
+    const fpx_attr *attr = &run->call->attr;
+    const uint32_t part = attr->delayed.part;
     const size_t window = (size_t)run->call->in[0].shape[0] - 2;
     float *history = run->out[0], *scale = run->out[1], *slots = history + 2;
-    const float max = (float)fpx_format_max(target), amax = amax_of(run, 1, NULL);
-    const float old = history[0] != 0.0f ? history[0] : 1.0f;
-    const int te = rule == FPX_DELAYED_TE;
+    const int te = attr->delayed.rule == FPX_DELAYED_TE;
+
+    (void)keep_history(run);
+    if (attr->delayed.target.bits >= 32)
+        return FPX_OK;
+    const float amax = amax_of(run, 1, NULL);
     /* FP8-LM's just-in-time scale: of the tensor at hand, until the window is full; a window of one never delays. */
     const int at_hand = !te && (window == 1 || history[1] < (float)window);
-
-    if (target->bits >= 32) {
-        scale[0] = scale[1] = 1.0f;
-        return FPX_OK;
+    float begin = history[0] != 0.0f ? history[0] : 1.0f;
+    if ((part & FPX_PART_LATER) == 0) {
+        begin = delayed_scale(attr, fpx_amax_f32(run->level, slots, window), begin);
+        memmove(slots + 1, slots, (window - 1) * sizeof *slots);
+        slots[0] = 0.0f;
     }
-    scale[0] =
-        delayed_scale(rule, max, at_hand ? amax : fpx_amax_f32(run->level, slots, window), old);
+    scale[0] = at_hand ? delayed_scale(attr, amax, begin) : begin;
     scale[1] = 1.0f / scale[0];
     history[0] = scale[0];
-    memmove(slots + 1, slots, (window - 1) * sizeof *slots);
-    if (te || amax <= FLT_MAX) {
-        slots[0] = amax;
+    slots[0] = at_hand ? amax : fpx_amax_f32(run->level, (float[]){ slots[0], amax }, 2);
+    if ((part & FPX_PART_OPEN) != 0)
+        return FPX_OK;
+    if (te || slots[0] <= FLT_MAX) {
         history[1] = history[1] < (float)window ? history[1] + 1.0f : history[1];
     } else { /* NaN or Inf: the window starts again */
         slots[0] = 0.0f;

@@ -53,4 +53,7 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
     [FPX_OP_ADD_RESIDUAL] = { .run = OP(op_add_residual),
                               .work = OP(op_add_residual_work),
                               .accept = OP(op_add_residual_accept) },
+    [FPX_OP_SCALE_FACTOR] = { .run = OP(op_scale_factor),
+                              .work = OP(op_scale_factor_work),
+                              .accept = OP(op_scale_factor_accept) },
 };

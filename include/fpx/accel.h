@@ -51,7 +51,7 @@ typedef enum fpx_op_kind {
     FPX_OP_XENT,      /* logits[M,V], targets int32[M]         -> loss[1] (mean, or sum), lse[M] */
     FPX_OP_XENT_GRAD, /* logits[M,V], targets int32[M], lse[M], count[1] (absent: the targets there are)
                           *                                       -> dlogits[M,V] */
-    FPX_OP_SCALE,    /* x                                     -> scale[2] = encode, decode factor */
+    FPX_OP_SCALE,    /* x, factor[2] (absent: 1)              -> scale[2] = encode, decode factor */
     FPX_OP_QUANTIZE, /* x, scale[2] (absent: unscaled cast)   -> codes */
     FPX_OP_SUMSQ,    /* x, total fp64[1] (absent: 0)          -> total + sum x^2, fp64[1] */
     FPX_OP_CLIP,     /* total fp64[1]                         -> factor[1], norm[1] */
@@ -63,11 +63,11 @@ typedef enum fpx_op_kind {
     FPX_OP_QUANTIZE_BLOCK,        /* x[R,C], scale[2]             -> codes[R,C], scales[P,Q] */
     FPX_OP_QUANTIZE_BLOCK_RANDOM, /* x[R,C], draw, scale[2]       -> codes[R,C], scales[P,Q] */
     FPX_OP_HADAMARD, /* x[R,C], draw (absent: the same signs at each step; of no use to SIGNS_NONE) -> y[R,C] */
-    FPX_OP_SCALE_DELAYED, /* history[2 + W] (in place), x -> history, scale[2] = encode, decode factor */
+    FPX_OP_SCALE_DELAYED, /* history[2 + W], x             -> history (in place or apart), scale[2] */
     FPX_OP_SGD,           /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_LION,          /* param, m, grad, factor[1], hyper[3]    -> param, m (in place) */
     FPX_OP_DIVIDE,        /* a, b[1]                                -> y = a / b */
-    FPX_OP_DEQUANTIZE, /* codes (any format, scaled or not; of a matrix by blocks, too) -> x */
+    FPX_OP_DEQUANTIZE,    /* codes (any format, scaled or not; of a matrix by blocks, too) -> x */
     /* COAT's state: groups of 128 in memory order, G = their number; docs/operations.md. */
     FPX_OP_QUANTIZE_COAT, /* x                               -> codes, groups[G,3] = k, root, scale */
     FPX_OP_DEQUANTIZE_COAT, /* codes, groups[G,3]              -> x */
@@ -76,6 +76,7 @@ typedef enum fpx_op_kind {
     FPX_OP_DGE, /* dw[R,C], w[R,C]                       -> dw times the slope of w's FP4 quantizer */
     FPX_OP_CLAMP, /* x[R,C]                                -> y[R,C], held between two quantiles of x */
     FPX_OP_ADD_RESIDUAL, /* base[M,N], x[M,K], y[M,K], w[N,K]     -> d = base + (x - y) w^T */
+    FPX_OP_SCALE_FACTOR, /* factor[2] (in place), codes -> factor = what SCALE takes, steps to wait */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -97,8 +98,9 @@ typedef enum fpx_scale_rule {
                         * the second level of NVFP4. 1 as above. */
     FPX_SCALE_THREE_QUARTERS, /* encode 3/4, decode 4/3: room for the largest element of an MX block whose exponent was
                               * rounded down (arXiv 2502.20586). 1 as above. */
-    FPX_SCALE_POW2 /* encode = 2^floor(log2(max / amax)), exact, the exponent in -126 .. 126 (amax 0, Inf or NaN:
-                    * 1), decode = 1 / encode: MS-AMP's without a margin. 1 as above. */
+    FPX_SCALE_POW2, /* encode = 2^floor(log2(max / amax)), exact, the exponent in -126 .. 126 (amax 0, Inf or NaN:
+                    * 1), decode = 1 / encode: MS-AMP's without a margin. 1 as above. Times the factor. */
+    FPX_SCALE_MS_AMP_EXACT /* as MS-AMP's code has it, in float32, unclamped, with an old scale of 1. 1 as above. */
 } fpx_scale_rule;
 
 /* How FPX_OP_SCALE_DELAYED turns the largest of the W amax before this one into a scale; an amax that is not positive
@@ -108,6 +110,9 @@ typedef enum fpx_delayed_rule {
     FPX_DELAYED_MS_AMP, /* the power of two below it, at most 2^126; at hand until W are known (FP8-LM) */
     FPX_DELAYED_MS_AMP_EXACT /* as MS-AMP's code computes that: in float32, unclamped */
 } fpx_delayed_rule;
+
+/* Which of a step's micro-batches moves a history on: bits; 0: its only one, and always with TE, which knows no steps. */
+enum { FPX_PART_LATER = 1, /* not the first */ FPX_PART_OPEN = 2 /* not the last */ };
 
 /* Where HADAMARD has its signs. AFTER, with the same stream, is the transpose of BEFORE. */
 typedef enum fpx_hadamard_signs {
@@ -156,8 +161,12 @@ typedef union fpx_attr {
     struct {
         fpx_format target; /* as above */
         uint32_t rule;     /* fpx_delayed_rule */
-        uint32_t reserved;
+        uint32_t part;     /* FPX_PART_LATER | FPX_PART_OPEN */
     } delayed;
+    struct {
+        double ratio, growth;     /* a larger share of saturated codes: factor / 2, else * growth */
+        uint32_t every, reserved; /* looked at once in so many calls, 1 .. 2^24 */
+    } factor;
     struct {
         uint32_t round, overflow; /* fpx_round, fpx_overflow; the format is the output's */
         uint64_t seed, site; /* QUANTIZE_RANDOM: key of its stream, fpx/stream.h; round is FPX_SR */

@@ -105,7 +105,9 @@ typedef struct fpx_state_rule {
         *op;      /* as above, of the parameter: "attn.qkv", "attn.norm", "embed", "norm", "head" */
     char *tensor; /* "master", "grad", "m", "v" */
     char *format; /* as above */
-    char *scaling; /* "none"; "tensor-pow2": fpx_scale_pow2, at every step; "coat": of m and v */
+    char *
+        scaling; /* "none"; "tensor-pow2": fpx_scale_pow2, at every step; "ms-amp-exact"; "coat": of m and v */
+    char *factor; /* of grad's scale: "main", "paper", "adaptive,freq=1"; NULL: none */
 } fpx_state_rule;
 
 /* The first rule that matches an operand decides; an operand that no rule matches stays fp32. */

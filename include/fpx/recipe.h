@@ -83,11 +83,25 @@ fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, int layers, cons
 /* How a state is stored. COAT's groups: fpx/accel.h. */
 typedef enum fpx_state_scaling { FPX_STATE_CAST, FPX_STATE_POW2, FPX_STATE_COAT } fpx_state_scaling;
 
+/* FP8-LM's automatic scaling: each `every` steps a scale's factor is halved where the share of codes that are the format's
+ * largest is above ratio, else times 2^(1/window). */
+typedef struct fpx_factor_rule {
+    int tuned; /* 0: no factor, or a constant 1, and the rest says nothing */
+    uint32_t every, window;
+    double ratio;
+} fpx_factor_rule;
+
 typedef struct fpx_stored {
     int stored; /* 0: fp32, and the rest says nothing */
     fpx_state_scaling scaling;
     fpx_format format;
+    fpx_scale_rule rule;    /* of POW2: FPX_SCALE_POW2, or FPX_SCALE_MS_AMP_EXACT */
+    fpx_factor_rule factor; /* of grad, POW2 */
 } fpx_stored;
+
+/* "paper" (every 1, ratio 1e-5, window 1000), "adaptive" (10, 1e-3, 100), with changes "adaptive,freq=1,ratio=1e-4,window=50";
+ * "main": 1 / sqrt(ranks), which is 1. FPX_EINVAL: another word, or a value out of range; the text says what there is. */
+fpx_status fpx_factor_parse(const char *text, fpx_factor_rule *ret_factor, fpx_error *err);
 
 /* The first rule of recipe->states that matches decides. Marks used[recipe->nrules + recipe->nunits + rule]. FPX_EINVAL:
  * an unknown tensor, format or scaling, or a scaling that the tensor cannot have; the text names the rule by number. */

@@ -102,7 +102,7 @@ typedef enum fpx_memory_kind {
     FPX_MEMORY_GRADIENT, /* of parameters, as the optimizer or the next micro-batch finds them */
     FPX_MEMORY_M,        /* moments, with their scales or groups */
     FPX_MEMORY_V,
-    FPX_MEMORY_COMPUTE,    /* what is made of parameters alone for the products of a step */
+    FPX_MEMORY_COMPUTE,    /* what is made of parameters alone and read by the products of a step */
     FPX_MEMORY_ACTIVATION, /* of the forward pass, quantized or not */
     FPX_MEMORY_WORK, /* all the rest: inputs, gradients of activations, fp32 between operations */
     FPX_MEMORY_KINDS

@@ -663,6 +663,29 @@ static inline fpx_call case_scale_delayed(fixture *f, const fpx_format *real)
     return c;
 }
 
+static inline fpx_call case_scale_times_factor(fixture *f, const fpx_format *real)
+{
+    fpx_call c = case_scale(f, real);
+
+    c.attr.scale.rule = FPX_SCALE_POW2;
+    add_in(&c, random_tensor(f, real, 1.5, 0.4, SHAPE(2)));
+    return c;
+}
+
+static inline fpx_call case_scale_factor(fixture *f, const fpx_format *real)
+{
+    fpx_call c = new_call(FPX_OP_SCALE_FACTOR);
+    const fpx_tensor factor = new_tensor(f, real, SHAPE(2));
+
+    set(f, &factor, 0, 0.7);
+    add_in(&c, factor);
+    add_in(&c, codes(f, &fpx_e4m3, 0.3f, SHAPE(CM, CF)));
+    add_out(&c, c.in[0]);
+    c.attr.factor.growth = 1.01;
+    c.attr.factor.every = 10;
+    return c;
+}
+
 static inline fpx_call case_adamw_apart(fixture *f, const fpx_format *real)
 {
     fpx_call c = case_adamw(f, real);
@@ -793,6 +816,8 @@ static const op_case op_cases[] = {
     { "clamp of columns", FPX_OP_CLAMP, case_clamp_columns, 1, 0 },
     { "add_residual", FPX_OP_ADD_RESIDUAL, case_add_residual, 0, 0 },
     { "add_residual of codes", FPX_OP_ADD_RESIDUAL, case_add_residual_codes, 0, 0 },
+    { "scale times factor", FPX_OP_SCALE, case_scale_times_factor, 0, 0 },
+    { "scale_factor", FPX_OP_SCALE_FACTOR, case_scale_factor, 0, 0 },
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };

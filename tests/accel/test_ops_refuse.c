@@ -95,6 +95,8 @@ BREAK(two_levels, (call->in[0].nscales = 2, call->in[0].scale[1] = call->in[0].s
 BREAK(rounded_twice, (two_levels(f, call), call->in[0].scale[0].format = fpx_fp32))
 BREAK(other_gradient, call->in[2].shape[1] -= 1)
 BREAK(odd_delay, call->attr.delayed.rule = 3)
+BREAK(odd_part, call->attr.delayed.rule = FPX_DELAYED_MS_AMP; call->attr.delayed.part = 4)
+BREAK(te_in_parts, call->attr.delayed.part = FPX_PART_OPEN)
 BREAK(delay_in_integers, call->attr.delayed.target = fpx_int32)
 BREAK(no_window, (call->in[0].shape[0] = call->out[0].shape[0] = 2))
 BREAK(bad_leaf, call->attr.gemm.leaf = 7)
@@ -110,7 +112,11 @@ BREAK(endless_unit, memset(call->attr.gemm.unit, 'x', FPX_UNIT_MAX))
 BREAK(nan_eps, call->attr.rmsnorm.eps = (double)NAN)
 BREAK(negative_base, call->attr.rope.base = -1.0)
 BREAK(infinite_scale, call->attr.softmax.scale = (double)INFINITY)
-BREAK(bad_rule, call->attr.scale.rule = FPX_SCALE_POW2 + 1)
+BREAK(bad_rule, call->attr.scale.rule = FPX_SCALE_MS_AMP_EXACT + 1)
+BREAK(factor_of_amax, call->attr.scale.rule = FPX_SCALE_CURRENT)
+BREAK(large_ratio, call->attr.factor.ratio = 1.0)
+BREAK(shrinking, call->attr.factor.growth = 0.99)
+BREAK(never, call->attr.factor.every = 0)
 BREAK(bad_target, call->attr.scale.target.bits = 3)
 BREAK(bad_round, call->attr.quantize.round = 77)
 BREAK(stochastic, call->attr.quantize.round = FPX_SR)
@@ -214,6 +220,9 @@ static const breakage breakages[] = {
     { "gradient of another shape", case_quantize_block_grad, other_gradient, FPX_EINVAL },
     { "scales that round twice", case_dequantize_blocks, rounded_twice, FPX_EUNSUPPORTED },
     { "odd rule of delayed scaling", case_scale_delayed, odd_delay, FPX_EINVAL },
+    { "delayed scaling in odd parts", case_scale_delayed, odd_part, FPX_EINVAL },
+    { "Transformer Engine's history in parts of a step", case_scale_delayed, te_in_parts,
+      FPX_EINVAL },
     { "delayed scaling for integers", case_scale_delayed, delay_in_integers, FPX_EINVAL },
     { "no window", case_scale_delayed, no_window, FPX_EINVAL },
     { "amax without profile", case_scale, amax_of_nobody, FPX_EINVAL },
@@ -241,6 +250,11 @@ static const breakage breakages[] = {
     { "bad overflow", case_quantize, bad_overflow, FPX_EINVAL },
     { "bad norm", case_clip, bad_max_norm, FPX_EINVAL },
     { "beta of 1", case_adamw, beta_of_one, FPX_EINVAL },
+    { "a factor of Transformer Engine's scale", case_scale_times_factor, factor_of_amax,
+      FPX_EINVAL },
+    { "a factor's ratio of 1", case_scale_factor, large_ratio, FPX_EINVAL },
+    { "a factor that shrinks", case_scale_factor, shrinking, FPX_EINVAL },
+    { "a factor that is never looked at", case_scale_factor, never, FPX_EINVAL },
     { "too few groups", case_quantize_coat, few_groups, FPX_EINVAL },
     { "wide codes of groups", case_quantize_coat, wide_codes, FPX_EUNSUPPORTED },
     { "k of one", case_dge, straight_through, FPX_EINVAL },

@@ -6,7 +6,7 @@ import struct
 
 import numpy
 
-from harness import enter_folder, expect, finish, run_text as run
+from harness import enter_folder, expect, finish, root, run_text as run
 
 enter_folder()
 V, C, F, H, LAYERS, T, EPS, BASE = 256, 24, 40, 3, 2, 16, 1e-5, 5000.0

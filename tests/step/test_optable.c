@@ -111,7 +111,14 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
     switch (c->kind) {
     case FPX_OP_SCALE:
         c->attr.scale.target = fpx_e4m3;
-        c->out[0] = REAL(1, 2);
+        c->attr.scale.rule = FPX_SCALE_POW2;
+        c->in[1] = c->out[0] = REAL(1, 2);
+        break;
+    case FPX_OP_SCALE_FACTOR:
+        c->in[0] = c->out[0] = REAL(1, 2);
+        c->in[1] = tensor(&fpx_e4m3, 2, F, C);
+        c->attr.factor.growth = 1.5;
+        c->attr.factor.every = 1;
         break;
     case FPX_OP_QUANTIZE:
         c->in[1] = REAL(1, 2);
@@ -275,6 +282,7 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_DGE:
     case FPX_OP_CLAMP:
     case FPX_OP_ADD_RESIDUAL:
+    case FPX_OP_SCALE_FACTOR:
     case FPX_OP_DIVIDE:
     case FPX_OP_ADD:
     case FPX_OP_SCALE:
@@ -333,6 +341,7 @@ START_TEST(rows_are_whole)
     ck_assert_int_eq(shape->in_place, _i == FPX_OP_ADAMW                      ? 7
                                       : _i == FPX_OP_SGD || _i == FPX_OP_LION ? 3
                                       : _i == FPX_OP_SCALE_DELAYED            ? 1
+                                      : _i == FPX_OP_SCALE_FACTOR             ? 1
                                                                               : 0);
     for (int i = 0; i < _i; i++)
         ck_assert_str_ne(shape->name, fpx_op_shape_of((fpx_op_kind)i)->name);
@@ -375,6 +384,7 @@ static int stands_alone(int kind, uint32_t t, int axis)
     case FPX_OP_SUMSQ:
         return t == 0;
     case FPX_OP_SCALE_DELAYED:
+    case FPX_OP_SCALE_FACTOR:
         return t == 1;
     default:
         return 0;
@@ -432,7 +442,7 @@ static int has_any_format(int kind, uint32_t t, uint32_t nin)
     return (gives_codes(kind) && t >= nin) || (kind == FPX_OP_DEQUANTIZE && t == 0) ||
            (kind == FPX_OP_QUANTIZE_COAT && t == 1) || (kind == FPX_OP_DEQUANTIZE_COAT && t == 0) ||
            (kind == FPX_OP_QUANTIZE_BLOCK_GRAD && t == 0) ||
-           (kind == FPX_OP_ADD_RESIDUAL && t == 3);
+           (kind == FPX_OP_ADD_RESIDUAL && t == 3) || (kind == FPX_OP_SCALE_FACTOR && t == 1);
 }
 
 START_TEST(wrong_formats_are_refused)
@@ -637,6 +647,7 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_DGE, 9.0 * F * C },
         { FPX_OP_CLAMP, 2.0 * F * C },
         { FPX_OP_ADD_RESIDUAL, 1.0 * M * C },
+        { FPX_OP_SCALE_FACTOR, 0.0 },
         { FPX_OP_SGD, 7.0 * F * C },
         { FPX_OP_LION, 12.0 * F * C },
     };

@@ -155,6 +155,38 @@ START_TEST(state_is_updated_once_and_last)
 }
 END_TEST
 
+/* A history that micro-batches hand on: the state is written from what this step made of it. */
+START_TEST(state_may_come_from_this_step)
+{
+    fpx_program *p = empty();
+    const uint32_t x = add_tensor(p, "x", FPX_TENSOR_INPUT, &fpx_fp32, 3, 0);
+    const uint32_t history = add_tensor(p, "history", FPX_TENSOR_STATE, &fpx_fp32, 6, 0);
+    const uint32_t other = add_tensor(p, "other", FPX_TENSOR_STATE, &fpx_fp32, 6, 0);
+    const uint32_t between = add_tensor(p, "between", FPX_TENSOR_SCALE, &fpx_fp32, 6, 0);
+    const uint32_t one = add_tensor(p, "one", FPX_TENSOR_SCALE, &fpx_fp32, 2, 0);
+    const uint32_t two = add_tensor(p, "two", FPX_TENSOR_SCALE, &fpx_fp32, 2, 0);
+    fpx_program_op op = { .name = "first",
+                          .kind = FPX_OP_SCALE_DELAYED,
+                          .nin = 2,
+                          .nout = 2,
+                          .in = { history, x },
+                          .out = { between, one },
+                          .attr.delayed.target = fpx_e4m3 };
+    uint32_t index;
+
+    MUST(fpx_program_add_op(p, &op, &index, err));
+    (void)snprintf(op.name, sizeof op.name, "second");
+    op.out[1] = two;
+    op.out[0] = other;
+    REFUSED(fpx_program_add_op(p, &op, &index, err), FPX_EINVAL,
+            "second: output other must be input 0, in place, or that be of this step");
+    op.in[0] = between;
+    op.out[0] = history;
+    MUST(fpx_program_add_op(p, &op, &index, err));
+    fpx_program_free(p);
+}
+END_TEST
+
 /* A program of 300 of each grows past every reserve; the calls hold what was added. */
 /* Codes in blocks of 2 x 3 under scales under a scale; the matrix of scales has to be that of the blocks. */
 START_TEST(scales_have_levels)
@@ -294,6 +326,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, tensors_are_checked);
     tcase_add_test(tc, operations_are_checked);
     tcase_add_test(tc, state_is_updated_once_and_last);
+    tcase_add_test(tc, state_may_come_from_this_step);
     tcase_add_test(tc, scales_have_levels);
     tcase_add_test(tc, programs_grow);
     tcase_add_loop_test(tc, widened_program_is_the_same_program, 0, 6);

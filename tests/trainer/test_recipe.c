@@ -1,6 +1,8 @@
 /* test_recipe.c - recipes: the first rule that matches decides, words that mean nothing are named, a rule that
  * decides nothing is refused; and each quantizer of the shipped recipes, against a table written from
  * Transformer Engine's HYBRID recipe, not from the code. */
+#include <math.h>
+
 #include "tiny_run.h"
 
 #define RULE(layer, op, role, tensor, format, scaling)                                             \
@@ -253,9 +255,15 @@ START_TEST(bad_states_are_refused)
     } bad[] = {
         { "tensor: master, format: fp9, scaling: none", "state 1: 'fp9' is no format" },
         { "tensor: m, format: ue4m3, scaling: none", "state 1: 'ue4m3' is no format" },
-        { "tensor: m, format: e4m3, scaling: tensor", "there is: none, tensor-pow2, coat" },
+        { "tensor: m, format: e4m3, scaling: tensor",
+          "there is: none, tensor-pow2, coat, ms-amp-exact" },
         { "tensor: grad, format: e4m3, scaling: coat", "state 1: 'coat' is for m and v only" },
         { "tensor: v, format: fp32, scaling: tensor-pow2", "fp32 has scaling none" },
+        { "tensor: grad, format: fp16, scaling: none, factor: paper",
+          "state 1: 'paper' is a factor, which is for grad with scaling tensor-pow2" },
+        { "tensor: m, format: e4m3, scaling: tensor-pow2, factor: main", "which is for grad" },
+        { "tensor: grad, format: e4m3, scaling: tensor-pow2, factor: mean",
+          "state 1: 'mean' is no factor; there is: paper, adaptive, main" },
         { "tensor: momentum, format: e4m3, scaling: none", "state 1 matches nothing" },
     };
     const fpx_experiment e = tiny_experiment(FPX_SWIGLU);
@@ -273,6 +281,66 @@ START_TEST(bad_states_are_refused)
         REFUSED(fpx_model_build(&e, recipe, 1, 0, 0, &model, err), FPX_EINVAL, bad[i].want);
         fpx_recipe_free(recipe);
     }
+}
+END_TEST
+
+/* Windows have 2^(1/window), rounded to float32 once: against long double. */
+START_TEST(factors_grow_by_roots_of_two)
+{
+    fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+
+    e.model.layers = 1;
+    for (unsigned window = 1; window <= 10000; window = window < 20 ? window + 1 : window * 9 / 7) {
+        fpx_recipe *recipe = NULL;
+        fpx_model *model = NULL;
+        char text[512];
+
+        (void)snprintf(text, sizeof text,
+                       "name: r\nsource: none\nrules: []\nstates:\n"
+                       "  - {layer: \"*\", op: \"*\", tensor: grad, format: e4m3, scaling: "
+                       "tensor-pow2, factor: \"paper,window=%u\"}\n",
+                       window);
+        MUST(fpx_recipe_parse("r", text, &recipe, err));
+        MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+        const fpx_program_op *op =
+            fpx_program_op_at(model->program, fpx_program_find_op(model->program, "head/w/factor"));
+        ck_assert_uint_eq(op->kind, FPX_OP_SCALE_FACTOR);
+        ck_assert_msg((float)op->attr.factor.growth == (float)exp2l(1.0L / window), "window %u: %a",
+                      window, op->attr.factor.growth);
+        ck_assert(op->attr.factor.every == 1 && op->attr.factor.ratio == 1e-5);
+        fpx_model_free(model);
+        fpx_recipe_free(recipe);
+    }
+}
+END_TEST
+
+/* The code's arithmetic for one state, the exact one for another. */
+START_TEST(states_have_rules_of_their_own)
+{
+    const fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+    fpx_recipe *recipe = NULL;
+    fpx_model *model = NULL;
+
+    MUST(fpx_recipe_parse(
+        "r",
+        "name: r\nsource: none\nrules: []\nstates:\n"
+        "  - {layer: \"*\", op: \"*\", tensor: grad, format: e4m3, scaling: ms-amp-exact, factor: "
+        "paper}\n"
+        "  - {layer: \"*\", op: \"*\", tensor: m, format: e4m3, scaling: tensor-pow2}\n"
+        "  - {layer: \"*\", op: \"*\", tensor: v, format: fp16, scaling: ms-amp-exact}\n",
+        &recipe, err));
+    MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+    const fpx_program *p = model->program;
+    const fpx_program_op *const grad =
+        fpx_program_op_at(p, fpx_program_find_op(p, "head/dw.e4m3/scale"));
+    const fpx_program_op *const m = fpx_program_op_at(p, fpx_program_find_op(p, "head/w.m/scale"));
+    const fpx_program_op *const v = fpx_program_op_at(p, fpx_program_find_op(p, "head/w.v/scale"));
+
+    ck_assert(grad->attr.scale.rule == FPX_SCALE_MS_AMP_EXACT && grad->nin == 2);
+    ck_assert(m->attr.scale.rule == FPX_SCALE_POW2 && m->nin == 1);
+    ck_assert(v->attr.scale.rule == FPX_SCALE_MS_AMP_EXACT && v->nin == 1);
+    fpx_model_free(model);
+    fpx_recipe_free(recipe);
 }
 END_TEST
 
@@ -539,6 +607,8 @@ static void add(TCase *tc)
     tcase_add_loop_test(tc, unused_rule_is_refused, 0, sizeof idle / sizeof idle[0]);
     tcase_add_test(tc, shipped_recipes_load);
     tcase_add_test(tc, bad_states_are_refused);
+    tcase_add_test(tc, factors_grow_by_roots_of_two);
+    tcase_add_test(tc, states_have_rules_of_their_own);
     tcase_add_test(tc, stored_gradients_are_rounded_with_each_micro_batch);
     tcase_add_loop_test(tc, quantizers_are_those_of_the_table, 0, 2);
     tcase_add_test(tc, roles_may_disagree);
