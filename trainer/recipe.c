@@ -71,7 +71,6 @@ static const struct transform_row {
     { "hadamard-32-after", 32, FPX_SIGNS_AFTER, FPX_FRESH_PASS },
 };
 enum { TRANSFORMS = sizeof transform_rows / sizeof transform_rows[0] };
-static const word estimators[] = { { "none", 0 }, { "clip", 1 }, { NULL, 0 } };
 static const word overflows[] = { { "satfinite", FPX_SATFINITE },
                                   { "satpropagate", FPX_SATPROPAGATE },
                                   { "none", FPX_OVERFLOW_NONE },
@@ -134,15 +133,6 @@ static fpx_status check_blocks(const fpx_recipe *recipe, unsigned index,
                                rule->conversion.format.name);
 }
 
-/* Whether QUANTIZE_BLOCK_GRAD knows the scales: e8m0 of blocks alone. */
-static int clips(const fpx_operand_rule *rule)
-{
-    fpx_blocking blocking;
-
-    return rule->quantized && rule->profile != NULL && !rule->scaled &&
-           fpx_blocking_find(rule->profile, &blocking) == FPX_OK && blocking.rule == FPX_RULE_MX;
-}
-
 static int is_operand_format(const char *name, fpx_format *ret_format)
 {
     return fpx_format_parse(name, ret_format, NULL) == FPX_OK &&
@@ -156,8 +146,7 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role r
     const fpx_rule *rule = &recipe->rules[index];
     fpx_format format;
     const char *transformed = rule->transform == NULL ? "none" : rule->transform;
-    const char *estimated = rule->estimator == NULL ? "none" : rule->estimator;
-    int scaling = 0, round = 0, overflow = 0, transform = 0, estimator = 0;
+    int scaling = 0, round = 0, overflow = 0, transform = 0;
     fpx_status status;
 
     if (!is_operand_format(rule->format, &format))
@@ -174,8 +163,6 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role r
     if ((status = look_up(recipe, index, "scaling", rule->scaling, scalings, &scaling, err)) !=
             FPX_OK ||
         (status = look_up(recipe, index, "transform", transformed, transforms, &transform, err)) !=
-            FPX_OK ||
-        (status = look_up(recipe, index, "estimator", estimated, estimators, &estimator, err)) !=
             FPX_OK ||
         (status = look_up(recipe, index, "round", rule->round, rounds, &round, err)) != FPX_OK ||
         (status = look_up(recipe, index, "overflow", rule->overflow, overflows, &overflow, err)) !=
@@ -200,15 +187,9 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role r
         .hadamard = transform_rows[transform].size,
         .signs = (fpx_hadamard_signs)transform_rows[transform].signs,
         .fresh = (fpx_fresh)transform_rows[transform].fresh,
-        .clipped = estimator,
         .along = row->along,
         .across = row->across
     };
-    if (ret_rule->clipped && !clips(ret_rule))
-        return fpx_error_set(err, FPX_EINVAL,
-                             "recipe %s, rule %u: estimator 'clip' goes with scaling mx-floor, "
-                             "mx-rceil or mx-quest: it looks at each element and its e8m0 scale",
-                             recipe->name, index + 1);
     if (ret_rule->ties_to_zero && row->profile == NULL)
         return fpx_error_set(err, FPX_EINVAL,
                              "recipe %s, rule %u: round 'rnz' goes with scales of blocks only",
@@ -228,13 +209,7 @@ fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, c
             continue;
         if (used != NULL)
             used[i] = 1;
-        const fpx_status status = read_rule(recipe, i, role, tensor, ret_rule, err);
-        return status == FPX_OK && ret_rule->clipped && role != FPX_FPROP
-                   ? fpx_error_set(err, FPX_EINVAL,
-                                   "recipe %s, rule %u: estimator 'clip' is of operands of fprop, "
-                                   "whose gradients it makes; this rule also matches %s of %s",
-                                   recipe->name, i + 1, tensor, fpx_role_name(role))
-                   : status;
+        return read_rule(recipe, i, role, tensor, ret_rule, err);
     }
     memset(ret_rule, 0, sizeof *ret_rule);
     return FPX_OK;

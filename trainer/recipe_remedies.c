@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/block.h>
+#include <fpx/optable.h>
+
 static fpx_status refuse(const fpx_recipe *recipe, unsigned index, const char *key,
                          const char *given, const char *what, fpx_error *err)
 {
@@ -52,29 +55,43 @@ static int find_dge(const char *scaling, fpx_dge_rule *ret_rule)
     return 0;
 }
 
-static fpx_status read_estimator(const fpx_recipe *recipe, unsigned index, const fpx_rule *from,
-                                 int is_weight, fpx_operand_rule *rule, fpx_error *err)
+/* Whether QUANTIZE_BLOCK_GRAD knows the scales: e8m0 of blocks alone. */
+static int clips(const fpx_operand_rule *rule)
 {
-    static const char *const words[] = { "none", "dge", NULL };
-    const int word = read_word(from->estimator, words);
+    fpx_blocking blocking;
 
-    if (word < 0)
-        return refuse(recipe, index, "estimator", from->estimator,
-                      "is unknown; there is: none, dge", err);
-    if (word == 0 && (from->k != NULL || from->cap != NULL))
-        return refuse(recipe, index, from->k != NULL ? "k" : "cap",
-                      from->k != NULL ? from->k : from->cap, "is for a rule with estimator dge",
+    return rule->quantized && rule->profile != NULL && !rule->scaled &&
+           fpx_blocking_find(rule->profile, &blocking) == FPX_OK && blocking.rule == FPX_RULE_MX;
+}
+
+static fpx_status read_clip(const fpx_recipe *recipe, unsigned index, fpx_role role,
+                            const char *tensor, fpx_operand_rule *rule, fpx_error *err)
+{
+    if (!clips(rule))
+        return refuse(recipe, index, "estimator", "clip",
+                      "goes with scaling mx-floor, mx-rceil or mx-quest: it looks at each element "
+                      "and its e8m0 scale",
                       err);
-    if (word == 0)
-        return FPX_OK;
+    if (role != FPX_FPROP)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "recipe %s, rule %u: estimator 'clip' is of operands of fprop, "
+                             "whose gradients it makes; this rule also matches %s of %s",
+                             recipe->name, index + 1, tensor, fpx_role_name(role));
+    rule->clipped = 1;
+    return FPX_OK;
+}
+
+static fpx_status read_dge(const fpx_recipe *recipe, unsigned index, const fpx_rule *from,
+                           int is_weight, fpx_operand_rule *rule, fpx_error *err)
+{
     if (!is_weight)
         return refuse(
-            recipe, index, "estimator", from->estimator,
+            recipe, index, "estimator", "dge",
             "is for w in fprop, whose gradient it changes: give the rule role fprop and tensor w",
             err);
     if (!find_dge(rule->scaling, &rule->dge.rule) ||
         !fpx_format_equal(&rule->conversion.format, &fpx_e2m1) || rule->hadamard != 0)
-        return refuse(recipe, index, "estimator", from->estimator,
+        return refuse(recipe, index, "estimator", "dge",
                       "is for format e2m1, scaling vector or vector-ms-amp, without a transform",
                       err);
     if (!read_number(from->k, 5.0, &rule->dge.k) || rule->dge.k <= 1.0)
@@ -83,6 +100,26 @@ static fpx_status read_estimator(const fpx_recipe *recipe, unsigned index, const
         return refuse(recipe, index, "cap", from->cap, "is not a number above 0", err);
     rule->estimated = 1;
     return FPX_OK;
+}
+
+static fpx_status read_estimator(const fpx_recipe *recipe, unsigned index, fpx_role role,
+                                 const char *tensor, fpx_operand_rule *rule, fpx_error *err)
+{
+    static const char *const words[] = { "none", "clip", "dge", NULL };
+    const fpx_rule *from = &recipe->rules[index];
+    const int word = read_word(from->estimator, words);
+
+    if (word < 0)
+        return refuse(recipe, index, "estimator", from->estimator,
+                      "is unknown; there is: none, clip, dge", err);
+    if (word == 2)
+        return read_dge(recipe, index, from, role == FPX_FPROP && strcmp(tensor, "w") == 0, rule,
+                        err);
+    if (from->k != NULL || from->cap != NULL)
+        return refuse(recipe, index, from->k != NULL ? "k" : "cap",
+                      from->k != NULL ? from->k : from->cap, "is for a rule with estimator dge",
+                      err);
+    return word == 1 ? read_clip(recipe, index, role, tensor, rule, err) : FPX_OK;
 }
 
 static fpx_status read_clamp(const fpx_recipe *recipe, unsigned index, const fpx_rule *from,
@@ -123,12 +160,9 @@ static fpx_status read_clamp(const fpx_recipe *recipe, unsigned index, const fpx
 fpx_status recipe_read_remedies(const fpx_recipe *recipe, unsigned index, fpx_role role,
                                 const char *tensor, fpx_operand_rule *rule, fpx_error *err)
 {
-    const fpx_rule *from = &recipe->rules[index];
-    const int forward = role == FPX_FPROP;
-    const fpx_status status =
-        read_estimator(recipe, index, from, forward && strcmp(tensor, "w") == 0, rule, err);
+    const int is_input = role == FPX_FPROP && strcmp(tensor, "x") == 0;
+    const fpx_status status = read_estimator(recipe, index, role, tensor, rule, err);
 
-    return status != FPX_OK
-               ? status
-               : read_clamp(recipe, index, from, forward && strcmp(tensor, "x") == 0, rule, err);
+    return status != FPX_OK ? status
+                            : read_clamp(recipe, index, &recipe->rules[index], is_input, rule, err);
 }

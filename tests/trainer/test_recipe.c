@@ -131,7 +131,7 @@ static const struct {
       NULL },
     { "role: fprop, tensor: x", "e2m1", "vector-ms-amp", "clamp: 0.99, compensate: codes", NULL },
     { "role: fprop, tensor: w", "e2m1", "vector", "estimator: ste",
-      "rule 1: estimator 'ste' is unknown; there is: none, dge" },
+      "rule 1: estimator 'ste' is unknown; there is: none, clip, dge" },
     { "role: fprop, tensor: x", "e2m1", "vector", "estimator: dge",
       "rule 1: estimator 'dge' is for w in fprop" },
     { "role: \"*\", tensor: w", "e2m1", "vector", "estimator: dge",

@@ -119,7 +119,7 @@ START_TEST(estimators_that_do_not_fit)
         { CLIP("role: fprop, tensor: \"*\"", "tensor-current", "rne", ", estimator: clip"),
           "rule 1: estimator 'clip' goes with scaling" },
         { CLIP("role: fprop, tensor: \"*\"", "mx-quest", "rnz", ", estimator: straight"),
-          "rule 1: unknown estimator 'straight'; there is: none, clip" },
+          "rule 1: estimator 'straight' is unknown; there is: none, clip, dge" },
         { CLIP("role: fprop, tensor: \"*\"", "tensor-current", "rnz", ""),
           "rule 1: round 'rnz' goes with scales of blocks only" },
         { CLIP("role: fprop, tensor: x", "mx-quest", "rne", ", transform: hadamard-32-plain")
