@@ -300,3 +300,28 @@ fpx_status op_attr_factor(const fpx_call *call, const op_dims *dims, fpx_error *
     return require(call, growth >= 1.0 && growth <= 2.0 && every >= 1 && every <= 1u << 24,
                    "growth is not in [1, 2], or every not 1 .. 2^24", err);
 }
+
+fpx_status op_attr_dropout(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    (void)dims;
+    return require(call, is_share(call->attr.dropout.rate), "rate is not in [0, 1)", err);
+}
+
+/* A sequence for each of B. */
+fpx_status op_attr_logp(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    const uint64_t leaf = call->attr.tokens.leaf, m = dims->of['M' - 'A'], b = dims->of['B' - 'A'];
+    char text[128];
+
+    (void)snprintf(text, sizeof text,
+                   "%s should be [M / leaf], but M is %" PRIu64 ", leaf %" PRIu64,
+                   call->kind == FPX_OP_LOGP ? "logp" : "dlogp", m, leaf);
+    return require(call, leaf > 0 && m % leaf == 0 && m / leaf == b, text, err);
+}
+
+fpx_status op_attr_dpo(const fpx_call *call, const op_dims *dims, fpx_error *err)
+{
+    (void)dims;
+    return require(call, is_amount(call->attr.dpo.beta) && call->attr.dpo.sum <= 1,
+                   "beta is not a finite number >= 0, or sum is not 0 or 1", err);
+}

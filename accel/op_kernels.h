@@ -41,12 +41,17 @@ fpx_status OP(op_dge)(const op_run *run);
 fpx_status OP(op_clamp)(const op_run *run);
 fpx_status OP(op_add_residual)(const op_run *run);
 fpx_status OP(op_scale_factor)(const op_run *run);
+fpx_status OP(op_dropout)(const op_run *run);
+fpx_status OP(op_logp)(const op_run *run);
+fpx_status OP(op_logp_grad)(const op_run *run);
+fpx_status OP(op_dpo)(const op_run *run);
 
 size_t OP(op_embed_grad_work)(const op_run *run);
 size_t OP(op_rmsnorm_grad_work)(const op_run *run);
 size_t OP(op_gemm_work)(const op_run *run);
 size_t OP(op_xent_work)(const op_run *run);
 size_t OP(op_scale_work)(const op_run *run);
+size_t OP(op_dpo_work)(const op_run *run);
 size_t OP(op_quantize_block_work)(const op_run *run);
 size_t OP(op_dequantize_work)(const op_run *run);
 size_t OP(op_clamp_work)(const op_run *run);

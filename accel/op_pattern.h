@@ -51,6 +51,9 @@ fpx_status op_attr_adamw(const fpx_call *call, const op_dims *dims, fpx_error *e
 fpx_status op_attr_sgd(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_coat(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_factor(const fpx_call *call, const op_dims *dims, fpx_error *err);
+fpx_status op_attr_dropout(const fpx_call *call, const op_dims *dims, fpx_error *err);
+fpx_status op_attr_logp(const fpx_call *call, const op_dims *dims, fpx_error *err);
+fpx_status op_attr_dpo(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_lion(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_dge(const fpx_call *call, const op_dims *dims, fpx_error *err);
 fpx_status op_attr_clamp(const fpx_call *call, const op_dims *dims, fpx_error *err);

@@ -223,6 +223,30 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
         .in = { "r[2]", "q[*]" }, .out = { "r[2]" },
         .attr = op_attr_factor,
     },
+    [FPX_OP_DROPOUT] = {
+        .shape = { .name = "dropout", .min_in = 2, .max_in = 2, .nout = 1,
+                   .in_names = { "x", "draw" }, .out_names = { "y" } },
+        .in = { "r[*]", "i[2]" }, .out = { "r[*]" },
+        .attr = op_attr_dropout,
+    },
+    [FPX_OP_LOGP] = {
+        .shape = { .name = "logp", .min_in = 2, .max_in = 2, .nout = 2,
+                   .in_names = { "logits", "targets" }, .out_names = { "logp", "lse" } },
+        .in = { "r[M,V]", "i[M]" }, .out = { "r[B]", "r[M]" },
+        .attr = op_attr_logp,
+    },
+    [FPX_OP_LOGP_GRAD] = {
+        .shape = { .name = "logp_grad", .min_in = 4, .max_in = 4, .nout = 1,
+                   .in_names = { "logits", "targets", "lse", "dlogp" }, .out_names = { "dlogits" } },
+        .in = { "r[M,V]", "i[M]", "r[M]", "r[B]" }, .out = { "r[M,V]" },
+        .attr = op_attr_logp,
+    },
+    [FPX_OP_DPO] = {
+        .shape = { .name = "dpo", .min_in = 2, .max_in = 3, .nout = 3,
+                   .in_names = { "logp", "reference", "count" }, .out_names = { "loss", "dlogp", "margin" } },
+        .in = { "r[2P]", "r[2P]", "r[1]" }, .out = { "r[1]", "r[2P]", "r[P]" },
+        .attr = op_attr_dpo,
+    },
 };
 
 const op_pattern *op_pattern_of(uint32_t kind)

@@ -35,10 +35,36 @@ static void progress(const session *s, const fpx_step_result *r, double since, i
 
     if (!terminal && !last)
         return;
+    char pairs[64] = "";
+
+    if (d->kind == FPX_DATA_PREFERENCE)
+        (void)snprintf(pairs, sizeof pairs, "  margin %.4f  accuracy %.3f", r->preference.margin,
+                       r->preference.accuracy);
     (void)fprintf(stderr,
-                  "%sstep %llu/%u  loss %.4f  gradient norm %.3f  %.0f tokens/s  %.0f s left%s",
+                  "%sstep %llu/%u  loss %.4f%s  gradient norm %.3f  %.0f tokens/s  %.0f s left%s",
                   terminal ? "\r\033[K" : "", (unsigned long long)r->step + 1, s->experiment->steps,
-                  r->loss, r->norm, tokens, left, last ? "\n" : "");
+                  r->loss, pairs, r->norm, tokens, left, last ? "\n" : "");
+}
+
+/* Of preferences: what the model before the first step thinks of them. It can take as long as a third of the steps. */
+static fpx_status prepare(const session *s, int quiet, fpx_error *err)
+{
+    const int shown = !quiet && isatty(fileno(stderr)) == 1;
+    size_t left = 0;
+
+    do {
+        const fpx_status status = fpx_trainer_prepare(s->trainer, &left, err);
+
+        if (status != FPX_OK)
+            return status;
+        if (shown && left > 0)
+            (void)fprintf(stderr, "\r\033[Kreference model: %zu batches left", left);
+    } while (left > 0 && !cli_interrupted());
+    return left == 0 ? FPX_OK
+                     : fpx_error_set(err, FPX_EINTERRUPTED,
+                                     "%sinterrupted before the first step, with %zu batches left "
+                                     "for the reference model",
+                                     shown ? "\r\033[K" : "", left);
 }
 
 static void look_at_loss(session *s, const fpx_step_result *r)
@@ -151,10 +177,14 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
                        fpx_error *err)
 {
     const uint64_t all = s->experiment->steps;
-    const double start = seconds();
     fpx_step_result r = { 0 };
     double shown = 0.0;
     uint64_t done = 0;
+    const fpx_status prepared = prepare(s, quiet, err);
+
+    if (prepared != FPX_OK)
+        return prepared;
+    const double start = seconds();
 
     while (fpx_trainer_next_step(s->trainer) < all && (max_steps == 0 || done < max_steps)) {
         int whole = 0;

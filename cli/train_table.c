@@ -136,7 +136,9 @@ static void print_table(const table *t, FILE *out)
 
 static fpx_status write_json(const char *path, const table *t, fpx_error *err)
 {
-    const char *key = strcmp(t->unit, "byte") == 0 ? "bits_per_byte" : "bits_per_token";
+    char key[32];
+
+    (void)snprintf(key, sizeof key, "bits_per_%s", t->unit);
     json_t *root = json_pack("{s:s, s:{}}", "schema", "fpx.compare/1", key);
     json_t *recipes = json_object_get(root, key);
 

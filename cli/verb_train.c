@@ -67,6 +67,19 @@ static fpx_status numbers(const cli_args *a, session_options *o, fpx_error *err)
     return status;
 }
 
+/* What the validation part says; preference: where there are pairs. */
+typedef struct validation {
+    double bits;
+    fpx_preference preference;
+} validation;
+
+#define LN_2 0x1.62e42fefa39efp-1
+
+static int has_pairs(const session *s)
+{
+    return s->experiment->data.kind == FPX_DATA_PREFERENCE;
+}
+
 static json_t *finding_json(const session_finding *f)
 {
     return f->found ? json_pack("{s:I, s:s, s:s, s:s}", "step", (json_int_t)f->step, "operation",
@@ -88,11 +101,25 @@ static json_t *spikes_json(const session *s)
                      (json_int_t)LOSS_BAND_STEPS, "deviations", LOSS_BAND_WIDTH, "first", list);
 }
 
+/* Of preferences; validation: NULL, or the mean loss and what its pairs say. */
+static json_t *preference_json(const fpx_step_result *r, int ran, const validation *v)
+{
+    json_t *of = v == NULL ? json_null()
+                           : json_pack("{s:o, s:o, s:o}", "loss", cli_json_number(v->bits * LN_2),
+                                       "margin", cli_json_number(v->preference.margin), "accuracy",
+                                       cli_json_number(v->preference.accuracy));
+
+    return json_pack("{s:o, s:o, s:o}", "margin",
+                     ran ? cli_json_number(r->preference.margin) : json_null(), "accuracy",
+                     ran ? cli_json_number(r->preference.accuracy) : json_null(), "validation", of);
+}
+
 /* "bits_per_byte" or, beside a null, "bits_per_token". null: there is none, for no step was left to run, or nothing
  * is held back for validation. */
 static fpx_status write_json(const char *path, const session *s, const fpx_step_result *r,
-                             const double *bits_per_byte, fpx_error *err)
+                             const validation *v, fpx_error *err)
 {
+    const double *const bits_per_byte = v != NULL ? &v->bits : NULL;
     const uint64_t next = fpx_trainer_next_step(s->trainer);
     const int ran = next > s->first_step;
     const int in_bytes = strcmp(fpx_trainer_unit(s->trainer), "byte") == 0;
@@ -104,7 +131,9 @@ static fpx_status write_json(const char *path, const session *s, const fpx_step_
         bits_per_byte && in_bytes ? cli_json_number(*bits_per_byte) : json_null(), "finding",
         finding_json(&s->finding), "spikes", spikes_json(s));
 
-    if (root != NULL && !in_bytes)
+    if (root != NULL && has_pairs(s))
+        (void)json_object_set_new(root, "preference", preference_json(r, ran, v));
+    else if (root != NULL && !in_bytes)
         (void)json_object_set_new(root, "bits_per_token",
                                   bits_per_byte ? cli_json_number(*bits_per_byte) : json_null());
 
@@ -113,20 +142,23 @@ static fpx_status write_json(const char *path, const session *s, const fpx_step_
 
 static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r, fpx_error *err)
 {
-    double bits = 0.0;
+    validation v = { .bits = 0.0 };
     const int validates = s->experiment->data.validation > 0.0;
     fpx_status status = FPX_OK;
 
     if (validates) {
-        status = fpx_trainer_evaluate(s->trainer, &bits, err);
-        if (status == FPX_OK)
-            (void)fprintf(stderr, "validation: %.4f bits per %s\n", bits,
+        status = fpx_trainer_evaluate_pairs(s->trainer, &v.bits, &v.preference, err);
+        if (status == FPX_OK && has_pairs(s))
+            (void)fprintf(stderr, "validation: loss %.4f  margin %.4f  accuracy %.3f\n",
+                          v.bits * LN_2, v.preference.margin, v.preference.accuracy);
+        else if (status == FPX_OK)
+            (void)fprintf(stderr, "validation: %.4f bits per %s\n", v.bits,
                           fpx_trainer_unit(s->trainer));
-        if (status == FPX_OK && !isfinite(bits) && !s->finding.found) {
+        if (status == FPX_OK && !isfinite(v.bits) && !s->finding.found) {
             s->finding.found = 1;
             s->finding.step = r->step;
             (void)snprintf(s->finding.what, sizeof s->finding.what, "validation after it gives %g",
-                           bits);
+                           v.bits);
         }
     }
     if (status == FPX_OK && a->option[OPT_SAMPLE] && !s->finding.found) { /* NaN draws nothing */
@@ -138,7 +170,7 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
                           a->option[OPT_SAMPLE], text);
     }
     if (status == FPX_OK && a->option[OPT_JSON])
-        status = write_json(a->option[OPT_JSON], s, r, validates ? &bits : NULL, err);
+        status = write_json(a->option[OPT_JSON], s, r, validates ? &v : NULL, err);
     return status;
 }
 

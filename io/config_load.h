@@ -14,11 +14,11 @@ typedef struct io_experiment_texts {
     char *name;
     struct io_model_texts {
         char *width, *layers, *heads, *hidden, *vocabulary, *activation;
-        char *norm_eps, *rope_base, *init_std;
+        char *norm_eps, *rope_base, *init_std, *dropout;
     } model;
     struct io_data_texts {
         char *corpus, *sha256, *sequence, *batch, *accumulate, *validation;
-        char *tokens, *tokenizer, *kind;
+        char *tokens, *tokenizer, *kind, *beta;
     } data;
     struct io_optimizer_texts {
         char *kind, *schedule, *learning_rate, *final_share, *decay_share, *warmup, *beta1, *beta2,

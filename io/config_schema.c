@@ -18,6 +18,7 @@ static const cyaml_schema_field_t model_fields[] = {
     OPTIONAL_TEXT(struct io_model_texts, norm_eps),
     OPTIONAL_TEXT(struct io_model_texts, rope_base),
     OPTIONAL_TEXT(struct io_model_texts, init_std),
+    OPTIONAL_TEXT(struct io_model_texts, dropout),
     CYAML_FIELD_END,
 };
 
@@ -31,6 +32,7 @@ static const cyaml_schema_field_t data_fields[] = {
     OPTIONAL_TEXT(struct io_data_texts, tokens),
     OPTIONAL_TEXT(struct io_data_texts, tokenizer),
     OPTIONAL_TEXT(struct io_data_texts, kind),
+    OPTIONAL_TEXT(struct io_data_texts, beta),
     CYAML_FIELD_END,
 };
 

@@ -27,7 +27,7 @@ enum kind {
 
 /* The names of values 0, 1, ... of a kind, as they are listed for a person. */
 static const char *const words_of[] = { [KIND_ACTIVATION] = "swiglu, gelu",
-                                        [KIND_DATA] = "text, instruct",
+                                        [KIND_DATA] = "text, instruct, preference",
                                         [KIND_OPTIMIZER] = "adamw, sgd, lion",
                                         [KIND_SCHEDULE] = "cosine, linear, wsd" };
 
@@ -58,6 +58,7 @@ static const row rows[] = {
     { AT(model.norm_eps), KIND_REAL, ABOVE_MIN, "1e-5", 0, 1 },
     { AT(model.rope_base), KIND_REAL, ABOVE_MIN, "10000", 1, 1e12 },
     { AT(model.init_std), KIND_REAL, CLOSED, "0.02", 0, 1e6 },
+    { AT(model.dropout), KIND_REAL, BELOW_MAX, "0", 0, 1 },
     { AT(data.corpus), KIND_TEXT, CLOSED, NULL, 0, 0 },
     { AT(data.sha256), KIND_SHA256, CLOSED, NULL, 0, 0 },
     { AT(data.sequence), KIND_COUNT, CLOSED, NULL, 1, 1 << 20 },
@@ -67,6 +68,7 @@ static const row rows[] = {
     { AT(data.tokens), KIND_TEXT, CLOSED, NULL, 0, 0 },
     { AT(data.tokenizer), KIND_TEXT, CLOSED, NULL, 0, 0 },
     { AT(data.kind), KIND_DATA, CLOSED, "text", 0, 0 },
+    { AT(data.beta), KIND_REAL, ABOVE_MIN, "0.1", 0, 1e6 }, /* arXiv 2305.18290, appendix B */
     { AT(optimizer.kind), KIND_OPTIMIZER, CLOSED, "adamw", 0, 0 },
     { AT(optimizer.schedule), KIND_SCHEDULE, CLOSED, "cosine", 0, 0 },
     { AT(optimizer.learning_rate), KIND_REAL, CLOSED, NULL, 0, 1e6 },
@@ -316,20 +318,33 @@ static fpx_status check_heads(const char *label, const char *text, const fpx_mod
     return refuse(label, text, "model.width", what, err);
 }
 
-/* One source of tokens. */
-static fpx_status check_data(const char *label, const char *text, const fpx_data_config *d,
-                             fpx_error *err)
+/* One source of tokens; pairs of answers lie in one batch. */
+static fpx_status check_data(const char *label, const char *text, const struct io_data_texts *texts,
+                             const fpx_data_config *d, fpx_error *err)
 {
+    char what[128];
+
     if (d->corpus == NULL && d->tokens == NULL)
         return refuse(label, text, "data",
                       "lacks the key 'corpus' (a text) or 'tokens' (a .npy file)", err);
     if (d->corpus != NULL && d->tokens != NULL)
         return refuse(label, text, "data.tokens",
                       "and data.corpus are both given: leave one of them out", err);
-    if (d->kind == FPX_DATA_INSTRUCT && d->tokens != NULL)
+    if (d->kind != FPX_DATA_TEXT && d->tokens != NULL)
         return refuse(label, text, "data.tokens",
-                      "has no prompts and responses: data.kind instruct takes a data.corpus", err);
-    return FPX_OK;
+                      "has no prompts and responses: data.kind instruct and preference take a "
+                      "data.corpus",
+                      err);
+    if (d->kind != FPX_DATA_PREFERENCE && texts->beta != NULL)
+        return refuse(label, text, "data.beta", "is a key of data.kind preference only: remove it",
+                      err);
+    (void)snprintf(what, sizeof what,
+                   "is %" PRIu32 ", but must be even: the chosen and the rejected response are a "
+                   "sequence each",
+                   d->batch);
+    return d->kind == FPX_DATA_PREFERENCE && d->batch % 2 != 0
+               ? refuse(label, text, "data.batch", what, err)
+               : FPX_OK;
 }
 
 fpx_status io_experiment_fill(const char *label, const char *text, const io_experiment_texts *texts,
@@ -349,7 +364,7 @@ fpx_status io_experiment_fill(const char *label, const char *text, const io_expe
     (void)uselocale(callers);
     freelocale(plain);
     if (status == FPX_OK)
-        status = check_data(label, text, &ret_experiment->data, err);
+        status = check_data(label, text, &texts->data, &ret_experiment->data, err);
     if (status == FPX_OK)
         status = check_heads(label, text, &ret_experiment->model, err);
     if (status == FPX_OK)

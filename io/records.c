@@ -1,5 +1,6 @@
 /* records.c - JSON Lines through jansson, a line at a time. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,19 @@ static fpx_status refuse(const char *label, size_t line, const char *what, fpx_e
     return fpx_error_set(err, FPX_EFORMAT, "%s:%zu: %s", label, line, what);
 }
 
-static fpx_status add(fpx_records *records, size_t *room, const json_t *prompt,
-                      const json_t *response, size_t line)
+/* The keys of a record's texts, and how a line is shown to a person. */
+typedef struct form {
+    const char *keys[3]; /* ended by NULL, or all */
+    const char *line;
+} form;
+
+static const form forms[2] = {
+    { { "prompt", "response" }, "{\"prompt\": \"...\", \"response\": \"...\"}" },
+    { { "prompt", "chosen", "rejected" },
+      "{\"prompt\": \"...\", \"chosen\": \"...\", \"rejected\": \"...\"}" },
+};
+
+static fpx_status add(fpx_records *records, size_t *room, const json_t *const texts[3], size_t line)
 {
     if (records->n == *room) {
         const size_t more = *room == 0 ? 64 : 2 * *room;
@@ -26,39 +38,60 @@ static fpx_status add(fpx_records *records, size_t *room, const json_t *prompt,
     }
     fpx_record *r = &records->at[records->n++];
 
-    r->prompt = strdup(json_string_value(prompt));
-    r->response = strdup(json_string_value(response));
+    r->prompt = strdup(json_string_value(texts[0]));
+    r->response = strdup(json_string_value(texts[1]));
+    r->rejected = texts[2] != NULL ? strdup(json_string_value(texts[2])) : NULL;
     r->line = line;
-    return r->prompt != NULL && r->response != NULL ? FPX_OK : FPX_ENOMEM;
+    return r->prompt != NULL && r->response != NULL && (r->rejected != NULL || texts[2] == NULL)
+               ? FPX_OK
+               : FPX_ENOMEM;
+}
+
+/* The texts of a line, NULL behind them. */
+static fpx_status find_texts(const char *label, const json_t *root, const form *f, size_t line,
+                             const json_t *ret_texts[3], fpx_error *err)
+{
+    char what[160];
+
+    for (size_t i = 0; i < 3 && f->keys[i] != NULL; i++) {
+        ret_texts[i] = json_object_get(root, f->keys[i]);
+        if (!json_is_string(ret_texts[i])) {
+            (void)snprintf(what, sizeof what, "expected %s", f->line);
+            return refuse(label, line, what, err);
+        }
+        if (json_string_length(ret_texts[i]) == 0) {
+            (void)snprintf(what, sizeof what, "the %s is empty", f->keys[i]);
+            return refuse(label, line, what, err);
+        }
+    }
+    return FPX_OK;
 }
 
 /* jansson refuses zero bytes in texts unless asked to take them. */
-static fpx_status take_line(const char *label, const char *text, size_t count, size_t line,
-                            fpx_records *records, size_t *room, fpx_error *err)
+static fpx_status take_line(const char *label, const char *text, size_t count, const form *f,
+                            size_t line, fpx_records *records, size_t *room, fpx_error *err)
 {
     json_error_t why;
     json_t *root = json_loadb(text, count, JSON_REJECT_DUPLICATES, &why);
-    const json_t *prompt = json_object_get(root, "prompt");
-    const json_t *response = json_object_get(root, "response");
+    const json_t *texts[3] = { NULL, NULL, NULL };
     char said[sizeof why.text];
     fpx_status status = FPX_OK;
 
     if (root == NULL) {
         io_quote(why.text, said, sizeof said);
         status = refuse(label, line, said, err);
-    } else if (!json_is_string(prompt) || !json_is_string(response))
-        status = refuse(label, line, "expected {\"prompt\": \"...\", \"response\": \"...\"}", err);
-    else if (json_string_length(prompt) == 0 || json_string_length(response) == 0)
-        status = refuse(label, line, "the prompt or the response is empty", err);
-    else if (add(records, room, prompt, response, line) != FPX_OK)
+    } else
+        status = find_texts(label, root, f, line, texts, err);
+    if (status == FPX_OK && add(records, room, texts, line) != FPX_OK)
         status = fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", label);
     json_decref(root);
     return status;
 }
 
-fpx_status fpx_records_parse(const char *label, const char *text, size_t count,
+fpx_status fpx_records_parse(const char *label, const char *text, size_t count, int preferences,
                              fpx_records *ret_records, fpx_error *err)
 {
+    const form *f = &forms[preferences != 0];
     fpx_records records = { .n = 0 };
     size_t room = 0, line = 1;
     fpx_status status = FPX_OK;
@@ -71,14 +104,12 @@ fpx_status fpx_records_parse(const char *label, const char *text, size_t count,
         while (blank < length && strchr(" \t\r", text[at + blank]) != NULL && text[at + blank])
             blank++;
         if (blank < length)
-            status = take_line(label, text + at, length, line, &records, &room, err);
+            status = take_line(label, text + at, length, f, line, &records, &room, err);
         at += length + 1;
     }
     if (status == FPX_OK && records.n == 0)
-        status = fpx_error_set(err, FPX_EFORMAT,
-                               "%s: has no records; a line is {\"prompt\": \"...\", \"response\": "
-                               "\"...\"}",
-                               label);
+        status =
+            fpx_error_set(err, FPX_EFORMAT, "%s: has no records; a line is %s", label, f->line);
     if (status != FPX_OK) {
         fpx_records_free(&records);
         return status;
@@ -92,6 +123,7 @@ void fpx_records_free(fpx_records *records)
     for (size_t i = 0; i < records->n; i++) {
         free(records->at[i].prompt);
         free(records->at[i].response);
+        free(records->at[i].rejected);
     }
     free(records->at);
     *records = (fpx_records){ .n = 0 };

@@ -21,10 +21,7 @@ static int knows_rounding(const fpx_blocking *b)
 
 static int knows(const fpx_block_kernels *k, const fpx_blocking *b)
 {
-    const int ties_to_zero = b->ties_to_zero && b->element.round == FPX_RNA;
-
-    return k->quotients != NULL && !b->drops_negative_zero && !b->ms_amp && !ties_to_zero &&
-           knows_rounding(b);
+    return k->quotients != NULL && !b->drops_negative_zero && !b->ms_amp && knows_rounding(b);
 }
 
 /* Four over six, and a standard deviation, look at every element before they know a scale. */
@@ -39,6 +36,15 @@ size_t fpx_block_span(const fpx_block_kernels *k, const fpx_block_job *job, size
     return left < most ? left : most;
 }
 
+/* One place nearer to zero: a tie is then below itself, and what is above one stays at least there. */
+static void lower(float *q, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t u = fpx_f32_bits(q[i]);
+        q[i] = fpx_bits_f32(u - ((u & 0x7fffffffu) != 0));
+    }
+}
+
 /* Elements of columns first, first + 1, ..., by a factor each. */
 static int encode_rows(const fpx_block_kernels *k, const fpx_block_job *job, size_t first,
                        size_t rows, size_t cols, const float *factors)
@@ -51,6 +57,8 @@ static int encode_rows(const fpx_block_kernels *k, const fpx_block_job *job, siz
         const size_t at = first + r * job->stride;
         if (!k->quotients(job->src + at, factors, divides, q, cols))
             return 0;
+        if (job->blocking->ties_to_zero && job->blocking->element.round == FPX_RNA)
+            lower(q, cols);
         encode(&job->blocking->element, 1.0f, q, job->bits == NULL ? NULL : job->bits + at,
                job->codes + at, cols);
     }

@@ -43,6 +43,10 @@ size_t op_scratch_add_residual(const fpx_call *call);
 void op_bound_dge(const fpx_bound_args *args);
 void op_bound_clamp(const fpx_bound_args *args);
 void op_bound_add_residual(const fpx_bound_args *args);
+void op_bound_dropout(const fpx_bound_args *args);
+void op_bound_logp(const fpx_bound_args *args);
+void op_bound_logp_grad(const fpx_bound_args *args);
+void op_bound_dpo(const fpx_bound_args *args);
 
 /* Of a product with a matrix unit: its scratch, and its bounds without the reference's own error. */
 size_t op_unit_scratch(size_t m, size_t n);

@@ -1,4 +1,4 @@
-/* op_bound_act.c - bounds of the activations, their gradients, and ADD, element by element. */
+/* op_bound_act.c - bounds of the activations, their gradients, ADD and DROPOUT, element by element. */
 #include "op_bound.h"
 #include "op_running.h"
 
@@ -102,4 +102,17 @@ void op_bound_gelu_grad(const fpx_bound_args *args)
 
         args->bound[0][i] = op_bound_value(op_mul(k, op_exact(dy[i]), all));
     }
+}
+
+/* The same mask: what the reference has as 0 was dropped, or was 0; the factor is at least 1, so nothing underflows. */
+void op_bound_dropout(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const double *x = (const double *)args->in[0];
+    const op_value factor = op_rounded(k, 1.0 / (1.0 - args->call->attr.dropout.rate));
+    const size_t n = fpx_tensor_count(&args->call->out[0]);
+
+    for (size_t i = 0; i < n; i++)
+        args->bound[0][i] =
+            args->out[0][i] == 0.0 ? 0.0 : op_bound_value(op_mul(k, op_exact(x[i]), factor));
 }

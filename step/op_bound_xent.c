@@ -1,4 +1,5 @@
-/* op_bound_xent.c - bounds of the cross entropy, its gradient, and the embedding's gradient. */
+/* op_bound_xent.c - bounds of the cross entropy, of log-probabilities, their gradients and preferences, and of the
+ * embedding's gradient. */
 #include "op_bound.h"
 #include "op_running.h"
 
@@ -52,26 +53,103 @@ void op_bound_xent(const fpx_bound_args *args)
         op_bound_value(args->call->attr.tokens.sum ? total : op_div(k, total, targets_of(k, args)));
 }
 
-/* (e^(l - lse) - [target]) / count; 0 where there is no target */
+/* e^(l - lse) - [target] */
+static op_value slope_of(op_unit k, const fpx_bound_args *args, size_t i, size_t j)
+{
+    const size_t n = (size_t)args->call->in[0].shape[1];
+    const double *l = (const double *)args->in[0], *lse = (const double *)args->in[2];
+    const int32_t *targets = (const int32_t *)args->in[1];
+    const op_value p = op_exp(k, op_sub(k, op_exact(l[i * n + j]), op_exact(lse[i])));
+
+    return targets[i] >= 0 && (size_t)targets[i] == j ? op_sub(k, p, op_exact(1.0)) : p;
+}
+
+/* That divided by count; 0 where there is no target. */
 void op_bound_xent_grad(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
-    const double *l = (const double *)args->in[0], *lse = (const double *)args->in[2];
     const int32_t *targets = (const int32_t *)args->in[1];
     const op_value count =
         args->call->nin > 3 ? op_exact(((const double *)args->in[3])[0]) : targets_of(k, args);
 
     for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < n; j++) {
-            op_value p = op_exact(0.0);
+        for (size_t j = 0; j < n; j++)
+            args->bound[0][i * n + j] =
+                targets[i] < 0 ? 0.0 : op_bound_value(op_div(k, slope_of(k, args, i, j), count));
+}
 
-            if (targets[i] >= 0)
-                p = op_exp(k, op_sub(k, op_exact(l[i * n + j]), op_exact(lse[i])));
-            if (targets[i] >= 0 && (size_t)targets[i] == j)
-                p = op_sub(k, p, op_exact(1.0));
-            args->bound[0][i * n + j] = targets[i] < 0 ? 0.0 : op_bound_value(op_div(k, p, count));
+/* Minus the sum of lse - logit of the target over a sequence. */
+void op_bound_logp(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const size_t n = (size_t)args->call->in[0].shape[1],
+                 leaf = (size_t)args->call->attr.tokens.leaf;
+    const size_t sequences = (size_t)args->call->out[0].shape[0];
+    const int32_t *targets = (const int32_t *)args->in[1];
+
+    for (size_t b = 0; b < sequences; b++) {
+        op_sum sum = { 0 };
+
+        for (size_t i = b * leaf; i < (b + 1) * leaf; i++) {
+            const double *l = (const double *)args->in[0] + i * n;
+            const op_value lse = log_sum(k, l, n);
+
+            args->bound[1][i] = op_bound_value(lse);
+            if (targets[i] >= 0 && (size_t)targets[i] < n)
+                op_sum_add(&sum, op_sub(k, lse, op_exact(l[targets[i]])));
         }
+        args->bound[0][b] = op_bound_value(op_sum_end(k, &sum, (double)leaf));
+    }
+}
+
+void op_bound_logp_grad(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
+    const size_t leaf = (size_t)args->call->attr.tokens.leaf;
+    const int32_t *targets = (const int32_t *)args->in[1];
+    const double *dlogp = (const double *)args->in[3];
+
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < n; j++)
+            args->bound[0][i * n + j] =
+                targets[i] < 0
+                    ? 0.0
+                    : op_bound_value(op_mul(k, slope_of(k, args, i, j), op_exact(dlogp[i / leaf])));
+}
+
+/* h = beta ((c - c') - (r - r')); the loss max(-h, 0) + log(1 + e^-|h|), which a change of h changes by no more; the
+ * slopes +-beta sigmoid(-h) / count. */
+void op_bound_dpo(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const size_t pairs = (size_t)args->call->out[2].shape[0];
+    const double *logp = (const double *)args->in[0], *reference = (const double *)args->in[1];
+    const op_value beta = op_rounded(k, args->call->attr.dpo.beta);
+    const op_value count = args->call->nin > 2 ? op_exact(((const double *)args->in[2])[0])
+                                               : op_rounded(k, (double)pairs);
+    const uint64_t one = 1;
+    op_sum sum = { 0 };
+
+    for (size_t p = 0; p < pairs; p++) {
+        op_value gain[2];
+
+        for (size_t i = 0; i < 2; i++)
+            gain[i] = op_sub(k, op_exact(logp[2 * p + i]), op_exact(reference[2 * p + i]));
+        const op_value h = op_mul(k, beta, op_sub(k, gain[0], gain[1]));
+        const op_value e = op_exp(k, (op_value){ -fabs(h.v), h.e });
+        const op_value term = op_add(k, (op_value){ h.v < 0.0 ? -h.v : 0.0, h.e },
+                                     op_log(k, op_add(k, op_exact(1.0), e)));
+        const op_value slope =
+            op_div(k, op_mul(k, beta, op_sigmoid(k, (op_value){ -h.v, h.e })), count);
+
+        op_sum_add(&sum, term);
+        args->bound[2][p] = op_bound_value(h);
+        args->bound[1][2 * p] = args->bound[1][2 * p + 1] = op_bound_value(slope);
+    }
+    const op_value total = op_sum_end(k, &sum, op_token_depth(pairs, one));
+    args->bound[0][0] = op_bound_value(args->call->attr.dpo.sum ? total : op_div(k, total, count));
 }
 
 /* A double for each row of the table: how often its token occurs. */

@@ -93,6 +93,10 @@ static const op_row rows[FPX_OP_KINDS] = {
                               .bound = op_bound_add_residual, .scratch = op_scratch_add_residual },
     /* It compares codes. */
     [FPX_OP_SCALE_FACTOR] = { OP(flops_rowwise), .flops = 0, .bound = op_bound_none },
+    [FPX_OP_DROPOUT] = { OP(flops_rowwise), .flops = 1, .bound = op_bound_dropout },
+    [FPX_OP_LOGP] = { OP(flops_rowwise), .flops = 4, .bound = op_bound_logp },
+    [FPX_OP_LOGP_GRAD] = { OP(flops_rowwise), .flops = 3, .bound = op_bound_logp_grad },
+    [FPX_OP_DPO] = { OP(flops_rowwise), .flops = 7, .bound = op_bound_dpo },
 };
 
 const op_row *op_row_of(uint32_t kind)

@@ -31,7 +31,7 @@ HEADERS = {
     "libfpx": "status format tensor cpu pool convert profile block scale pack hadamard elemfn reduce metric stream figure arith exact",
     "io": "npy safetensors config json file records",
     "emul": "gemm bound mma mma_bound mma_run mma_explain mma_finish mma_separate",
-    "accel": "accel opkind device opshape",
+    "accel": "accel op device opshape",
     "step": "program exec shadow ops optable",
     "tracer": "trace digest",
     "compare": "diff golden settings",

@@ -14,6 +14,7 @@ struct fpx_corpus {
     token_source source;
     instruct records; /* none: windows of the source */
     size_t sequence, batch;
+    size_t group;  /* sequences that stay together: of a record; 1: a window */
     size_t *order; /* window, or record, of each place in training */
     size_t train;  /* windows for training: [0, train) of the tokens */
     size_t valid;  /* batches of validation, from `valid_from` on */
@@ -40,7 +41,8 @@ static void shuffle(fpx_corpus *corpus, uint64_t seed)
 static fpx_status divide(fpx_corpus *corpus, const fpx_experiment *e, fpx_error *err)
 {
     const fpx_fpenv env = fpx_fpenv_enter();
-    const size_t records = corpus->records.n, count = records ? records : corpus->source.count;
+    const size_t group = corpus->group, records = corpus->records.n / group;
+    const size_t count = records ? records : corpus->source.count;
     const size_t valid_count = (size_t)(e->data.validation * (double)count);
     const size_t train_count = count - valid_count, t = corpus->sequence;
     const char *const unit = corpus->source.size == 1 ? "bytes" : "tokens";
@@ -52,9 +54,9 @@ static fpx_status divide(fpx_corpus *corpus, const fpx_experiment *e, fpx_error 
     corpus->valid_from = train_count;
     corpus->valid = (records           ? valid_count
                      : valid_count > t ? (valid_count - 1) / t
-                                       : 0) /
-                    corpus->batch;
-    if (corpus->train < corpus->batch || (e->data.validation > 0.0 && corpus->valid == 0))
+                                       : 0) *
+                    group / corpus->batch;
+    if (corpus->train * group < corpus->batch || (e->data.validation > 0.0 && corpus->valid == 0))
         return fpx_error_set(err, FPX_EINVAL,
                              "%s: %zu %s are too short for one batch of %zu sequences of %zu %s in "
                              "training and one in validation",
@@ -76,9 +78,10 @@ fpx_status fpx_corpus_new(const fpx_experiment *experiment, fpx_corpus **ret_cor
         return fpx_error_set(err, FPX_ENOMEM, "corpus: out of memory");
     corpus->sequence = experiment->data.sequence;
     corpus->batch = experiment->data.batch;
-    status = experiment->data.kind == FPX_DATA_INSTRUCT
+    status = experiment->data.kind != FPX_DATA_TEXT
                  ? instruct_open(experiment, &corpus->source, &corpus->records, err)
                  : token_source_open(experiment, &corpus->source, err);
+    corpus->group = corpus->records.n > 0 ? corpus->records.group : 1;
     if (status == FPX_OK)
         status = divide(corpus, experiment, err);
     if (status != FPX_OK) {
@@ -116,7 +119,7 @@ const fpx_tokenizer *fpx_corpus_tokenizer(const fpx_corpus *corpus)
 
 size_t fpx_corpus_train_steps(const fpx_corpus *corpus)
 {
-    return corpus->train / corpus->batch;
+    return corpus->train * corpus->group / corpus->batch;
 }
 
 size_t fpx_corpus_valid_batches(const fpx_corpus *corpus)
@@ -132,7 +135,7 @@ static void window(const fpx_corpus *corpus, size_t from, int32_t *tokens, int32
     }
 }
 
-/* A record of n tokens is n - 1 inputs with a next token each, of which those after the prompt are targets. */
+/* A record's sequence of n tokens is n - 1 inputs with a next token each, of which those after the prompt are targets. */
 static void record(const fpx_corpus *corpus, size_t r, int32_t *tokens, int32_t *targets)
 {
     const size_t from = corpus->records.start[r], n = corpus->records.start[r + 1] - from;
@@ -150,10 +153,11 @@ void fpx_corpus_train(const fpx_corpus *corpus, size_t index, int32_t *tokens, i
     const size_t t = corpus->sequence;
 
     for (size_t s = 0; s < corpus->batch; s++) {
-        const size_t place = corpus->order[index * corpus->batch + s];
+        const size_t n = index * corpus->batch + s, g = corpus->group;
+        const size_t place = corpus->order[n / g];
 
         if (corpus->records.n > 0)
-            record(corpus, place, tokens + s * t, targets + s * t);
+            record(corpus, place * g + n % g, tokens + s * t, targets + s * t);
         else
             window(corpus, place * t, tokens + s * t, targets + s * t);
     }
@@ -167,7 +171,8 @@ void fpx_corpus_valid(const fpx_corpus *corpus, size_t index, int32_t *tokens, i
         const size_t place = index * corpus->batch + s;
 
         if (corpus->records.n > 0)
-            record(corpus, corpus->valid_from + place, tokens + s * t, targets + s * t);
+            record(corpus, corpus->valid_from * corpus->group + place, tokens + s * t,
+                   targets + s * t);
         else
             window(corpus, corpus->valid_from + place * t, tokens + s * t, targets + s * t);
     }

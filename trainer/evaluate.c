@@ -48,15 +48,21 @@ static void count_targets(const fpx_trainer *t, const int32_t *targets, size_t n
     }
 }
 
-/* A batch weighs as many targets as it has; where all are full, that is 1. */
-static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error *err)
+/* A batch weighs as many targets as it has; where all are full, or pairs are counted, that is 1. */
+static fpx_status evaluate(fpx_trainer *t, double *ret_bits, fpx_preference *ret_preference,
+                           fpx_error *err)
 {
     const size_t batches = fpx_corpus_valid_batches(t->corpus);
-    fpx_status status;
+    const size_t trained = (size_t)t->experiment->steps * t->experiment->data.accumulate;
+    const int pairs = t->reference != NULL;
+    pair_count counted = { .n = 0 };
+    fpx_status status = preference_finish(t, err);
     double sum = 0.0, weights = 0.0;
     size_t targets = 0, bytes = 0;
     const size_t full = (size_t)t->experiment->data.batch * t->experiment->data.sequence;
 
+    if (status != FPX_OK)
+        return status;
     if (batches == 0)
         return fpx_error_set(err, FPX_EINVAL,
                              "%s: data.validation is 0, there is nothing to evaluate",
@@ -67,33 +73,49 @@ static fpx_status evaluate(fpx_trainer *t, double *ret_bits_per_byte, fpx_error 
             return status;
         fpx_corpus_valid(t->corpus, i, fpx_exec_data(t->eval_exec, t->eval_model->micro[0].tokens),
                          fpx_exec_data(t->eval_exec, t->eval_model->micro[0].targets));
+        preference_write(t, trained + i, t->eval_exec, t->eval_model->micro[0].reference);
         if ((status = fpx_exec_step(t->eval_exec, 0, err)) != FPX_OK)
             return status;
         const size_t before = targets;
 
         count_targets(t, fpx_exec_data(t->eval_exec, t->eval_model->micro[0].targets), full,
                       &targets, &bytes);
-        const double weight = (double)(targets - before) / (double)full;
+        const double weight = pairs ? 1.0 : (double)(targets - before) / (double)full;
+
+        if (pairs)
+            preference_add(&counted, t->eval_model,
+                           fpx_exec_data(t->eval_exec, t->eval_model->micro[0].margin));
 
         sum += weight * (double)*(const float *)fpx_exec_data(t->eval_exec, t->eval_model->loss);
         weights += weight;
     }
-    *ret_bits_per_byte = sum / weights / 0x1.62e42fefa39efp-1 * /* nats / ln 2 */
-                         ((double)targets / (double)bytes);
+    *ret_bits = sum / weights / 0x1.62e42fefa39efp-1 * /* nats / ln 2 */
+                (pairs ? 1.0 : (double)targets / (double)bytes);
+    *ret_preference = preference_of(&counted);
     return FPX_OK;
 }
 
-fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err)
+fpx_status fpx_trainer_evaluate_pairs(fpx_trainer *trainer, double *ret_bits,
+                                      fpx_preference *ret_preference, fpx_error *err)
 {
     const fpx_fpenv env = fpx_fpenv_enter();
-    const fpx_status status = evaluate(trainer, ret_bits_per_byte, err);
+    const fpx_status status = evaluate(trainer, ret_bits, ret_preference, err);
 
     fpx_fpenv_leave(env);
     return status;
 }
 
+fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err)
+{
+    fpx_preference preference;
+
+    return fpx_trainer_evaluate_pairs(trainer, ret_bits_per_byte, &preference, err);
+}
+
 const char *fpx_trainer_unit(const fpx_trainer *trainer)
 {
+    if (trainer->reference != NULL)
+        return "pair";
     return trainer->experiment->data.tokens != NULL && fpx_corpus_tokenizer(trainer->corpus) == NULL
                ? "token"
                : "byte";
@@ -109,7 +131,7 @@ static fpx_status sample(fpx_trainer *trainer, const char *prompt, size_t count,
                     .sequence = e->data.sequence,
                     .batch = e->data.batch,
                     .vocabulary = e->model.vocabulary,
-                    .ends = e->data.kind == FPX_DATA_INSTRUCT };
+                    .ends = e->data.kind != FPX_DATA_TEXT };
     fpx_status status;
     char *text = NULL;
     size_t n = 0;

@@ -312,8 +312,10 @@ fpx_status fpx_trainer_import(fpx_trainer *trainer, const char *checkpoint, fpx_
         status = fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", path);
     else
         status = import_all(&in, err);
-    if (status == FPX_OK)
+    if (status == FPX_OK) {
         sign(trainer);
+        trainer->prepared = 0; /* by other parameters */
+    }
     free(in.used);
     fpx_st_stream_close(in.stream);
     return status;

@@ -163,7 +163,7 @@ fpx_status fpx_trainer_memory(fpx_trainer *trainer, fpx_memory *ret_memory, fpx_
     fpx_memory m = { .parameters = trainer->model->parameters };
     fpx_status status = FPX_OK;
 
-    if (fpx_corpus_valid_batches(trainer->corpus) > 0)
+    if (fpx_corpus_valid_batches(trainer->corpus) > 0 || trainer->reference != NULL)
         status = trainer_prepare_evaluation(trainer, err);
     if (status != FPX_OK)
         return status;
@@ -176,9 +176,10 @@ fpx_status fpx_trainer_memory(fpx_trainer *trainer, fpx_memory *ret_memory, fpx_
     } else {
         m.arena = fpx_exec_arena_bytes(trainer->exec);
         m.evaluation = trainer->eval_exec ? fpx_exec_arena_bytes(trainer->eval_exec) : 0;
-        m.corpus = fpx_corpus_bytes(trainer->corpus) + fpx_corpus_train_steps(trainer->corpus) *
-                                                           trainer->experiment->data.batch *
-                                                           sizeof(size_t);
+        m.corpus = fpx_corpus_bytes(trainer->corpus) +
+                   fpx_corpus_train_steps(trainer->corpus) * trainer->experiment->data.batch *
+                       sizeof(size_t) +
+                   preference_count(trainer) * sizeof *trainer->reference;
         find_kinds(&a);
         enter(&a);
         sum_up(&a, &m);

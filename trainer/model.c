@@ -19,6 +19,7 @@ typedef struct block {
     norm norm1, norm2;
     linear qkv, out, up, down;
     uint32_t q, k, v, p;  /* [B,H,T,D], p [B,H,T,T] */
+    uint32_t kept;        /* p after dropout */
     uint32_t qkv_y, up_y; /* inputs of rope and of the activation */
 } block;
 
@@ -44,6 +45,26 @@ static uint32_t apply(build *b, int layer, const char *op, fpx_op_kind kind, fpx
                                : (strcmp(out, "dv") == 0 || strcmp(out, "dk") == 0 ? out : "dgrad"),
              in, LIST(y), attr);
     return y;
+}
+
+/* After dropout, or its gradient; x itself where there is none. A micro-batch draws what its rows would draw in the one
+ * batch of all of them. */
+static uint32_t dropout(build *b, int layer, const char *op, fpx_role role, uint32_t x)
+{
+    char site[FPX_NAME_MAX];
+    uint64_t dims[FPX_MAX_DIMS] = { 0 };
+
+    if (b->dropout == 0.0 || b->status != FPX_OK)
+        return x;
+    const fpx_tensor *like = &fpx_program_tensor_at(b->program, x)->desc;
+    memcpy(dims, like->shape, like->ndim * sizeof dims[0]);
+    build_shared_site(layer, op, site);
+    const fpx_attr attr = { .dropout = { .rate = b->dropout,
+                                         .seed = b->seed,
+                                         .site = build_random_site(site),
+                                         .first = b->micro * (uint64_t)fpx_tensor_count(like) } };
+    return apply(b, layer, op, FPX_OP_DROPOUT, role, LIST(x, build_draw(b, b->micro)), dims,
+                 role == FPX_FPROP ? "y" : "dx", &attr);
 }
 
 static uint32_t norm_forward(build *b, const shape *s, norm *n, int layer, const char *op,
@@ -99,7 +120,9 @@ static uint32_t attention_forward(build *b, const shape *s, block *k, int layer,
     x = apply(b, layer, "attn.scores", FPX_OP_GEMM, FPX_FPROP, LIST(k->q, k->k), square, "y",
               &scores);
     k->p = apply(b, layer, "attn.softmax", FPX_OP_SOFTMAX, FPX_FPROP, LIST(x), square, "y", &soft);
-    x = apply(b, layer, "attn.context", FPX_OP_GEMM, FPX_FPROP, LIST(k->p, k->v), heads, "y", NULL);
+    k->kept = dropout(b, layer, "attn.softmax.dropout", FPX_FPROP, k->p);
+    x = apply(b, layer, "attn.context", FPX_OP_GEMM, FPX_FPROP, LIST(k->kept, k->v), heads, "y",
+              NULL);
     return apply(b, layer, "attn.merge", FPX_OP_MERGE_HEADS, FPX_FPROP, LIST(x), DIMS(s->m, s->c),
                  "y", NULL);
 }
@@ -114,7 +137,9 @@ static uint32_t attention_backward(build *b, const shape *s, const block *k, int
 
     dc = apply(b, layer, "attn.merge", FPX_OP_SPLIT_HEADS, FPX_DGRAD, LIST(dy), heads, "dx", NULL);
     dp = apply(b, layer, "attn.context", FPX_OP_GEMM, FPX_DGRAD, LIST(dc, k->v), square, "dp", &nt);
-    dv = apply(b, layer, "attn.context", FPX_OP_GEMM, FPX_DGRAD, LIST(k->p, dc), heads, "dv", &tn);
+    dv = apply(b, layer, "attn.context", FPX_OP_GEMM, FPX_DGRAD, LIST(k->kept, dc), heads, "dv",
+               &tn);
+    dp = dropout(b, layer, "attn.softmax.dropout", FPX_DGRAD, dp);
     ds = apply(b, layer, "attn.softmax", FPX_OP_SOFTMAX_GRAD, FPX_DGRAD, LIST(k->p, dp), square,
                "dx", &soft);
     dq = apply(b, layer, "attn.scores", FPX_OP_GEMM, FPX_DGRAD, LIST(ds, k->k), heads, "dq", NULL);
@@ -133,12 +158,14 @@ static uint32_t block_forward(build *b, const shape *s, block *k, int layer, uin
     y = linear_forward(b, &k->qkv, layer, "attn.qkv", y, s->c, 3 * s->c);
     y = attention_forward(b, s, k, layer, y);
     y = linear_forward(b, &k->out, layer, "attn.out", y, s->c, s->c);
+    y = dropout(b, layer, "attn.out.dropout", FPX_FPROP, y);
     x = apply(b, layer, "attn.add", FPX_OP_ADD, FPX_FPROP, LIST(x, y), width, "y", NULL);
     y = norm_forward(b, s, &k->norm2, layer, "mlp.norm", x);
     k->up_y = linear_forward(b, &k->up, layer, "mlp.up", y, s->c, (glu ? 2 : 1) * s->f);
     y = apply(b, layer, "mlp.act", glu ? FPX_OP_SWIGLU : FPX_OP_GELU, FPX_FPROP, LIST(k->up_y),
               DIMS(s->m, s->f), "y", NULL);
     y = linear_forward(b, &k->down, layer, "mlp.down", y, s->f, s->c);
+    y = dropout(b, layer, "mlp.down.dropout", FPX_FPROP, y);
     return apply(b, layer, "mlp.add", FPX_OP_ADD, FPX_FPROP, LIST(x, y), width, "y", NULL);
 }
 
@@ -149,13 +176,15 @@ static uint32_t block_backward(build *b, const shape *s, const block *k, int lay
     const uint64_t *width = DIMS(s->m, s->c);
     uint32_t d;
 
-    d = linear_backward(b, &k->down, dx);
+    d = dropout(b, layer, "mlp.down.dropout", FPX_DGRAD, dx);
+    d = linear_backward(b, &k->down, d);
     d = apply(b, layer, "mlp.act", glu ? FPX_OP_SWIGLU_GRAD : FPX_OP_GELU_GRAD, FPX_DGRAD,
               LIST(k->up_y, d), DIMS(s->m, (glu ? 2 : 1) * s->f), "dx", NULL);
     d = linear_backward(b, &k->up, d);
     d = norm_backward(b, s, &k->norm2, d);
     dx = apply(b, layer, "mlp.add", FPX_OP_ADD, FPX_DGRAD, LIST(dx, d), width, "dx", NULL);
-    d = linear_backward(b, &k->out, dx);
+    d = dropout(b, layer, "attn.out.dropout", FPX_DGRAD, dx);
+    d = linear_backward(b, &k->out, d);
     d = attention_backward(b, s, k, layer, d);
     d = linear_backward(b, &k->qkv, d);
     d = norm_backward(b, s, &k->norm1, d);
@@ -207,52 +236,41 @@ static fpx_status check_rules_used(const build *b, fpx_error *err)
     return FPX_OK;
 }
 
-static uint32_t tensor_of_micro(build *b, fpx_tensor_class cls, const fpx_format *format,
-                                const uint64_t *dims, const char *name)
-{
-    return build_tensor(b, -1, cls, format, dims, "%s%s", b->prefix, name);
-}
-
 /* One micro-batch forward and, training, backward. Returns its loss: the mean where it is alone, else the sum. */
 static uint32_t build_micro(build *b, const fpx_experiment *e, const shape *s, int training,
                             block *blocks, fpx_model *m)
 {
     const int layers = (int)e->model.layers;
-    const fpx_attr leaf = { .tokens = { .leaf = s->t, .sum = b->accumulate > 1 } };
+    const fpx_attr leaf = { .tokens = { .leaf = s->t } };
     fpx_micro_batch *micro = &m->micro[b->micro];
     norm last;
     linear head;
-    uint32_t x, table, lse, loss, d;
-    char site[FPX_NAME_MAX];
+    uint32_t x, table, y, d;
+    loss_site at;
 
-    micro->tokens = tensor_of_micro(b, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "tokens");
-    micro->targets = tensor_of_micro(b, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "targets");
+    micro->tokens = build_of_micro(b, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "tokens");
+    micro->targets = build_of_micro(b, FPX_TENSOR_INPUT, &fpx_int32, DIMS(s->m), "targets");
     table = build_param(b, -1, "embed", "w", DIMS(s->v, s->c));
     x = apply(b, -1, "embed", FPX_OP_EMBED, FPX_FPROP, LIST(micro->tokens, table), DIMS(s->m, s->c),
               "y", NULL);
+    x = dropout(b, -1, "embed.dropout", FPX_FPROP, x);
     for (int l = 0; l < layers; l++)
         x = block_forward(b, s, &blocks[l], l, x);
     x = norm_forward(b, s, &last, -1, "norm", x);
     m->logits = linear_forward(b, &head, -1, "head", x, s->c, s->v);
-    loss = tensor_of_micro(b, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(1), "loss");
-    lse = tensor_of_micro(b, FPX_TENSOR_ACTIVATION, &fpx_fp32, DIMS(s->m), "loss/lse");
-    build_site(b, -1, "loss", site);
-    build_op(b, -1, FPX_OP_XENT, FPX_FPROP, site, "fprop", LIST(m->logits, micro->targets),
-             LIST(loss, lse), &leaf);
+    y = loss_forward(b, &at, &e->data, m->logits, m);
     if (training) {
-        const fpx_attr back = { .tokens = { .leaf = s->t } };
-
-        d = apply(b, -1, "loss", FPX_OP_XENT_GRAD, FPX_DGRAD,
-                  LIST(m->logits, micro->targets, lse, m->count), DIMS(s->m, s->v), "dx", &back);
+        d = loss_backward(b, &at, m->count);
         d = linear_backward(b, &head, d);
         d = norm_backward(b, s, &last, d);
         for (int l = layers - 1; l >= 0; l--)
             d = block_backward(b, s, &blocks[l], l, d);
+        d = dropout(b, -1, "embed.dropout", FPX_DGRAD, d);
         d = apply(b, -1, "embed", FPX_OP_EMBED_GRAD, FPX_WGRAD, LIST(micro->tokens, d),
-                  DIMS(s->v, s->c), "dw", &back);
+                  DIMS(s->v, s->c), "dw", &leaf);
         build_set_grad(b, table, d);
     }
-    return loss;
+    return y;
 }
 
 static fpx_status build_all(build *b, const fpx_experiment *e, const shape *s, int training,
@@ -320,6 +338,7 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
                       .batch = s.b,
                       .sequence = s.t,
                       .seed = experiment->seed,
+                      .dropout = training ? c->dropout : 0.0,
                       .layers = (int)c->layers,
                       .accumulate = m->accumulate,
                       .step_micros = experiment->data.accumulate,
@@ -327,7 +346,8 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
                       .err = err };
         m->count = m->hyper = m->norm = FPX_NO_TENSOR;
         for (uint32_t i = 0; i < m->accumulate; i++)
-            m->micro[i].draw = FPX_NO_TENSOR;
+            m->micro[i].draw = m->micro[i].reference = m->micro[i].logp = m->micro[i].margin =
+                FPX_NO_TENSOR;
         status = build_all(b, experiment, &s, training, blocks, m);
         if (status == FPX_OK && training)
             status = check_rules_used(b, err);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sites.h"
+
 static fpx_status name_status(build *b, int length, const char *what)
 {
     if (length >= 0 && length < FPX_NAME_MAX)
@@ -94,6 +96,29 @@ void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAM
     build_shared_site(layer, op, shared);
     (void)snprintf(ret_site, FPX_NAME_MAX, "%s%.*s", b->prefix,
                    (int)(FPX_NAME_MAX - sizeof b->prefix), shared);
+}
+
+uint32_t build_of_micro(build *b, fpx_tensor_class cls, const fpx_format *format,
+                        const uint64_t *dims, const char *name)
+{
+    return build_tensor(b, -1, cls, format, dims, "%s%s", b->prefix, name);
+}
+
+uint64_t build_random_site(const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    return hash | SITE_NAMED;
+}
+
+int build_is_own(const build *b, uint32_t tensor)
+{
+    const size_t length = strlen(b->prefix);
+
+    return length > 0 &&
+           strncmp(fpx_program_tensor_at(b->program, tensor)->name, b->prefix, length) == 0;
 }
 
 uint32_t build_draw(build *b, uint32_t micro)

@@ -21,6 +21,7 @@ typedef struct build {
     unsigned char *used; /* rules of the recipe that matched something */
     uint64_t batch, sequence;
     uint64_t seed;
+    double dropout; /* 0 in evaluation */
     int layers;
     fpx_micro_batch *micros; /* [accumulate], the model's */
     fpx_status status;       /* the first failure: later calls do nothing */
@@ -46,6 +47,13 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
 void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *site,
               const char *suffix, const uint32_t *in, const uint32_t *out, const fpx_attr *attr);
 
+/* A tensor outside the layers and outside any site, this micro-batch's. */
+uint32_t build_of_micro(build *b, fpx_tensor_class cls, const fpx_format *format,
+                        const uint64_t *dims, const char *name);
+
+/* Where randomness is used: FNV-1a (Fowler, Noll, Vo) of a name, above all sites of sites.h. */
+uint64_t build_random_site(const char *name);
+
 /* Where micro-batch `micro`'s random bits are in their streams: an input, made when first asked for. */
 uint32_t build_draw(build *b, uint32_t micro);
 
@@ -53,6 +61,9 @@ uint32_t build_draw(build *b, uint32_t micro);
 void build_shared_site(int layer, const char *op, char ret_site[FPX_NAME_MAX]);
 /* The same of this micro-batch. */
 void build_site(const build *b, int layer, const char *op, char ret_site[FPX_NAME_MAX]);
+
+/* Whether a tensor is of the micro-batch that is built; not so where there is only one. */
+int build_is_own(const build *b, uint32_t tensor);
 
 /* ---- model_state.c ---- */
 /* The parameter "<site>/<name>" in fp32: made by the first micro-batch, found by the others. */
@@ -110,6 +121,17 @@ fpx_compensation build_compensates(build *b, const linear *l);
 void build_compensation(build *b, const linear *l, uint32_t base, uint32_t w);
 /* dw times the slope of the weight's quantizer, where the recipe has an estimator; else dw. */
 uint32_t build_estimated(build *b, const linear *l, uint32_t dw);
+/* ---- model_loss.c ---- */
+typedef struct loss_site {
+    int pairs; /* of preferences */
+    uint32_t logits, targets, lse, dlogp;
+} loss_site;
+
+/* Returns the micro-batch's loss: the mean where it is alone, else the sum. */
+uint32_t loss_forward(build *b, loss_site *l, const fpx_data_config *d, uint32_t logits,
+                      fpx_model *m);
+/* Returns the gradient of the logits. count: the model's. */
+uint32_t loss_backward(build *b, const loss_site *l, uint32_t count);
 
 /* ---- model_accumulate.c ---- */
 /* After micro-batch b->micro: its gradients, and its loss sum, join those before it. After the last, b->grads and

@@ -1,7 +1,6 @@
 /* model_clip.c - the gradient of a forward product's quantized operands (QuEST, Quartet): the backward products take the copies
  * that the forward one took, and what comes out of them passes through the quantizer, then through its rotation. */
 #include <stdio.h>
-#include <string.h>
 
 #include "model_build.h"
 
@@ -27,17 +26,16 @@ int build_is_clipped(build *b, const linear *l)
 
 uint32_t build_decoded(build *b, const linear *l, fpx_role role, const char *tensor, uint32_t codes)
 {
-    const int shared = strcmp(tensor, "w") == 0; /* as its copy is */
     char site[FPX_NAME_MAX], name[FPX_NAME_MAX + 16];
     uint32_t values;
 
     if (b->status != FPX_OK)
         return FPX_NO_TENSOR;
     const fpx_program_tensor t = *fpx_program_tensor_at(b->program, codes);
-    if (shared)
-        build_shared_site(l->layer, l->op, site);
-    else
+    if (build_is_own(b, codes))
         build_site(b, l->layer, l->op, site);
+    else
+        build_shared_site(l->layer, l->op, site);
     (void)snprintf(name, sizeof name, "%s/%s.copy", site, tensor);
     if ((values = fpx_program_find_tensor(b->program, name)) != FPX_NO_TENSOR)
         return values;

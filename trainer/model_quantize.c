@@ -6,7 +6,6 @@
 #include <fpx/block.h>
 
 #include "model_build.h"
-#include "sites.h"
 
 /* One quantized copy of an operand, as a rule has it. */
 typedef struct copy {
@@ -27,15 +26,16 @@ static const char *round_suffix(uint32_t round)
     return suffix[round];
 }
 
-/* A weight's copy is the same for every micro-batch, unless its signs are not. */
-static int is_shared(const copy *c)
+/* A weight's copy is the same for every micro-batch, unless its source or its signs are not. */
+static int is_shared(const build *b, const copy *c)
 {
-    return strcmp(c->tensor, "w") == 0 && c->rule.fresh != FPX_FRESH_PASS;
+    return strcmp(c->tensor, "w") == 0 && c->rule.fresh != FPX_FRESH_PASS &&
+           !build_is_own(b, c->source);
 }
 
 static void copy_site(const build *b, const copy *c, char ret_site[FPX_NAME_MAX])
 {
-    if (is_shared(c))
+    if (is_shared(b, c))
         build_shared_site(c->l->layer, c->l->op, ret_site);
     else
         build_site(b, c->l->layer, c->l->op, ret_site);
@@ -44,7 +44,7 @@ static void copy_site(const build *b, const copy *c, char ret_site[FPX_NAME_MAX]
 /* Characters of this copy's site with the largest numbers that the model has in training: evaluation has the same names. */
 static int widest_site(const build *b, const copy *c)
 {
-    const int micro = is_shared(c) || b->step_micros < 2
+    const int micro = is_shared(b, c) || b->step_micros < 2
                           ? 0
                           : snprintf(NULL, 0, "micro.%u/", (unsigned)(b->step_micros - 1));
     const int layer = c->l->layer < 0 ? 0 : snprintf(NULL, 0, "layer.%d/", b->layers - 1);
@@ -79,17 +79,13 @@ static void name_copy(const build *b, copy *c)
     }
 }
 
-/* Where randomness is used: FNV-1a (Fowler, Noll, Vo) of a name, above all sites of sites.h. */
 static uint64_t hashed_site(const copy *c, const char *what, const char *where)
 {
     char text[FPX_NAME_MAX + 16], site[FPX_NAME_MAX];
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
     build_shared_site(c->l->layer, c->l->op, site);
     (void)snprintf(text, sizeof text, "%s/%s.%s", site, what, where);
-    for (const char *at = text; *at != '\0'; at++)
-        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-    return hash | SITE_QUANTIZER;
+    return build_random_site(text);
 }
 
 /* The random bits of a copy: the same whatever format or scaling the rule asks for. */
@@ -137,7 +133,7 @@ static uint64_t window_of(const build *b, const copy *c)
 {
     const uint32_t window = c->rule.window;
 
-    if (!is_shared(c) || c->rule.delayed_rule != FPX_DELAYED_TE)
+    if (!is_shared(b, c) || c->rule.delayed_rule != FPX_DELAYED_TE)
         return window;
     return window > b->step_micros ? window / b->step_micros : 1;
 }
@@ -146,9 +142,9 @@ static uint64_t window_of(const build *b, const copy *c)
  * at 0: no scale and no amax yet. */
 static void add_history(build *b, const copy *c, uint32_t *ret_before, uint32_t *ret_after)
 {
-    const int first = is_shared(c) || b->micro == 0;
-    const int last = is_shared(c) || b->micro + 1 == b->accumulate;
-    const char *const own = c->name + (is_shared(c) ? 0 : strlen(b->prefix));
+    const int first = is_shared(b, c) || b->micro == 0;
+    const int last = is_shared(b, c) || b->micro + 1 == b->accumulate;
+    const char *const own = c->name + (is_shared(b, c) ? 0 : strlen(b->prefix));
     const uint64_t *const shape = (uint64_t[4]){ 2 + window_of(b, c), 0, 0, 0 };
     char name[5 * FPX_NAME_MAX], before[6 * FPX_NAME_MAX];
     uint32_t state;
@@ -167,7 +163,7 @@ static void add_history(build *b, const copy *c, uint32_t *ret_before, uint32_t 
 
 static uint32_t add_delayed_scale(build *b, const copy *c)
 {
-    const int whole = is_shared(c) || c->rule.delayed_rule == FPX_DELAYED_TE;
+    const int whole = is_shared(b, c) || c->rule.delayed_rule == FPX_DELAYED_TE;
     const uint32_t later = b->micro > 0 ? FPX_PART_LATER : 0;
     const uint32_t open = b->micro + 1 < b->accumulate ? FPX_PART_OPEN : 0;
     const fpx_attr attr = { .delayed = { .target = c->rule.conversion.format,

@@ -78,6 +78,8 @@ static fpx_status open_sampler(const char *checkpoint, fpx_device *const *device
     if (status != FPX_OK)
         return status;
     status = parse_texts(file, path, s, err);
+    if (status == FPX_OK && s->experiment->data.kind == FPX_DATA_PREFERENCE)
+        s->experiment->data.kind = FPX_DATA_INSTRUCT; /* a text alone has no pair */
     if (status == FPX_OK)
         status = fpx_model_build(s->experiment, s->recipe, 0, 1, 0, &s->model, err);
     if (status == FPX_OK)
@@ -131,7 +133,7 @@ fpx_status fpx_sampler_run(fpx_sampler *sampler, const void *prompt, size_t coun
                           .sequence = e->data.sequence,
                           .batch = 1,
                           .vocabulary = e->model.vocabulary,
-                          .ends = e->data.kind == FPX_DATA_INSTRUCT };
+                          .ends = e->data.kind != FPX_DATA_TEXT };
     const fpx_fpenv env = fpx_fpenv_enter();
     const fpx_status status = generate(&g, prompt, count, sampling, ret_text, ret_count, err);
 

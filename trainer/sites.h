@@ -9,6 +9,7 @@ enum {
     SITE_SAMPLE = 2,
     SITE_INIT = 256 /* + index of the parameter among the parameters */
 };
-#define SITE_QUANTIZER (UINT64_C(1) << 63) /* this bit, and a hash of the quantizer's name */
+#define SITE_NAMED                                                                                 \
+    (UINT64_C(1) << 63) /* this bit, and a hash of the quantizer's or dropout's name */
 
 #endif /* TRAINER_SITES_H */

@@ -139,6 +139,8 @@ static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevi
     t->histories_bytes = move_histories(t, KEEP_NONE);
     if ((t->histories = calloc(t->histories_bytes + 1, 1)) == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "trainer: out of memory");
+    if ((status = preference_new(t, err)) != FPX_OK)
+        return status;
     return initialise(t, err);
 }
 
@@ -180,6 +182,7 @@ void fpx_trainer_free(fpx_trainer *trainer)
     fpx_model_free(trainer->eval_model);
     fpx_corpus_free(trainer->corpus);
     free(trainer->histories);
+    free(trainer->reference);
     free(trainer->devices);
     free(trainer);
 }
@@ -246,6 +249,9 @@ static fpx_status read_results(void *context, const fpx_op_view *view, fpx_error
             memcpy(&t->loss, view->out[o], sizeof t->loss);
         if (op->out[o] == t->model->norm)
             memcpy(&t->norm, view->out[o], sizeof t->norm);
+        for (uint32_t i = 0; t->reference != NULL && i < t->model->accumulate; i++)
+            if (op->out[o] == t->model->micro[i].margin)
+                preference_add(&t->pairs, t->model, view->out[o]);
     }
     return FPX_OK;
 }
@@ -276,7 +282,11 @@ static void write_inputs(fpx_trainer *t, double rate)
         for (size_t k = 0; k < tokens; k++)
             count += targets[k] >= 0;
         write_draw(t, i);
+        preference_write(t, (size_t)t->next_step * m->accumulate + i, t->exec,
+                         m->micro[i].reference);
     }
+    if (t->reference != NULL)
+        count = (size_t)m->accumulate * t->experiment->data.batch / 2;
     if (m->count != FPX_NO_TENSOR)
         *(float *)fpx_exec_data(t->exec, m->count) = (float)count;
     write_hyper(t, rate);
@@ -290,9 +300,13 @@ static fpx_status run_micro(fpx_trainer *t, double rate, int *ret_done, fpx_erro
     const uint32_t next = last ? 0 : t->next_micro + 1; /* an observer may rewind, to save */
     fpx_status status;
 
+    if ((status = preference_finish(t, err)) != FPX_OK)
+        return status;
     write_inputs(t, rate);
-    if (t->next_micro == 0)
+    if (t->next_micro == 0) {
+        t->pairs = (pair_count){ .n = 0 };
         trainer_keep_histories(t);
+    }
     status = fpx_exec_part(t->exec, t->next_step, first,
                            last ? fpx_program_ops(m->program) : m->micro[t->next_micro].end, err);
     if (status != FPX_OK)
@@ -335,9 +349,11 @@ fpx_status fpx_trainer_micro_step(fpx_trainer *trainer, int *ret_done, fpx_step_
     *ret_done = done;
     if (done) {
         t->next_step = step + 1;
-        *ret_result = (fpx_step_result){
-            .step = step, .loss = (double)t->loss, .norm = (double)t->norm, .learning_rate = rate
-        };
+        *ret_result = (fpx_step_result){ .step = step,
+                                         .loss = (double)t->loss,
+                                         .norm = (double)t->norm,
+                                         .learning_rate = rate,
+                                         .preference = preference_of(&t->pairs) };
     }
     return FPX_OK;
 }

@@ -56,4 +56,8 @@ const op_impl OP(op_table)[FPX_OP_KINDS] = {
     [FPX_OP_SCALE_FACTOR] = { .run = OP(op_scale_factor),
                               .work = OP(op_scale_factor_work),
                               .accept = OP(op_scale_factor_accept) },
+    [FPX_OP_DROPOUT] = { .run = OP(op_dropout) },
+    [FPX_OP_LOGP] = { .run = OP(op_logp), .work = OP(op_xent_work) },
+    [FPX_OP_LOGP_GRAD] = { .run = OP(op_logp_grad) },
+    [FPX_OP_DPO] = { .run = OP(op_dpo), .work = OP(op_dpo_work) },
 };

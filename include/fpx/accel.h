@@ -11,8 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <fpx/format.h>
-#include <fpx/opkind.h>
+#include <fpx/op.h>
 #include <fpx/status.h>
 #include <fpx/tensor.h>
 
@@ -28,7 +27,7 @@ enum {
 };
 
 /* One operation for a device. step, op and name say where the call stands: for messages, never for
- * arithmetic. Inputs and outputs do not overlap, except where fpx/opkind.h says "in place": then
+ * arithmetic. Inputs and outputs do not overlap, except where fpx/op.h's table says "in place": then
  * out[i] is exactly in[i], or overlaps nothing. */
 typedef struct fpx_call {
     uint32_t struct_size; /* sizeof(fpx_call) of the caller */

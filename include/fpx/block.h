@@ -100,11 +100,10 @@ typedef struct fpx_blocking {
     uint8_t power_of_two;             /* TILE_*: 0 or 1 */
     uint8_t error;                    /* NVFP4_46: fpx_block_error */
     uint8_t drops_negative_zero;      /* 1: q = -0 becomes +0 (TE's Python reference) */
-    uint8_t
-        ties_to_zero; /* 1: FPX_RNA's ties go toward zero instead; not read with another rounding */
-    uint8_t ms_amp;   /* TILE_TE of e2m1, to nearest even: 0 or 1 */
-    float bound;      /* NVFP4_46: 448 or 256 */
-    float amax_floor; /* TILE_*: a smaller amax counts as this (TE's epsilon); 0: none */
+    uint8_t ties_to_zero;             /* 1: ties of FPX_RNA go toward zero; not read elsewhere */
+    uint8_t ms_amp;                   /* TILE_TE of e2m1, to nearest even: 0 or 1 */
+    float bound;                      /* NVFP4_46: 448 or 256 */
+    float amax_floor;   /* TILE_*: a smaller amax counts as this (TE's epsilon); 0: none */
     float quotient_max; /* TILE_TE: the input type's largest value; 0: float32's */
 } fpx_blocking;
 

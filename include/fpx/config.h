@@ -24,10 +24,13 @@ typedef struct fpx_model_config {
     double norm_eps;     /* default 1e-5 */
     double rope_base;    /* default 10000 */
     double init_std;     /* default 0.02; projections into the residual stream / sqrt(2 layers) */
+    double
+        dropout; /* default 0; of embedding, attention's probabilities and both outputs, in training */
 } fpx_model_config;
 
-/* text: windows that follow each other. instruct: a record a sequence, of whose tokens the response's are targets. */
-typedef enum fpx_data_kind { FPX_DATA_TEXT, FPX_DATA_INSTRUCT } fpx_data_kind;
+/* text: windows that follow each other. instruct: a record a sequence, of whose tokens the response's are targets.
+ * preference: a record two sequences, with the chosen and the rejected response; the loss is DPO's. */
+typedef enum fpx_data_kind { FPX_DATA_TEXT, FPX_DATA_INSTRUCT, FPX_DATA_PREFERENCE } fpx_data_kind;
 
 /* data: sequences of tokens that share none, drawn in an order that the seed gives. Either corpus or tokens. */
 typedef struct fpx_data_config {
@@ -41,7 +44,9 @@ typedef struct fpx_data_config {
     double validation; /* share of the corpus, at its end, kept for evaluation; 0 .. 0.5 */
     char *tokens;      /* .npy of uint16 or uint32; NULL: corpus */
     char *tokenizer;   /* fpx/tokenizer.h's file; NULL: bytes are the tokens */
-    uint32_t kind;     /* fpx_data_kind: "text" (default), "instruct" */
+    uint32_t
+        kind; /* fpx_data_kind: "text" (default), "instruct", "preference" (batch then is even) */
+    double beta; /* of DPO; default 0.1; preference */
 } fpx_data_config;
 
 typedef enum fpx_optimizer { FPX_ADAMW, FPX_SGD, FPX_LION } fpx_optimizer;

@@ -2,7 +2,7 @@
  *
  *   x = embed(tokens)
  *   each layer:  x += out(attention(rope(qkv(rmsnorm(x)))));  x += down(act(up(rmsnorm(x))))
- *   loss = cross_entropy(head(rmsnorm(x)), targets)
+ *   loss = cross_entropy(head(rmsnorm(x)), targets), or DPO's of the targets' log-probabilities
  *
  * All weights are [outputs, inputs], y = x W^T, no biases. Names: "layer.0/attn.qkv/fprop" is an
  * operation, "layer.0/attn.qkv/y" its output, ".../w" the weight, ".../dw" its gradient, ".../w.m" and
@@ -29,6 +29,9 @@ typedef struct fpx_micro_batch {
     uint32_t tokens, targets; /* int32[B*T] inputs */
     uint32_t draw; /* int32[2] input: step, micro-batch; FPX_NO_TENSOR where nothing is random */
     uint32_t end;  /* the operation after its last */
+    /* Of data.kind preference, else FPX_NO_TENSOR: log-probabilities of the B sequences, fp32[B], by the reference (an
+     * input) and by this model; the margins of their pairs, fp32[B / 2]. */
+    uint32_t reference, logp, margin;
 } fpx_micro_batch;
 
 typedef struct fpx_model {
@@ -36,10 +39,10 @@ typedef struct fpx_model {
     fpx_micro_batch *micro; /* [accumulate]; one without training */
     uint32_t accumulate;
     uint32_t
-        count; /* fp32[1] input: targets of the whole step; where there are several micro-batches */
+        count; /* fp32[1] input: targets, or pairs, of the whole step; where there are several micro-batches */
     uint32_t hyper;      /* fp32[3]: learning rate, 1/(1-beta1^t), 1/(1-beta2^t); training only */
     uint32_t logits;     /* fp32[B*T, V] */
-    uint32_t loss;       /* fp32[1]: mean over tokens, in nats */
+    uint32_t loss;       /* fp32[1]: mean over tokens, or pairs, in nats */
     uint32_t norm;       /* fp32[1]: gradient norm before clipping; training only */
     uint64_t parameters; /* trained values */
 } fpx_model;

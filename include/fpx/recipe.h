@@ -55,7 +55,7 @@ typedef struct fpx_operand_rule {
      * from which the operand's is made: QUANTIZE_BLOCK_GRAD, then the transposed transform. */
     int clipped;
     uint64_t along, across; /* elements of a block along k and of neighbouring vectors; 0: all */
-    /* FP4 training's remedies, fpx/opkind.h's DGE and CLAMP. */
+    /* FP4 training's remedies, fpx/op.h's DGE and CLAMP. */
     int estimated; /* 1: the weight's gradient is multiplied by the slope of this quantizer, as dge has it */
     struct {
         fpx_dge_rule rule;
@@ -80,7 +80,7 @@ fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, int layers, cons
                            fpx_role role, unsigned char *used, const char **ret_unit,
                            fpx_error *err);
 
-/* How a state is stored. COAT's groups: fpx/opkind.h. */
+/* How a state is stored. COAT's groups: fpx/op.h. */
 typedef enum fpx_state_scaling { FPX_STATE_CAST, FPX_STATE_POW2, FPX_STATE_COAT } fpx_state_scaling;
 
 /* FP8-LM's automatic scaling: each `every` steps a scale's factor is halved where the share of codes that are the format's

@@ -36,7 +36,8 @@ size_t fpx_corpus_valid_batches(const fpx_corpus *corpus);
 
 /* Batch `index` of training (step * accumulate + micro-batch) or validation: tokens and targets int32[batch * sequence]; the
  * target of a position is the next token. Of data.kind instruct a sequence is one record: prompt, response and token 0,
- * then zeros; what is no token of the response, nor its end, is no target (-1). index must be below the counts above. */
+ * then zeros; what is no token of the response, nor its end, is no target (-1). Of data.kind preference sequences 2i and
+ * 2i + 1 are of one record, with its chosen and its rejected response. index must be below the counts above. */
 void fpx_corpus_train(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
 void fpx_corpus_valid(const fpx_corpus *corpus, size_t index, int32_t *tokens, int32_t *targets);
 
@@ -66,12 +67,24 @@ const fpx_model *fpx_trainer_model(const fpx_trainer *trainer);
 fpx_exec *fpx_trainer_exec(fpx_trainer *trainer);           /* to attach observers */
 uint64_t fpx_trainer_next_step(const fpx_trainer *trainer); /* 0 for a new one */
 
+/* Of data.kind preference, else zeros: over pairs, the mean of beta times what this model prefers the chosen response
+ * by more than the reference does, in nats, and the share of pairs in which that is above 0. */
+typedef struct fpx_preference {
+    double margin, accuracy;
+} fpx_preference;
+
 typedef struct fpx_step_result {
     uint64_t step;
-    double loss; /* mean over tokens, nats */
+    double loss; /* mean over tokens, or pairs; nats */
     double norm; /* of the gradient before clipping */
     double learning_rate;
+    fpx_preference preference; /* of the rest of it, where a step was resumed within */
 } fpx_step_result;
+
+/* What steps of data.kind preference need of the parameters as they are before the first: the reference's
+ * log-probabilities of all records that the run will see. Does one batch of it; *ret_left: how many are left. The
+ * first step does what is left by itself; a checkpoint holds them. */
+fpx_status fpx_trainer_prepare(fpx_trainer *trainer, size_t *ret_left, fpx_error *err);
 
 /* The next step, or the rest of one. Fails with FPX_EINVAL after the experiment's last one. */
 fpx_status fpx_trainer_step(fpx_trainer *trainer, fpx_step_result *ret_result, fpx_error *err);
@@ -86,8 +99,12 @@ uint32_t fpx_trainer_next_micro(const fpx_trainer *trainer); /* 0: a step begins
 void fpx_trainer_rewind(fpx_trainer *trainer);
 
 /* Mean bits per byte over the whole validation part, with the recipe's forward arithmetic; per token where data.tokens
- * is given without a tokenizer (fpx_trainer_unit: "byte", "token"). FPX_EINVAL: data.validation is 0. */
+ * is given without a tokenizer (fpx_trainer_unit: "byte", "token"); of preferences the mean loss of a pair ("pair").
+ * FPX_EINVAL: data.validation is 0. */
 fpx_status fpx_trainer_evaluate(fpx_trainer *trainer, double *ret_bits_per_byte, fpx_error *err);
+/* The same, and what the validation's pairs say; zeros where there are none. */
+fpx_status fpx_trainer_evaluate_pairs(fpx_trainer *trainer, double *ret_bits,
+                                      fpx_preference *ret_preference, fpx_error *err);
 const char *fpx_trainer_unit(const fpx_trainer *trainer);
 
 /* Writes at most `count` bytes of as many tokens that continue `prompt` (its last `sequence` tokens are seen), drawn at

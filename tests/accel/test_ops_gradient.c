@@ -290,6 +290,40 @@ START_TEST(xent)
 }
 END_TEST
 
+/* Log-probabilities of four answers, then the loss of their two pairs: dlogp, and through it dlogits. */
+START_TEST(preferences)
+{
+    fixture f;
+    model m = new_model(&f);
+    const fpx_tensor logits = random_tensor(&f, &fpx_fp64, 0, 2, SHAPE(12, 7));
+    const fpx_tensor targets = random_ids(&f, 12, 0, 7), lse = new_tensor(&f, &fpx_fp64, SHAPE(12));
+    const fpx_tensor logp = new_tensor(&f, &fpx_fp64, SHAPE(4)), dlogp = like(&f, &logp);
+    const fpx_tensor reference = random_tensor(&f, &fpx_fp64, -5, 1, SHAPE(4));
+    const fpx_tensor value = new_tensor(&f, &fpx_fp64, SHAPE(1)), g = like(&f, &logits);
+    const fpx_tensor margin = new_tensor(&f, &fpx_fp64, SHAPE(2));
+
+    ((int32_t *)data_of(&f, &targets))[0] = ((int32_t *)data_of(&f, &targets))[7] = -1;
+    m.calls[m.ncalls++] =
+        CALL(FPX_OP_LOGP, T(logits, targets), T(logp, lse), .tokens = { .leaf = 3 });
+    m.calls[m.ncalls++] =
+        CALL(FPX_OP_DPO, T(logp, reference), T(value, dlogp, margin), .dpo = { .beta = 0.7 });
+    add_output(&m, value);
+    set(&f, &m.weight[0], 0, 1.0);
+    run_call(&f, &m.calls[0]);
+    run_call(&f, &m.calls[1]);
+    const fpx_call back =
+        CALL(FPX_OP_LOGP_GRAD, T(logits, targets, lse, dlogp), T(g), .tokens = { .leaf = 3 });
+    run_call(&f, &back);
+    check_gradient(&m, "dlogits", &logits, &g);
+    run_call(&f, &m.calls[0]);
+    m.calls[0] = m.calls[1];
+    m.ncalls = 1;
+    run_call(&f, &m.calls[0]);
+    check_gradient(&m, "dlogp", &logp, &dlogp);
+    fixture_close(&f);
+}
+END_TEST
+
 /* Causal attention as the model composes it: rotate, q k^T, softmax, p v, merge; and all the way back. */
 START_TEST(attention)
 {
@@ -351,6 +385,7 @@ int main(void)
     tcase_add_loop_test(tc, activation, 0, 2);
     tcase_add_test(tc, add);
     tcase_add_test(tc, xent);
+    tcase_add_test(tc, preferences);
     tcase_add_test(tc, attention);
     suite_add_tcase(s, tc);
 

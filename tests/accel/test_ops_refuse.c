@@ -138,6 +138,13 @@ BREAK(real_weight, call->in[3].format = fpx_fp32)
 BREAK(weight_of_other, call->in[3].shape[0] -= 1)
 BREAK(momentum_of_one, call->attr.sgd.momentum = 1.0)
 BREAK(negative_decay, call->attr.lion.weight_decay = -1.0)
+BREAK(all_dropped, call->attr.dropout.rate = 1.0)
+BREAK(rate_of_nan, call->attr.dropout.rate = (double)NAN)
+BREAK(no_sequences, call->attr.tokens.leaf = 0)
+BREAK(other_sequences, call->attr.tokens.leaf = CM)
+BREAK(endless_beta, call->attr.dpo.beta = (double)INFINITY)
+BREAK(odd_sum, call->attr.dpo.sum = 2)
+BREAK(single_answer, (call->in[0].shape[0] -= 1, call->in[1].shape[0] -= 1))
 BREAK(token_too_large, ((int32_t *)data_of(f, &call->in[0]))[CM - 1] = CV)
 BREAK(token_negative, ((int32_t *)data_of(f, &call->in[0]))[5] = -1)
 BREAK(target_too_large, ((int32_t *)data_of(f, &call->in[1]))[CM - 1] = CV)
@@ -270,6 +277,16 @@ static const breakage breakages[] = {
     { "blocks of a real weight", case_add_residual_codes, real_weight, FPX_EUNSUPPORTED },
     { "momentum of 1", case_sgd, momentum_of_one, FPX_EINVAL },
     { "negative decay", case_lion, negative_decay, FPX_EINVAL },
+    { "nothing left", case_dropout, all_dropped, FPX_EINVAL },
+    { "rate NaN", case_dropout, rate_of_nan, FPX_EINVAL },
+    { "dropout's draw in float", case_dropout, draw_in_float, FPX_EINVAL },
+    { "no sequences", case_logp, no_sequences, FPX_EINVAL },
+    { "other sequences", case_logp_grad, other_sequences, FPX_EINVAL },
+    { "beta Inf", case_dpo, endless_beta, FPX_EINVAL },
+    { "odd sum of pairs", case_dpo, odd_sum, FPX_EINVAL },
+    { "an answer alone", case_dpo, single_answer, FPX_EINVAL },
+    { "token too large of an answer", case_logp, target_too_large, FPX_EINVAL },
+    { "token too large of an answer, gradient", case_logp_grad, target_too_large, FPX_EINVAL },
     { "token too large", case_embed, token_too_large, FPX_EINVAL },
     { "token too large, gradient", case_embed_grad, token_too_large, FPX_EINVAL },
     { "token negative", case_embed, token_negative, FPX_EINVAL },

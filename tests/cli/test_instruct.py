@@ -86,6 +86,6 @@ expect("no record is repeated", done.returncode == 2 and "the corpus gives 1" in
 with open("e.yaml", encoding="ascii") as file:
     text = file.read()
 done = run("train", write("e.yaml", text.replace("instruct, seq", "chat, seq")))
-expect("another kind", done.returncode == 2 and "text, instruct" in done.stderr, done.stderr)
+expect("another kind", done.returncode == 2 and "text, instruct, preference" in done.stderr, done.stderr)
 
 finish()

@@ -98,18 +98,20 @@ static int read_st(const char *path)
 }
 
 /* 1 where the records were taken. */
-static int read_records(const char *text, size_t count)
+static int read_records(const char *text, size_t count, int preferences)
 {
     fpx_records records = { .n = 0 };
     fpx_error err = { .status = FPX_OK };
 
-    if (fpx_records_parse("fuzz", text, count, &records, &err) != FPX_OK) {
+    if (fpx_records_parse("fuzz", text, count, preferences, &records, &err) != FPX_OK) {
         if (err.status != FPX_EFORMAT || err.text[0] == '\0' || records.at != NULL)
             abort();
         return 0;
     }
     for (size_t i = 0; i < records.n; i++) {
         if (records.at[i].prompt[0] == '\0' || records.at[i].response[0] == '\0' ||
+            (records.at[i].rejected != NULL) != preferences ||
+            (preferences && records.at[i].rejected[0] == '\0') ||
             (i > 0 && records.at[i].line <= records.at[i - 1].line))
             abort();
     }
@@ -138,7 +140,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     put(st_path, bytes, count);
     (void)read_npy(npy_path);
     (void)read_st(st_path);
-    (void)read_records((const char *)bytes, count);
+    (void)read_records((const char *)bytes, count, 0);
+    (void)read_records((const char *)bytes, count, 1);
     return 0;
 }
 
@@ -230,23 +233,28 @@ static int fuzz(int is_npy, uint64_t *state)
 
 static int fuzz_records(uint64_t *state)
 {
-    static const char seed[] =
+    static const char *const seeds[2] = {
         "{\"prompt\": \"a b\", \"response\": \"c\"}\n\n"
-        "{\"response\": \"\\u00e9\\n\", \"id\": [1.5e3, null], \"prompt\": \"x\"}\n";
+        "{\"response\": \"\\u00e9\\n\", \"id\": [1.5e3, null], \"prompt\": \"x\"}\n",
+        "{\"prompt\": \"a b\", \"chosen\": \"c\", \"rejected\": \"d e\"}\n"
+        "{\"rejected\": \"\\u00e9\\n\", \"id\": [1.5e3, null], \"chosen\": \"y\", \"prompt\": "
+        "\"x\"}\n"
+    };
     const size_t rounds = effort(ROUNDS);
-    char *exact, bytes[2 * sizeof seed + 64];
+    char *exact, bytes[512];
     size_t taken = 0;
 
     for (size_t round = 0; round < rounds; round++) {
-        size_t count = sizeof seed - 1;
-        memcpy(bytes, seed, count);
+        const int preferences = (int)(round % 2);
+        size_t count = strlen(seeds[preferences]);
+        memcpy(bytes, seeds[preferences], count);
         for (size_t k = random_next(state) % 3; k-- > 0 && count > 0;)
             damage(bytes, &count, state);
         if ((exact = malloc(count > 0 ? count : 1)) ==
             NULL) /* so that a sanitizer sees a byte too many */
             abort();
         memcpy(exact, bytes, count);
-        taken += (size_t)read_records(exact, count);
+        taken += (size_t)read_records(exact, count, preferences);
         free(exact);
     }
     (void)printf("records: %zu rounds, %zu texts read, the others refused\n", rounds, taken);

@@ -119,7 +119,7 @@ START_TEST(defaults_of_what_is_absent)
     ck_assert_msg(read_experiment(shortest, strlen(shortest), &e) == FPX_OK, "%s", err.text);
     scratch_path("mine.yaml", recipe);
     ck_assert(e->model.norm_eps == 1e-5 && e->model.rope_base == 10000.0);
-    ck_assert(e->model.init_std == 0.02);
+    ck_assert(e->model.init_std == 0.02 && e->model.dropout == 0.0);
     ck_assert_ptr_null(e->data.sha256);
     ck_assert_str_eq(e->data.corpus, "/c");
     ck_assert(e->optimizer.final_share == 0.1);
@@ -233,6 +233,13 @@ static const struct {
     { "vocabulary: 256", "vocabulary: 255", "model.vocabulary is '255'" },
     { "swiglu", "relu", "model.activation is 'relu', but must be one of swiglu, gelu" },
     { "swiglu", "\"a\\e[31m\"", "model.activation is 'a?[31m'" },
+    { "layers: 2", "layers: 2, dropout: 1",
+      "model.dropout is '1', but must be a number at least 0 and below 1" },
+    { "batch: 4", "kind: preference, batch: 3",
+      "data.batch is 3, but must be even: the chosen and the rejected response" },
+    { "batch: 4", "kind: instruct, beta: 0.1, batch: 4",
+      "data.beta is a key of data.kind preference only: remove it" },
+    { "batch: 4", "kind: preference, beta: 0, batch: 4", "data.beta is '0', but must be a number" },
     { "ABCDEF", "ABCDEG", ":3:36: data.sha256 is 'ABCDEG" },
     { "ABCDEF", "ABCDE", "must be 64 hexadecimal digits" },
     { "0.1}", "0.6}", "data.validation is '0.6', but must be a number at least 0 and at most 0.5" },

@@ -65,6 +65,10 @@ static const row rows[FPX_OP_KINDS] = {
     [FPX_OP_DGE] = { { "rMC", "rMC" }, { "rMC" }, 0 },
     [FPX_OP_CLAMP] = { { "rMC" }, { "rMC" }, 0.5 },
     [FPX_OP_ADD_RESIDUAL] = { { "rMF", "rMC", "rMC", "rFC" }, { "rMF" }, 0.9 },
+    [FPX_OP_DROPOUT] = { { "rMC", "i2" }, { "rMC" }, 1 },
+    [FPX_OP_LOGP] = { { "rMV", "iM" }, { "rB", "rM" }, 0.9 },
+    [FPX_OP_LOGP_GRAD] = { { "rMV", "iM", "rM", "rB" }, { "rMV" }, 0.9 },
+    [FPX_OP_DPO] = { { "rG", "rG", "r1" }, { "r1", "rG", "rF" }, 0.9 },
 };
 
 static uint64_t state;
@@ -413,6 +417,18 @@ static void set_attributes(fpx_call *c, const extents *s)
         c->attr.lion.beta2 = 0.99;
         c->attr.lion.weight_decay = below(2) != 0 ? 0.1 : 0.0;
         break;
+    case FPX_OP_LOGP:
+    case FPX_OP_LOGP_GRAD:
+        c->attr.tokens.leaf = s->t;
+        break;
+    case FPX_OP_DPO:
+        c->attr.dpo.beta = below(2) != 0 ? 0.1 : 3.0;
+        c->attr.dpo.sum = (uint32_t)below(2);
+        break;
+    case FPX_OP_DROPOUT:
+        c->attr.dropout.rate = below(2) != 0 ? 0.1 : 0.7;
+        c->attr.dropout.first = random_word();
+        break;
     default:
         break;
     }
@@ -442,11 +458,12 @@ static void fill(trial *t, const extents *s, enum data data)
     if (kind == FPX_OP_RMSNORM_GRAD || kind == FPX_OP_ADAMW) /* rstd, v */
         for (size_t j = 0; j < fpx_tensor_count(&t->call.in[2]); j++)
             third[j] = fabsf(third[j]);
-    if (kind == FPX_OP_XENT_GRAD && data != SPECIAL) /* above most logits of its row */
+    if ((kind == FPX_OP_XENT_GRAD || kind == FPX_OP_LOGP_GRAD) &&
+        data != SPECIAL) /* above most logits of its row */
         for (size_t j = 0; j < fpx_tensor_count(&t->call.in[2]); j++)
             third[j] = 1.0f + fabsf(third[j]);
-    if (kind == FPX_OP_XENT_GRAD)
-        ((float *)t->in[3])[0] = (float)(1 + below(1000));
+    if (kind == FPX_OP_XENT_GRAD || kind == FPX_OP_DPO)
+        ((float *)t->in[t->call.nin - 1])[0] = (float)(1 + below(1000));
     if (kind == FPX_OP_ADAMW || kind == FPX_OP_SGD || kind == FPX_OP_LION) {
         float *factor = t->in[t->call.nin - 2], *hyper = t->in[t->call.nin - 1];
 

@@ -92,6 +92,14 @@ static void good_tokens(fpx_call *c, const fpx_format *real)
         c->in[1] = REAL(2, M, C);
         c->out[0] = REAL(2, V, C);
         break;
+    case FPX_OP_LOGP:
+    case FPX_OP_LOGP_GRAD:
+        c->in[1] = c->in[0];
+        c->in[0] = REAL(2, M, V);
+        c->in[2] = c->out[1] = REAL(1, M);
+        c->in[3] = REAL(1, M / T);
+        c->out[0] = c->kind == FPX_OP_LOGP ? REAL(1, M / T) : REAL(2, M, V);
+        break;
     default: /* XENT, XENT_GRAD */
         c->in[1] = c->in[0];
         c->in[0] = REAL(2, M, V);
@@ -143,6 +151,10 @@ static void good_optimizer(fpx_call *c, const fpx_format *real)
         break;
     case FPX_OP_DIVIDE:
         c->in[1] = REAL(1, 1);
+        break;
+    case FPX_OP_DROPOUT:
+        c->in[1] = INT(1, 2);
+        c->attr.dropout.rate = 0.1;
         break;
     case FPX_OP_DEQUANTIZE:
         c->in[0] = tensor(&fpx_e4m3, 2, F, C);
@@ -238,7 +250,15 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_EMBED_GRAD:
     case FPX_OP_XENT:
     case FPX_OP_XENT_GRAD:
+    case FPX_OP_LOGP:
+    case FPX_OP_LOGP_GRAD:
         good_tokens(&c, real);
+        break;
+    case FPX_OP_DPO:
+        c.in[0] = c.in[1] = c.out[1] = REAL(1, 2 * F);
+        c.in[2] = c.out[0] = REAL(1, 1);
+        c.out[2] = REAL(1, F);
+        c.attr.dpo.beta = 0.1;
         break;
     case FPX_OP_RMSNORM:
     case FPX_OP_RMSNORM_GRAD:
@@ -284,6 +304,7 @@ static fpx_call good(uint32_t kind, const fpx_format *real)
     case FPX_OP_ADD_RESIDUAL:
     case FPX_OP_SCALE_FACTOR:
     case FPX_OP_DIVIDE:
+    case FPX_OP_DROPOUT:
     case FPX_OP_ADD:
     case FPX_OP_SCALE:
     case FPX_OP_QUANTIZE:
@@ -379,6 +400,7 @@ static int stands_alone(int kind, uint32_t t, int axis)
     case FPX_OP_EMBED_GRAD:
         return t == 2 && axis == 0;
     case FPX_OP_XENT:
+    case FPX_OP_LOGP:
         return t == 0 && axis == 1;
     case FPX_OP_SCALE:
     case FPX_OP_SUMSQ:
@@ -544,6 +566,14 @@ START_TEST(wrong_attributes_are_refused)
     SPOIL(FPX_OP_LION, lion.beta1, -0.1, "beta1");
     SPOIL(FPX_OP_LION, lion.beta2, 1.5, "beta2");
     SPOIL(FPX_OP_LION, lion.weight_decay, INFINITY, "weight_decay");
+    SPOIL(FPX_OP_DROPOUT, dropout.rate, 1.0, "rate");
+    SPOIL(FPX_OP_DROPOUT, dropout.rate, -0.1, "rate");
+    SPOIL(FPX_OP_DROPOUT, dropout.rate, NAN, "rate");
+    SPOIL(FPX_OP_LOGP, tokens.leaf, 0, "leaf 0");
+    SPOIL(FPX_OP_LOGP_GRAD, tokens.leaf, 3, "leaf 3");
+    SPOIL(FPX_OP_DPO, dpo.beta, -1.0, "beta");
+    SPOIL(FPX_OP_DPO, dpo.beta, NAN, "beta");
+    SPOIL(FPX_OP_DPO, dpo.sum, 2, "sum");
 
     fpx_call c = good(FPX_OP_QUANTIZE, &fpx_fp32);
     c.nin = 1;
@@ -650,6 +680,10 @@ START_TEST(flops_of_known_shapes)
         { FPX_OP_SCALE_FACTOR, 0.0 },
         { FPX_OP_SGD, 7.0 * F * C },
         { FPX_OP_LION, 12.0 * F * C },
+        { FPX_OP_DROPOUT, 1.0 * F * C },
+        { FPX_OP_LOGP, 4.0 * M * V },
+        { FPX_OP_LOGP_GRAD, 3.0 * M * V },
+        { FPX_OP_DPO, 14.0 * F },
     };
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

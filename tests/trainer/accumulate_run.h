@@ -62,10 +62,13 @@ static inline fpx_recipe *find_recipe(const char *name)
     return tuned;
 }
 
+static double dropout; /* of what is started next */
+
 static inline void start_on(running *r, const char *device, const char *recipe, uint32_t batch,
                             uint32_t accumulate)
 {
     r->experiment = tiny_experiment(FPX_SWIGLU);
+    r->experiment.model.dropout = dropout;
     r->experiment.data.corpus = corpus_path;
     r->experiment.data.batch = batch;
     r->experiment.data.accumulate = accumulate;

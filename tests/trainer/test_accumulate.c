@@ -12,6 +12,7 @@ START_TEST(the_bits_of_one_batch)
 {
     running whole, cut;
 
+    dropout = _i % 2 != 0 ? 0.3 : 0.0;
     start(&whole, "fp32", cuts[_i].whole, 1);
     start(&cut, "fp32", cuts[_i].batch, cuts[_i].accumulate);
     SAME_DIGEST(finish(&whole), finish(&cut), "batch %u, accumulate %u", cuts[_i].batch,
@@ -37,6 +38,7 @@ START_TEST(resume_within_a_step)
     fpx_step_result result;
     int done = 0;
 
+    dropout = 0.1;
     (void)snprintf(path, sizeof path, "%s/m%d", folder, _i);
     start(&whole, recipe, 2, 3);
     start(&first, recipe, 2, 3);
@@ -54,10 +56,47 @@ START_TEST(resume_within_a_step)
 }
 END_TEST
 
+/* Every micro-batch of every step draws bits of its own: on equal rows, other ones are dropped. */
+static fpx_status see_masks(void *context, const fpx_op_view *view, fpx_error *err)
+{
+    const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
+    const char *slash = strchr(op->name, '/');
+    uint64_t *masks = context;
+
+    (void)err;
+    if (op->kind != FPX_OP_DROPOUT || strcmp(slash, "/embed.dropout/fprop") != 0)
+        return FPX_OK;
+    const float *y = view->out[0];
+    const uint64_t micro = (uint64_t)(op->name[6] - '0');
+    for (size_t i = 0; i < 64; i++)
+        masks[3 * view->step + micro] |= (uint64_t)(y[i] == 0.0f) << i;
+    return FPX_OK;
+}
+
+START_TEST(micro_batches_drop_what_others_keep)
+{
+    uint64_t masks[4 * 3] = { 0 };
+    const fpx_observer observer = { .context = masks, .after_op = see_masks };
+    running r;
+
+    dropout = 0.5;
+    start(&r, "fp32", 2, 3);
+    ck_assert_int_eq(fpx_exec_attach(fpx_trainer_exec(r.trainer), &observer), FPX_OK);
+    (void)finish(&r);
+    for (size_t i = 0; i < 12; i++) {
+        ck_assert(masks[i] != 0 && masks[i] != UINT64_MAX);
+        for (size_t k = 0; k < i; k++)
+            ck_assert(masks[i] != masks[k]);
+    }
+    stop(&r);
+}
+END_TEST
+
 START_TEST(the_bits_of_any_device)
 {
     running one, other;
 
+    dropout = 0.1;
     start_on(&one, "cpu,threads=1,level=scalar", recipes[_i], 2, 3);
     start_on(&other, "cpu,threads=2", recipes[_i], 2, 3);
     SAME_DIGEST(finish(&one), finish(&other), "recipe %s", recipes[_i]);
@@ -108,6 +147,44 @@ START_TEST(every_recipe_accumulates)
 }
 END_TEST
 
+/* The scaling's word where it fits into the longest name of its kind, its tag in all of them where it does not. */
+START_TEST(names_that_would_be_too_long)
+{
+    static const struct {
+        const char *recipe;
+        uint32_t accumulate;
+        const char *there, *absent;
+    } names[] = {
+        { "mxfp4", 1, "layer.0/attn.qkv/dy.h64f.e2m1.mx-floor-0.75.row.sr", NULL },
+        { "mxfp4", 3, "micro.0/layer.0/attn.qkv/dy.h64f.e2m1.mxf34.row.sr",
+          "micro.0/layer.0/attn.qkv/dy.h64f.e2m1.mx-floor-0.75.row.sr" },
+        { "mxfp4", 3, "layer.1/attn.qkv/w.h64f.e2m1.mx-floor-0.75.col.sr", NULL },
+        { "nvfp4", 3, "micro.2/layer.0/attn.qkv/dy.h16.e2m1.nvfp4.col.sr", NULL },
+        { "quartet", 3, "micro.0/layer.0/attn.qkv/x.h32n.e2m1.mx-quest.row.rnz", NULL },
+        { "quartet", 3, "micro.2/layer.0/attn.qkv/w.h32a.e2m1.mxf34.col.sr", NULL },
+        { "quartet", 1, "layer.0/attn.qkv/w.h32a.e2m1.mx-floor-0.75.col.sr", NULL },
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+        fpx_recipe *recipe = tiny_recipe(names[i].recipe);
+        fpx_model *model = NULL;
+
+        e.model.width = e.model.hidden = 64;
+        e.data.sequence = 32;
+        e.data.accumulate = names[i].accumulate;
+        MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+        ck_assert_msg(fpx_program_find_tensor(model->program, names[i].there) != FPX_NO_TENSOR,
+                      "%s is missing", names[i].there);
+        if (names[i].absent != NULL)
+            ck_assert_msg(fpx_program_find_tensor(model->program, names[i].absent) == FPX_NO_TENSOR,
+                          "%s is there", names[i].absent);
+        fpx_model_free(model);
+        fpx_recipe_free(recipe);
+    }
+}
+END_TEST
+
 START_TEST(what_is_impossible_is_refused)
 {
     running r;
@@ -140,6 +217,8 @@ int main(void)
     tcase_add_loop_test(tc, resume_within_a_step, 0, 7 * RECIPES);
     tcase_add_loop_test(tc, the_bits_of_any_device, 0, RECIPES);
     tcase_add_loop_test(tc, every_recipe_accumulates, 0, SHIPPED);
+    tcase_add_test(tc, micro_batches_drop_what_others_keep);
+    tcase_add_test(tc, names_that_would_be_too_long);
     tcase_add_test(tc, what_is_impossible_is_refused);
     suite_add_tcase(s, tc);
 

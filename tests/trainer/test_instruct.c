@@ -99,7 +99,7 @@ START_TEST(what_is_no_record)
         { "[1]\n", ":1: expected" },
         { "{\"prompt\": \"a\", \"response\": \"b\"}\n{\"prompt\": \"a\"}", ":2: expected" },
         { "{\"prompt\": \"a\", \"response\": 3}", ":1: expected" },
-        { "{\"prompt\": \"\", \"response\": \"b\"}", ":1: the prompt or the response is empty" },
+        { "{\"prompt\": \"\", \"response\": \"b\"}", ":1: the prompt is empty" },
         { "{\"prompt\": \"a\", \"response\": \"b\"", ":1: " },
         { "{\"prompt\": \"a\", \"response\": \"b\"} x", ":1: " },
         { "{\"prompt\": \"a\", \"prompt\": \"c\", \"response\": \"b\"}", ":1: duplicate" },

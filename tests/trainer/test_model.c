@@ -11,20 +11,31 @@ typedef struct run {
     fpx_program *program; /* in float64 */
     fpx_device *device;
     fpx_exec *exec;
+    size_t ops; /* that make the loss */
 } run;
 
-static run open_run(fpx_activation activation, const char *recipe_name, int training)
+static run open_run_of(fpx_activation activation, const char *recipe_name, int training,
+                       double dropout, fpx_data_kind kind)
 {
     fpx_experiment experiment = tiny_experiment(activation);
     fpx_recipe *recipe = tiny_recipe(recipe_name);
     run r = { .device = tiny_device("cpu,threads=1") };
 
     experiment.model.vocabulary = VOCABULARY;
+    experiment.model.dropout = dropout;
+    experiment.data.kind = kind;
+    experiment.data.beta = 0.1;
     MUST(fpx_model_build(&experiment, recipe, training, 0, 0, &r.model, err));
     MUST(fpx_program_widen(r.model->program, &fpx_fp64, &r.program, err));
     MUST(fpx_exec_new(r.program, &r.device, 1, FPX_KEEP_ALL, &r.exec, err));
     fpx_recipe_free(recipe);
+    r.ops = fpx_program_ops(r.program);
     return r;
+}
+
+static run open_run(fpx_activation activation, const char *recipe_name, int training)
+{
+    return open_run_of(activation, recipe_name, training, 0.0, FPX_DATA_TEXT);
 }
 
 static void close_run(run *r)
@@ -37,7 +48,7 @@ static void close_run(run *r)
 
 static double loss_of(const run *r)
 {
-    MUST(fpx_exec_step(r->exec, 0, err));
+    MUST(fpx_exec_part(r->exec, 0, 0, r->ops, err));
     return *(const double *)fpx_exec_data(r->exec, r->model->loss);
 }
 
@@ -85,21 +96,31 @@ static const struct {
     fpx_activation activation;
     const char *recipe;
     uint64_t seed;
-} gradients[] = { { FPX_SWIGLU, "fp32", 1 },
-                  { FPX_GELU, "fp32", 2 },
-                  { FPX_SWIGLU, "fp8", 3 } }; /* its quantizers are the identity when widened */
+    double dropout;
+    fpx_data_kind kind;
+} gradients[] = { { FPX_SWIGLU, "fp32", 1, 0, FPX_DATA_TEXT },
+                  { FPX_GELU, "fp32", 2, 0, FPX_DATA_TEXT },
+                  /* its quantizers are the identity when widened */
+                  { FPX_SWIGLU, "fp8", 3, 0, FPX_DATA_TEXT },
+                  { FPX_SWIGLU, "fp32", 4, 0.2, FPX_DATA_TEXT },
+                  { FPX_SWIGLU, "fp32", 6, 0, FPX_DATA_PREFERENCE } };
 
 START_TEST(gradient_is_the_slope_of_the_loss)
 {
-    run train = open_run(gradients[_i].activation, gradients[_i].recipe, 1);
-    run forward = open_run(gradients[_i].activation, gradients[_i].recipe, 0);
+    const double dropout = gradients[_i].dropout;
+    const fpx_data_kind kind = gradients[_i].kind;
+    run train = open_run_of(gradients[_i].activation, gradients[_i].recipe, 1, dropout, kind);
+    run forward =
+        open_run_of(gradients[_i].activation, gradients[_i].recipe, dropout > 0.0, dropout, kind);
     size_t elements = 0, tensors = 0;
     double worst = 0.0;
 
+    if (dropout > 0.0) /* which only a training program has: as far as its loss */
+        forward.ops = fpx_program_find_op(forward.program, "loss/fprop") + 1;
     tiny_fill(train.exec, gradients[_i].seed, VOCABULARY);
     tiny_fill(forward.exec, gradients[_i].seed, VOCABULARY);
     const double loss = loss_of(&train);
-    ck_assert(loss > 1.0 && loss == loss_of(&forward));
+    ck_assert(loss > (kind == FPX_DATA_TEXT ? 1.0 : 0.5) && loss == loss_of(&forward));
     for (size_t i = 0; i < fpx_program_tensors(forward.program); i++) {
         const fpx_program_tensor *t = fpx_program_tensor_at(forward.program, i);
 
@@ -129,6 +150,32 @@ START_TEST(gradient_is_the_slope_of_the_loss)
            gradients[_i].seed, gradients[_i].recipe, elements, tensors, worst);
     close_run(&train);
     close_run(&forward);
+}
+END_TEST
+
+/* Evaluation has none; and what is dropped is another loss. */
+START_TEST(dropout_is_for_training)
+{
+    run with = open_run_of(FPX_SWIGLU, "fp32", 1, 0.2, FPX_DATA_TEXT),
+        without = open_run(FPX_SWIGLU, "fp32", 1);
+    run forward = open_run_of(FPX_SWIGLU, "fp32", 0, 0.2, FPX_DATA_TEXT);
+    run *const runs[] = { &with, &without, &forward };
+    double loss[3];
+
+    for (int i = 0; i < 3; i++) {
+        tiny_fill(runs[i]->exec, 5, VOCABULARY);
+        loss[i] = loss_of(runs[i]);
+    }
+    ck_assert(loss[0] != loss[1] && loss[1] == loss[2]);
+    for (int i = 0; i < 3; i++) {
+        size_t n = 0;
+
+        for (size_t k = 0; k < fpx_program_ops(runs[i]->program); k++)
+            n += fpx_program_op_at(runs[i]->program, k)->kind == FPX_OP_DROPOUT;
+        /* Embedding, and in two layers probabilities and both outputs; forward and backward. */
+        ck_assert_uint_eq(n, i == 0 ? 2 * (1 + 2 * 3) : 0);
+        close_run(runs[i]);
+    }
 }
 END_TEST
 
@@ -214,7 +261,9 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_add_loop_test(tc, gradient_is_the_slope_of_the_loss, 0, 3);
+    tcase_add_loop_test(tc, gradient_is_the_slope_of_the_loss, 0,
+                        sizeof gradients / sizeof gradients[0]);
+    tcase_add_test(tc, dropout_is_for_training);
     tcase_add_test(tc, norm_is_over_all_gradients);
     tcase_add_loop_test(tc, forward_and_training_share_parameters, 0, 2);
     tcase_add_test(tc, impossible_shapes_are_refused);

@@ -197,12 +197,53 @@ START_TEST(gradients_go_back_the_way)
 }
 END_TEST
 
+/* A weight's copies with signs of each pass are of their own micro-batch, and so is all that is made of them. */
+START_TEST(passes_do_not_share)
+{
+    fpx_experiment experiment = wide_experiment();
+    fpx_recipe *recipe = NULL;
+    fpx_model *model = NULL;
+
+    experiment.data.accumulate = 2;
+    MUST(fpx_recipe_parse(
+        "r.yaml",
+        "name: r\nsource: t\nrules:\n"
+        "  - {layer: \"*\", op: mlp.up, role: fprop, tensor: \"*\", format: e2m1, scaling: "
+        "mx-floor, "
+        "round: rne, overflow: satfinite, transform: hadamard-32-after, estimator: clip}\n"
+        "  - {layer: \"*\", op: mlp.up, role: \"*\", tensor: \"*\", format: e4m3, scaling: "
+        "mx-rceil, "
+        "round: rne, overflow: satfinite}\n",
+        &recipe, err));
+    MUST(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, err));
+    const fpx_program *p = model->program;
+    for (int m = 0; m < 2; m++) {
+        char name[FPX_NAME_MAX];
+
+        (void)snprintf(name, sizeof name, "micro.%d/layer.0/mlp.up/dgrad", m);
+        const fpx_program_op *dgrad = fpx_program_op_at(p, fpx_program_find_op(p, name));
+        const uint32_t w = dgrad->in[1], copy = fpx_program_tensor_at(p, w)->unquantized;
+        const fpx_program_op *decode =
+            fpx_program_op_at(p, fpx_program_tensor_at(p, copy)->producer);
+        const uint32_t tensors[] = { w, copy, decode->in[0] };
+
+        ck_assert_uint_eq(decode->kind, FPX_OP_DEQUANTIZE);
+        for (size_t i = 0; i < 3; i++)
+            ck_assert_msg(strncmp(fpx_program_tensor_at(p, tensors[i])->name, name, 8) == 0,
+                          "%s reads %s", name, fpx_program_tensor_at(p, tensors[i])->name);
+    }
+    fpx_model_free(model);
+    fpx_recipe_free(recipe);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_test(tc, both_operands_turn_alike);
     tcase_add_loop_test(tc, transforms_that_do_not_fit, 0, 3);
     tcase_add_test(tc, estimators_that_do_not_fit);
     tcase_add_test(tc, gradients_go_back_the_way);
+    tcase_add_test(tc, passes_do_not_share);
 }
 
 int main(void)

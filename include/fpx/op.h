@@ -1,7 +1,6 @@
-/* fpx/opkind.h - what a device may be asked to compute: operation kinds, roles and attributes, the part of the ABI of fpx/accel.h that
- * grows. Structures are plain data. */
-#ifndef FPX_OPKIND_H
-#define FPX_OPKIND_H
+/* fpx/op.h - the operation kinds of the device ABI (fpx/accel.h) and their attributes, as plain data. */
+#ifndef FPX_OP_H
+#define FPX_OP_H
 
 #include <stdint.h>
 
@@ -62,6 +61,11 @@ typedef enum fpx_op_kind {
     FPX_OP_CLAMP, /* x[R,C]                                -> y[R,C], held between two quantiles of x */
     FPX_OP_ADD_RESIDUAL, /* base[M,N], x[M,K], y[M,K], w[N,K]     -> d = base + (x - y) w^T */
     FPX_OP_SCALE_FACTOR, /* factor[2] (in place), codes -> factor = what SCALE takes, steps to wait */
+    FPX_OP_DROPOUT,      /* x, draw                         -> y; the gradient is the same of dy */
+    /* Preferences (DPO): sequences 2p and 2p + 1 are the chosen and the rejected answer of pair p, B = 2P. */
+    FPX_OP_LOGP,      /* logits[M,V], targets int32[M]           -> logp[B], lse[M] */
+    FPX_OP_LOGP_GRAD, /* logits[M,V], targets int32[M], lse[M], dlogp[B] -> dlogits[M,V] */
+    FPX_OP_DPO, /* logp[2P], reference[2P], count[1] (absent: P) -> loss[1] (mean, or sum), dlogp[2P], margin[P] */
     FPX_OP_KINDS
 } fpx_op_kind;
 
@@ -105,6 +109,7 @@ typedef enum fpx_hadamard_signs {
     FPX_SIGNS_AFTER,
     FPX_SIGNS_NONE /* all + */
 } fpx_hadamard_signs;
+
 /* DGE: in float32, or as MS-AMP's code, in bf16. CLAMP: of what the quantiles are. */
 typedef enum fpx_dge_rule { FPX_DGE_PAPER, FPX_DGE_MS_AMP } fpx_dge_rule;
 typedef enum fpx_clamp_over { FPX_CLAMP_TENSOR, FPX_CLAMP_ROW, FPX_CLAMP_COLUMN } fpx_clamp_over;
@@ -136,7 +141,7 @@ typedef union fpx_attr {
         uint64_t leaf;
         uint32_t sum; /* XENT: 1: the loss is not divided by the number of targets */
         uint32_t reserved;
-    } tokens; /* EMBED_GRAD, XENT, XENT_GRAD */
+    } tokens; /* EMBED_GRAD, XENT, XENT_GRAD; LOGP, LOGP_GRAD: a leaf is a sequence */
     struct {
         fpx_format target; /* whose largest value amax is mapped to */
         uint32_t rule;     /* fpx_scale_rule */
@@ -188,6 +193,17 @@ typedef union fpx_attr {
         double alpha; /* 1/2 .. 1: of n sorted elements, numbers (1 - alpha) n and alpha n */
         uint32_t over, reserved; /* fpx_clamp_over */
     } clamp;
+    struct {
+        double
+            rate; /* share of the elements that become 0, in [0, 1); the others times 1 / (1 - rate) */
+        uint64_t seed, site; /* of the stream, whose step is draw[0], its micro-batch 0 */
+        uint64_t first;      /* the stream's element of x[0]: where x lies in the whole batch */
+    } dropout;
+    struct {
+        double beta;  /* margin = beta ((chosen - its reference) - (rejected - its reference)) */
+        uint32_t sum; /* 1: the loss is not divided by the number of pairs */
+        uint32_t reserved;
+    } dpo;
     uint64_t words[16];
 } fpx_attr;
 
@@ -195,4 +211,4 @@ typedef union fpx_attr {
 }
 #endif
 
-#endif /* FPX_OPKIND_H */
+#endif /* FPX_OP_H */
