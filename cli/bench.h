@@ -74,13 +74,14 @@ typedef struct bench_run {
     const char *name, *recipe;
     const char *shadow; /* NULL: none */
     int trace;          /* 1: digests and statistics, 2: and all values */
+    unsigned every;     /* the shadow's steps; 0: all */
 } bench_run;
 
 /* Opens a run for each row, in a scratch folder that bench_runs_free removes. */
 fpx_status bench_runs_new(const bench_model *model, const bench_run *rows, size_t nrows,
                           size_t threads, bench_runs **ret_runs, fpx_error *err);
 void bench_runs_free(bench_runs *runs);                 /* NULL is fine */
-bench_job bench_runs_job(bench_runs *runs, size_t row); /* a step of that run */
+bench_job bench_runs_job(bench_runs *runs, size_t row); /* a step of that run, or `every` */
 double bench_runs_flops(const bench_runs *runs); /* a step's products, causal attention half */
 
 #endif /* CLI_BENCH_H */

@@ -10,10 +10,11 @@
 #include "session.h"
 
 /* More steps than any measurement takes (verb_bench.c bounds the rounds). */
-enum { STEPS = 1000, PATH = SCRATCH_PATH + 64 };
+enum { STEPS = 4000, PATH = SCRATCH_PATH + 64 };
 
 typedef struct open_run {
     session session;
+    unsigned steps; /* of a timing: a whole round of a sampled shadow */
     char trace[PATH];
 } open_run;
 
@@ -66,8 +67,10 @@ static fpx_status add_run(bench_runs *r, const bench_run *row, fpx_error *err)
     o.device = r->device;
     o.recipe = row->recipe;
     o.shadow = row->shadow;
+    o.shadow_every = row->every;
     o.trace = row->trace ? run->trace : NULL;
     o.values = row->trace > 1 ? "*" : NULL;
+    run->steps = row->every > 0 ? row->every : 1;
     status = session_open(&o, &run->session, err);
     r->opened += status == FPX_OK;
     return status;
@@ -117,16 +120,20 @@ void bench_runs_free(bench_runs *runs)
     free(runs);
 }
 
-static fpx_status run_step(void *context, fpx_error *err)
+static fpx_status run_steps(void *context, fpx_error *err)
 {
+    open_run *run = context;
     fpx_step_result result;
+    fpx_status status = FPX_OK;
 
-    return session_step(context, &result, err);
+    for (unsigned i = 0; i < run->steps && status == FPX_OK; i++)
+        status = session_step(&run->session, &result, err);
+    return status;
 }
 
 bench_job bench_runs_job(bench_runs *runs, size_t row)
 {
-    return (bench_job){ .run = run_step, .context = &runs->runs[row].session };
+    return (bench_job){ .run = run_steps, .context = &runs->runs[row] };
 }
 
 /* Attention's products (those of four axes) count half: what lies above the diagonal is computed here, but a

@@ -224,7 +224,8 @@ static const struct {
               [CLI_HTML] = { is_html, "a page of fpx" },
               [CLI_GOLDEN] = { is_golden, "a golden of fpx" },
               [CLI_FOLDER] = { NULL, NULL },
-              [CLI_TOKENIZER] = { is_tokenizer, "a tokenizer of fpx" } };
+              [CLI_TOKENIZER] = { is_tokenizer, "a tokenizer of fpx" },
+              [CLI_RUNS] = { NULL, NULL } };
 
 static fpx_status may_replace(const cli_file *f, fpx_error *err)
 {

@@ -17,7 +17,8 @@ typedef enum cli_file_kind {
     CLI_ARRAYS, /* .npy, .safetensors: another one is replaced, as `cp` would; "-" as above */
     CLI_TRACE,  /* made, or gone on with: it says itself what it does not replace */
     CLI_FOLDER, /* of checkpoints */
-    CLI_TOKENIZER
+    CLI_TOKENIZER,
+    CLI_RUNS /* run_store.h: gone on with, it says itself what is none */
 } cli_file_kind;
 
 typedef struct cli_file {

@@ -68,6 +68,8 @@ static fpx_status read_files(session *s, fpx_error *err)
         s->experiment->steps = (uint32_t)o->steps;
     if (o->seed != UINT64_MAX)
         s->experiment->seed = o->seed;
+    if (o->learning_rate > 0.0)
+        s->experiment->optimizer.learning_rate = o->learning_rate;
     if (o->recipe != NULL)
         return fpx_recipe_load(o->recipe, &s->recipe, err);
     status = fpx_recipe_load(s->experiment->recipe, &s->recipe, &why);
@@ -104,6 +106,19 @@ static fpx_status check_files(const session *s, fpx_error *err)
     return cli_check_files(files, n, err);
 }
 
+/* What can be known before hours of training is said before them. */
+static fpx_status check_sample(const session *s, fpx_error *err)
+{
+    const fpx_data_config *d = &s->experiment->data;
+
+    if (s->options.samples && d->tokens != NULL && d->tokenizer == NULL)
+        return fpx_error_set(err, FPX_EUNSUPPORTED,
+                             "%s: --sample needs a text, but data.tokens has none: give "
+                             "data.tokenizer, or leave --sample out",
+                             s->options.experiment);
+    return FPX_OK;
+}
+
 static fpx_status open_shadows(session *s, const fpx_shadow_spec *specs, size_t n, fpx_error *err)
 {
     for (size_t i = 0; i < n; i++) {
@@ -117,7 +132,7 @@ static fpx_status open_shadows(session *s, const fpx_shadow_spec *specs, size_t 
         if (fpx_exec_attach(fpx_trainer_exec(s->trainer), &observer) != FPX_OK)
             return fpx_error_set(err, FPX_ENOMEM, "out of memory");
     }
-    return FPX_OK;
+    return sample_shadows(s, err);
 }
 
 /* Free shadows have state of their own; it travels in the checkpoint. */
@@ -181,7 +196,7 @@ static fpx_status open_all(session *s, fpx_error *err)
     for (size_t i = 0; i < nspecs; i++)
         keep |= fpx_shadow_keep(&specs[i]);
     if ((status = read_files(s, err)) != FPX_OK || (status = check_files(s, err)) != FPX_OK ||
-        (status = open_devices(s, err)) != FPX_OK)
+        (status = check_sample(s, err)) != FPX_OK || (status = open_devices(s, err)) != FPX_OK)
         return status;
     status =
         fpx_trainer_new(s->experiment, s->recipe, s->devices, s->ndevices, keep, &s->trainer, err);

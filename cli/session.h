@@ -21,11 +21,14 @@ typedef struct session_options {
     const char *device;     /* spec; NULL: cpu */
     fpx_device *injected;   /* instead of `device`: an opened one, stays the caller's */
     const char *shadow;     /* NULL: none */
-    const char *trace;      /* path; NULL: none */
+    uint64_t shadow_every;  /* the steps that it divides are looked at; 0: all */
+    const char *shadow_layers, *shadow_roles; /* words behind commas; NULL: all */
+    const char *trace;                        /* path; NULL: none */
     const char *values;     /* shell pattern of the tensors whose values are traced; NULL: none */
     const char *checkpoint; /* folder; NULL: none */
     uint64_t every;         /* steps between checkpoints; 0: only at the end */
     const char *init; /* checkpoint whose parameters a new run starts from; NULL: the seed's */
+    int samples;      /* a text is asked for at the end */
     int resume;       /* start from the folder's newest checkpoint */
     int golden;       /* collect a golden */
     int guard;        /* end the run where a NaN or Inf is made */
@@ -33,6 +36,7 @@ typedef struct session_options {
         *files; /* what else the command reads and writes, checked with the session's own */
     size_t nfiles;
     uint64_t steps, seed; /* override the experiment's where not UINT64_MAX */
+    double learning_rate; /* overrides the experiment's where not 0 */
 } session_options;
 
 /* What a run's own checks found first: a shadow that contradicts a result, or a value that is not finite. */
@@ -40,8 +44,9 @@ typedef struct session_finding {
     int found, nonfinite;
     uint64_t step;
     char op[FPX_TRACE_NAME], tensor[FPX_TRACE_NAME]; /* "": only the loss was looked at */
-    char what[128];
+    char what[320];
     uint64_t judged, contradicted; /* results that a shadow could contradict; that one did */
+    uint64_t seen, unseen;      /* results of all shadows that were looked at, and that were not */
     double ratio[FPX_OP_KINDS]; /* the largest error / bound by kind of operation; 0: none seen */
 } session_finding;
 
@@ -72,6 +77,7 @@ typedef struct session {
     uint64_t nspikes;    /* of which the first are in spikes[] */
     uint64_t first_step; /* where this run began */
     int ended;           /* by the guard, before the last step */
+    int line;            /* a line of progress stands on the terminal */
     int lock;            /* the folder of checkpoints, locked; -1: none: session_folder.c */
     int made_folder;
 } session;
@@ -99,6 +105,10 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
  * nothing is to be said. */
 int session_print_finding(const session *s, FILE *out);
 
+/* ---- session_sample.c ---- */
+/* Which steps, layers and roles the shadows look at. FPX_EINVAL: a word that names none, with those there are. */
+fpx_status sample_shadows(session *s, fpx_error *err);
+
 /* ---- session_folder.c ---- */
 /* The folder of checkpoints: made where it is not there, locked, and fit for this run. FPX_EIO, FPX_EINVAL. */
 fpx_status folder_open(session *s, fpx_error *err);
@@ -107,6 +117,8 @@ void folder_close(session *s);
 
 /* ---- session_watch.c ---- */
 typedef struct watch watch;
+/* Whether a step is traced, recorded or looked at by a shadow. */
+int watch_looks(const session *s, uint64_t step);
 fpx_status watch_new(session *s, watch **ret_watch, fpx_error *err);
 fpx_status watch_free(watch *w, fpx_error *err);
 const fpx_golden *watch_golden(const watch *w);

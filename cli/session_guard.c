@@ -18,17 +18,37 @@ struct guard {
     int kept;      /* the state before the step is saved */
 };
 
+/* Blocks without an exit inside are what compilers make vectors of: an exponent of ones carries into the sign's place. */
+enum { BLOCK = 256 };
+
 static size_t first_32(const uint32_t *codes, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    size_t i = 0;
+
+    for (uint32_t any = 0; n - i >= BLOCK; i += BLOCK) {
+        for (size_t k = 0; k < BLOCK; k++)
+            any |= (codes[i + k] & 0x7f800000u) + 0x00800000u;
+        if (any >> 31 != 0)
+            break;
+    }
+    for (; i < n; i++)
         if ((codes[i] & 0x7f800000u) == 0x7f800000u)
             return i;
     return SIZE_MAX;
 }
 
-static size_t first_16(const uint16_t *codes, size_t n, unsigned exponent)
+static size_t first_16(const uint16_t *codes, size_t n, uint16_t exponent)
 {
-    for (size_t i = 0; i < n; i++)
+    const uint16_t least = exponent & (uint16_t)-exponent;
+    size_t i = 0;
+
+    for (uint16_t any = 0; n - i >= BLOCK; i += BLOCK) {
+        for (size_t k = 0; k < BLOCK; k++)
+            any |= (uint16_t)((codes[i + k] & exponent) + least);
+        if (any >> 15 != 0)
+            break;
+    }
+    for (; i < n; i++)
         if ((codes[i] & exponent) == exponent)
             return i;
     return SIZE_MAX;
@@ -37,10 +57,17 @@ static size_t first_16(const uint16_t *codes, size_t n, unsigned exponent)
 static size_t first_8(const fpx_format *format, const unsigned char *codes, size_t n)
 {
     unsigned char bad[256] = { 0 };
+    size_t i = 0;
 
     for (unsigned code = 0; code < 1u << format->bits; code++)
         bad[code] = (unsigned char)!isfinite(fpx_format_value(format, code));
-    for (size_t i = 0; i < n; i++)
+    for (unsigned char any = 0; n - i >= BLOCK; i += BLOCK) {
+        for (size_t k = 0; k < BLOCK; k++)
+            any |= bad[codes[i + k]];
+        if (any != 0)
+            break;
+    }
+    for (; i < n; i++)
         if (bad[codes[i]])
             return i;
     return SIZE_MAX;
@@ -56,7 +83,7 @@ size_t guard_first_nonfinite(const fpx_tensor *desc, const void *codes)
     if (fpx_format_equal(format, &fpx_fp32))
         return first_32(codes, n);
     if (fpx_format_equal(format, &fpx_fp16) || fpx_format_equal(format, &fpx_bf16))
-        return first_16(codes, n, fpx_format_equal(format, &fpx_fp16) ? 0x7c00u : 0x7f80u);
+        return first_16(codes, n, fpx_format_equal(format, &fpx_fp16) ? 0x7c00 : 0x7f80);
     if (format->bits <= 8)
         return first_8(format, codes, n);
     for (size_t i = 0; i < n; i++)
@@ -96,7 +123,7 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
     guard *g = context;
     const fpx_program_op *op = fpx_program_op_at(view->program, view->op);
 
-    if (!stops_within(g->s))
+    if (watch_looks(g->s, view->step))
         return view->op <= g->clip ? keep_state(g, err) : FPX_OK;
     if (!g->locating && op->role != FPX_OPTIMIZER)
         return FPX_OK;
@@ -117,7 +144,9 @@ static fpx_status after_op(void *context, const fpx_op_view *view, fpx_error *er
 fpx_status guard_new(session *s, guard **ret_guard, fpx_error *err)
 {
     guard *g = calloc(1, sizeof *g);
-    const fpx_observer observer = { .context = g, .after_op = after_op };
+    const fpx_observer observer = { .context = g,
+                                    .after_op = after_op,
+                                    .looks = fpx_looks_at_outputs };
 
     if (g == NULL || fpx_exec_attach(fpx_trainer_exec(s->trainer), &observer) != FPX_OK) {
         free(g);

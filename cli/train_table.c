@@ -10,10 +10,11 @@
 #include <fpx/recipe.h>
 
 #include "cli.h"
+#include "paired.h"
 #include "results.h"
-#include "session.h"
+#include "train_run.h"
 
-enum { MAX_RECIPES = 8, MAX_SEEDS = 32, SAMPLE = 120 };
+enum { MAX_RECIPES = 8, MAX_SEEDS = 32 };
 
 typedef struct table {
     char names[MAX_RECIPES][FPX_NAME_MAX];
@@ -21,53 +22,17 @@ typedef struct table {
     cli_file files[MAX_RECIPES + 1]; /* the recipes that are files, and where the JSON goes */
     size_t nfiles;
     double bits[MAX_RECIPES][MAX_SEEDS];
-    char samples[MAX_RECIPES][SAMPLE + 1]; /* of the first seed */
-    const char *unit;                      /* of bits: "byte", "token" */
-    char finding[256]; /* the first run that left the finite numbers; "": none */
+    char samples[MAX_RECIPES][TRAIN_SAMPLE + 1]; /* of the first seed */
+    const char *unit;                            /* of bits: "byte", "token" */
+    char finding[512]; /* the first run that left the finite numbers; "": none */
 } table;
-
-/* Two-sided 95 % quantile of Student's t for 1..31 degrees of freedom (standard tables). */
-static double student(size_t freedom)
-{
-    static const double t[] = { 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306,
-                                2.262,  2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-                                2.110,  2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064,
-                                2.060,  2.056, 2.052, 2.048, 2.045, 2.042, 2.040 };
-
-    return t[freedom - 1 < 31 ? freedom - 1 : 30];
-}
-
-static void mean_and_deviation(const double *x, size_t n, double *ret_mean, double *ret_deviation)
-{
-    double mean = 0.0, square = 0.0;
-
-    for (size_t i = 0; i < n; i++)
-        mean += x[i] / (double)n;
-    for (size_t i = 0; i < n; i++)
-        square += (x[i] - mean) * (x[i] - mean);
-    *ret_mean = mean;
-    *ret_deviation = n > 1 ? sqrt(square / (double)(n - 1)) : 0.0;
-}
-
-/* The paired difference to the first recipe, with its 95 % interval. */
-static void paired(const table *t, size_t recipe, double *ret_mean, double *ret_half)
-{
-    double d[MAX_SEEDS], deviation;
-
-    for (size_t i = 0; i < t->nseeds; i++)
-        d[i] = t->bits[recipe][i] - t->bits[0][i];
-    mean_and_deviation(d, t->nseeds, ret_mean, &deviation);
-    *ret_half = t->nseeds > 1 ? student(t->nseeds - 1) * deviation / sqrt((double)t->nseeds)
-                              : (double)INFINITY;
-}
 
 static fpx_status train_one(const char *experiment, uint64_t steps, table *t, size_t recipe,
                             size_t seed, fpx_error *err)
 {
     session_options o = session_defaults(experiment);
-    fpx_step_result last;
+    train_outcome run;
     fpx_status status;
-    session s;
 
     o.recipe = t->names[recipe];
     o.seed = seed + 1;
@@ -76,29 +41,22 @@ static fpx_status train_one(const char *experiment, uint64_t steps, table *t, si
     o.nfiles = t->nfiles;
     o.guard = 1;
     (void)fprintf(stderr, "%s, seed %zu:\n", t->names[recipe], seed + 1);
-    if ((status = session_open(&o, &s, err)) != FPX_OK)
+    status = train_run(&o, NULL, seed == 0 ? "And the LORD said " : NULL, 0, &run, err);
+    if (status != FPX_OK)
         return status;
-    status = session_run(&s, 0, 0, &last, err);
-    if (s.finding.found && t->finding[0] == '\0')
-        (void)snprintf(t->finding, sizeof t->finding, "recipe %s, seed %zu, step %llu: %s",
-                       t->names[recipe], seed + 1, (unsigned long long)s.finding.step,
-                       s.finding.what);
-    if (s.ended)
-        t->bits[recipe][seed] = (double)NAN;
-    else if (status == FPX_OK)
-        status = fpx_trainer_evaluate(s.trainer, &t->bits[recipe][seed], err);
-    t->unit = fpx_trainer_unit(s.trainer);
-    if (status == FPX_OK && seed == 0 && !s.ended &&
-        strcmp(t->unit, "byte") == 0) /* tokens alone are no text */
-        status =
-            fpx_trainer_sample(s.trainer, "And the LORD said ", SAMPLE, t->samples[recipe], err);
-    (void)session_close(&s, NULL);
-    return status;
+    if (run.finding[0] != '\0' && t->finding[0] == '\0')
+        (void)snprintf(t->finding, sizeof t->finding, "recipe %s, seed %zu, %s", t->names[recipe],
+                       seed + 1, run.finding);
+    t->bits[recipe][seed] = run.validation;
+    t->unit = run.unit;
+    if (seed == 0)
+        memcpy(t->samples[recipe], run.sample, sizeof run.sample);
+    return FPX_OK;
 }
 
 static void print_table(const table *t, FILE *out)
 {
-    double mean, deviation, half;
+    double mean, deviation;
 
     (void)fprintf(out, "validation, bits per %s (lower is better)\n%-10s", t->unit, "seed");
     for (size_t r = 0; r < t->nrecipes; r++)
@@ -120,14 +78,15 @@ static void print_table(const table *t, FILE *out)
     }
     (void)fprintf(out, "\n\n");
     for (size_t r = 1; r < t->nrecipes; r++) {
-        paired(t, r, &mean, &half);
+        const paired d = paired_difference(t->bits[r], t->bits[0], t->nseeds);
+
         (void)fprintf(out, "%s against %s, paired: %+.4f +- %.4f bits per %s (95 %%): %s\n",
-                      t->names[r], t->names[0], mean, half, t->unit,
-                      !isfinite(mean)              ? "no comparison: a run left the finite numbers"
-                      : !(half < (double)INFINITY) ? "one seed decides nothing"
-                      : fabs(mean) <= half         ? "no difference seen"
-                      : mean > 0.0                 ? "worse"
-                                                   : "better");
+                      t->names[r], t->names[0], d.mean, d.half, t->unit,
+                      !isfinite(d.mean) ? "no comparison: a run left the finite numbers"
+                      : !(d.half < (double)INFINITY) ? "one seed decides nothing"
+                      : fabs(d.mean) <= d.half       ? "no difference seen"
+                      : d.mean > 0.0                 ? "worse"
+                                                     : "better");
     }
     for (size_t r = 0; r < t->nrecipes && strcmp(t->unit, "byte") == 0; r++)
         (void)fprintf(out, "\n%s, seed 1, continues \"And the LORD said \":\n%s\n", t->names[r],

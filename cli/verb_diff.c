@@ -122,7 +122,7 @@ const cli_verb verb_diff = {
     "A [B] [OPTIONS]",
     "the first place where two traces differ, or where one trace's shadows disagree",
     "A and B are traces (fpx train --trace). With A alone: the first result that its own shadow\n"
-    "contradicts, by equality (local:cpu) or by its error bound (local).\n"
+    "contradicts, by equality (local:cpu, local:UNIT) or by its error bound (local).\n"
     "Exit code 0: nothing; 1: named on standard output; 2: no verdict.\n"
     "example: fpx diff yesterday.h5 today.h5 --junit diff.xml",
     options,

@@ -1,11 +1,12 @@
-/* verb_trace.c - fpx trace ls|show|stats|verify: what a trace holds, in text. */
+/* verb_trace.c - fpx trace ls|show|stats|growth|verify: what a trace holds, in text. */
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <fpx/trace.h>
+#include <fpx/growth.h>
 
 #include "cli.h"
 
@@ -109,6 +110,71 @@ static fpx_status show(const cli_args *a, fpx_trace *trace, size_t index, fpx_er
     return status;
 }
 
+static void print_number(double x)
+{
+    if (isnan(x))
+        (void)printf(" %10s", "-");
+    else
+        (void)printf(" %10.3g", x);
+}
+
+/* Where the largest was; nothing where nothing was, or all are 0. */
+static void print_place(const fpx_trace_layout *l, double x, size_t record)
+{
+    (void)printf("  %-34s", x > 0.0 ? l->records[record].op : "");
+}
+
+static void print_growth(const fpx_trace_layout *l, const fpx_growth *g, size_t n, size_t mode)
+{
+    uint64_t seen = 0, steps = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        seen += g[i].seen;
+        steps += g[i].seen > 0;
+    }
+    (void)printf("shadow %s: looked at %" PRIu64 " of %" PRIu64 " results, in %" PRIu64
+                 " of %zu steps\n%8s %10s %10s %10s  %-34s %10s  %-34s %10s\n",
+                 l->modes[mode].name, seen, (uint64_t)n * l->nrecords, steps, n, "step",
+                 "parameters", "loss", "error", "in", "of bound", "in", "disagree");
+    for (size_t i = 0; i < n; i++) {
+        (void)printf("%8" PRIu64, g[i].step);
+        if (g[i].seen == 0) {
+            (void)printf("  not looked at\n");
+            continue;
+        }
+        print_number(g[i].parameters);
+        print_number(g[i].loss);
+        print_number(g[i].error);
+        print_place(l, g[i].error, g[i].error_record);
+        print_number(g[i].ratio);
+        print_place(l, g[i].ratio, g[i].ratio_record);
+        print_number(g[i].mismatches);
+        (void)putchar('\n');
+    }
+}
+
+static fpx_status growth(const cli_args *a, fpx_trace *trace, size_t index, fpx_error *err)
+{
+    const fpx_trace_layout *l = fpx_trace_layout_of(trace);
+    const size_t n = fpx_trace_steps(trace);
+    fpx_growth *g = calloc(n + 1, sizeof *g);
+    fpx_status status = FPX_OK;
+
+    (void)index;
+    if (g == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "out of memory");
+    if (l->nmodes == 0)
+        status = fpx_error_set(err, FPX_EINVAL, "%s has no shadow: train with --shadow both",
+                               a->positional[1]);
+    for (size_t m = 0; m < l->nmodes && status == FPX_OK; m++) {
+        status = fpx_growth_read(trace, m, g, err);
+        if (status == FPX_OK)
+            print_growth(l, g, n, m);
+    }
+    free(g);
+    return status;
+}
+
 static fpx_status verify(const cli_args *a, fpx_trace *trace, size_t index, fpx_error *err)
 {
     size_t checked = 0;
@@ -133,6 +199,7 @@ static const struct {
 } actions[] = { { "ls", list, { 0, 1 } },
                 { "show", show, { 1, 1 } },
                 { "stats", stats, { 1, 1 } },
+                { "growth", growth, { 0, 0 } },
                 { "verify", verify, { 0, 0 } } };
 
 static const char *tensor_at(const void *layout, size_t i)
@@ -190,7 +257,8 @@ static int run(const cli_args *a)
     while (k < sizeof actions / sizeof actions[0] && strcmp(actions[k].name, a->positional[0]) != 0)
         k++;
     if (k == sizeof actions / sizeof actions[0])
-        return cli_usage("trace", "'%s': expected ls, show, stats or verify", a->positional[0]);
+        return cli_usage("trace", "'%s': expected ls, show, stats, growth or verify",
+                         a->positional[0]);
     for (size_t i = 0; options[i].name != NULL; i++)
         if (a->option[i] && !actions[k].takes[i])
             return cli_usage("trace", "%s looks at everything: leave %s out", actions[k].name,
@@ -210,9 +278,13 @@ static int run(const cli_args *a)
 
 const cli_verb verb_trace = {
     "trace",
-    "ls|show|stats|verify FILE [OPTIONS]",
+    "ls|show|stats|growth|verify FILE [OPTIONS]",
     "what a trace holds: tensors, digests, statistics; whether it is whole",
-    "ls: the tensors. show: digests of a step. stats: statistics of a step. verify: recomputes "
+    "ls: the tensors. show: digests of a step. stats: statistics of a step. growth: of each "
+    "shadow\n"
+    "and step the relative distance of the parameters, the distance of the loss, the largest "
+    "relative\n"
+    "error, the largest error / bound of a product, results that disagree. verify: recomputes "
     "every\n"
     "digest: of the values, the tree and the chain, of statistics and figures.\n"
     "example: fpx trace stats run.h5 --step 12 --tensor 'layer.0/*'",

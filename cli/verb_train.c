@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/ablation.h>
+
 #include "cli.h"
 #include "results.h"
 #include "session.h"
+#include "train_ablation.h"
 #include "train_memory.h"
 #include "train_table.h"
 
@@ -14,6 +17,9 @@ enum {
     OPT_RECIPE,
     OPT_DEVICE,
     OPT_SHADOW,
+    OPT_SHADOW_EVERY,
+    OPT_SHADOW_LAYERS,
+    OPT_SHADOW_ROLES,
     OPT_TRACE,
     OPT_VALUES,
     OPT_CHECKPOINT,
@@ -26,6 +32,7 @@ enum {
     OPT_SEEDS,
     OPT_INIT,
     OPT_MEMORY,
+    OPT_RUNS,
     OPT_JSON
 };
 
@@ -35,7 +42,11 @@ static const cli_option options[] = {
     [OPT_DEVICE] = { "--device", "D",
                      "cpu[,threads=N][,level=L][,engine=E] or PLUGIN.so[,KEY=VALUE]" },
     [OPT_SHADOW] = { "--shadow", "MODE",
-                     "local|operand|free|both[:fp32|:fp64], or local:cpu (equality)" },
+                     "local|operand|free|both[:fp32|:fp64]; equality: local:cpu, local:UNIT" },
+    [OPT_SHADOW_EVERY] = { "--shadow-every", "N", "shadow only the steps that N divides" },
+    [OPT_SHADOW_LAYERS] = { "--shadow-layers", "L,L,...",
+                            "only these layers: 0,-1 are the first and the last, - is outside" },
+    [OPT_SHADOW_ROLES] = { "--shadow-roles", "R,R,...", "only fprop, dgrad, wgrad or optimizer" },
     [OPT_TRACE] = { "--trace", "FILE", "write a trace: statistics and digest of every tensor" },
     [OPT_VALUES] = { "--values", "PATTERN", "also the values of tensors that match, '*' for all" },
     [OPT_CHECKPOINT] = { "--checkpoint", "DIR", "save the state there at the end, and on Ctrl-C" },
@@ -50,6 +61,8 @@ static const cli_option options[] = {
     [OPT_INIT] = { "--init", "FILE",
                    "start from a checkpoint's parameters, or a Llama model's (.safetensors)" },
     [OPT_MEMORY] = { "--memory", NULL, "train nothing: print what a run needs, by kind" },
+    [OPT_RUNS] = { "--runs", "FILE",
+                   "of an ablation: where finished runs are kept (default runs/NAME.jsonl)" },
     [OPT_JSON] = { "--json", "FILE", "results as JSON; - is standard output" },
     { NULL, NULL, NULL }
 };
@@ -64,6 +77,9 @@ static fpx_status numbers(const cli_args *a, session_options *o, fpx_error *err)
         status = cli_number("--seed", a->option[OPT_SEED], 0, UINT64_MAX - 1, &o->seed, err);
     if (status == FPX_OK && a->option[OPT_EVERY])
         status = cli_number("--every", a->option[OPT_EVERY], 1, UINT32_MAX, &o->every, err);
+    if (status == FPX_OK && a->option[OPT_SHADOW_EVERY])
+        status = cli_number("--shadow-every", a->option[OPT_SHADOW_EVERY], 1, UINT32_MAX,
+                            &o->shadow_every, err);
     return status;
 }
 
@@ -193,6 +209,18 @@ static int fail(const cli_args *a, const fpx_error *err)
     return cli_fail(err);
 }
 
+/* The file says all that these options would. */
+static int ablation(const cli_args *a)
+{
+    for (size_t i = 0; options[i].name != NULL; i++)
+        if (a->option[i] && i != OPT_RUNS && i != OPT_JSON)
+            return cli_usage("train",
+                             "an ablation goes with --runs and --json, not %s: its file "
+                             "says the rest",
+                             options[i].name);
+    return ablation_train(a->positional[0], a->option[OPT_RUNS], a->option[OPT_JSON]);
+}
+
 static int run(const cli_args *a)
 {
     session_options o = session_defaults(a->positional[0]);
@@ -202,6 +230,10 @@ static int run(const cli_args *a)
     fpx_status status;
     session s;
 
+    if (fpx_is_ablation(a->positional[0]))
+        return ablation(a);
+    if (a->option[OPT_RUNS])
+        return cli_usage("train", "--runs goes with an ablation: a file that has arms");
     if (a->option[OPT_SEEDS] && !a->option[OPT_COMPARE])
         return cli_usage("train", "--seeds needs --compare R,R,... (one seed: --seed N)");
     for (size_t i = 0; a->option[OPT_COMPARE] && options[i].name != NULL; i++)
@@ -223,8 +255,14 @@ static int run(const cli_args *a)
         return cli_usage("train", "--init starts a run, --resume goes on with one: leave one out");
     if (a->option[OPT_EVERY] && !a->option[OPT_RESUME] && !a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--every needs --checkpoint DIR (or --resume DIR)");
+    if (a->option[OPT_SAMPLE] && a->option[OPT_SAMPLE][0] == '\0')
+        return cli_usage("train", "--sample needs a prompt of at least one byte");
     if (a->option[OPT_VALUES] && !a->option[OPT_TRACE])
         return cli_usage("train", "--values needs --trace FILE");
+    if (!a->option[OPT_SHADOW] && (a->option[OPT_SHADOW_EVERY] || a->option[OPT_SHADOW_LAYERS] ||
+                                   a->option[OPT_SHADOW_ROLES]))
+        return cli_usage("train", "--shadow-every, --shadow-layers and --shadow-roles say where "
+                                  "--shadow MODE looks, which is missing");
     o.files = &json;
     o.nfiles = 1;
     o.guard = 1;
@@ -232,8 +270,11 @@ static int run(const cli_args *a)
     o.device = a->option[OPT_DEVICE];
     o.init = a->option[OPT_INIT];
     o.shadow = a->option[OPT_SHADOW];
+    o.shadow_layers = a->option[OPT_SHADOW_LAYERS];
+    o.shadow_roles = a->option[OPT_SHADOW_ROLES];
     o.trace = a->option[OPT_TRACE];
     o.values = a->option[OPT_VALUES];
+    o.samples = a->option[OPT_SAMPLE] != NULL;
     o.resume = a->option[OPT_RESUME] != NULL;
     o.checkpoint = o.resume ? a->option[OPT_RESUME] : a->option[OPT_CHECKPOINT];
     if (numbers(a, &o, &err) != FPX_OK)
@@ -267,9 +308,11 @@ const cli_verb verb_train = {
     "train",
     "EXPERIMENT [OPTIONS]",
     "train a small language model, shadowed and traced as asked",
-    "EXPERIMENT is a YAML file: model, data, optimizer, steps, seed, recipe.\n"
+    "EXPERIMENT is a YAML file: model, data, optimizer, steps, seed, recipe. Or an ablation:\n"
+    "arms over paired seeds, a table of verdicts beside what is claimed (docs/ablations.md).\n"
     "example: fpx train experiments/default.yaml --recipe fp8 --shadow both --trace run.h5\n"
-    "         fpx train experiments/default.yaml --compare fp32,bf16,fp8 --seeds 5",
+    "         fpx train experiments/default.yaml --compare fp32,bf16,fp8 --seeds 5\n"
+    "         fpx train ablations/optimizer-formats.yaml",
     options,
     1,
     1,

@@ -36,7 +36,7 @@ static fpx_figure with_element(fpx_figure f, const fpx_tensor *desc)
 /* A figure that could be a finding: an equality shadow (no ratio, codes known), or one with a bound. */
 static int decides(const fpx_trace_mode *mode, const fpx_figure *f)
 {
-    return (strcmp(mode->name, "local:cpu") == 0 && !isnan(f->max_abs)) || f->ratio >= 0.0;
+    return (fpx_trace_demands_bits(mode) && !isnan(f->max_abs)) || f->ratio >= 0.0;
 }
 
 typedef struct search {
@@ -68,11 +68,24 @@ static void take(search *q, uint64_t step, size_t record, const fpx_figure *figu
     q->first = record;
 }
 
+/* A result that a shadow did not look at has a figure of NaN alone. */
+static void count_seen(search *q, size_t mode)
+{
+    uint64_t seen = 0;
+
+    for (size_t r = 0; r < q->layout->nrecords; r++)
+        seen += isnan(q->figures[r].mismatches) ? 0 : 1;
+    q->found.seen[mode] += seen;
+    q->found.seen_steps[mode] += seen > 0;
+}
+
 static fpx_status look_at_shadow(search *q, size_t index, size_t mode, fpx_error *err)
 {
     const uint64_t step = fpx_trace_step_at(q->trace, index);
     const fpx_status status = fpx_trace_figures(q->trace, index, mode, q->figures, err);
 
+    if (status == FPX_OK)
+        count_seen(q, mode);
     for (size_t r = 0; r < q->layout->nrecords && status == FPX_OK; r++) {
         const int judged = decides(&q->layout->modes[mode], &q->figures[r]);
 
@@ -163,6 +176,7 @@ fpx_status fpx_diff_shadows(fpx_trace *trace, fpx_shadow_finding *ret_finding, f
 
     q.found.steps = fpx_trace_steps(trace);
     q.found.planned = fpx_trace_planned(trace);
+    q.found.results = q.layout->nrecords;
 
     if (status != FPX_OK)
         (void)fpx_error_set(err, status, "reading shadows: out of memory");

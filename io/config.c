@@ -25,8 +25,7 @@ fpx_status io_config_text(const char *path, char **ret_text, size_t *ret_count, 
     return FPX_OK;
 }
 
-/* A relative *name is meant from the folder of the file that holds it. */
-static fpx_status make_relative(const char *file, char **name, fpx_error *err)
+fpx_status io_config_relative(const char *file, char **name, fpx_error *err)
 {
     const char *slash = strrchr(file, '/');
 
@@ -42,7 +41,7 @@ static fpx_status make_relative(const char *file, char **name, fpx_error *err)
     return FPX_OK;
 }
 
-static int is_recipe_file(const char *recipe)
+int io_is_recipe_file(const char *recipe)
 {
     const size_t length = strlen(recipe);
 
@@ -68,9 +67,9 @@ static fpx_status experiment_of(const char *label, char *text, size_t count,
     char **const paths[] = { &e->data.corpus, &e->data.tokens, &e->data.tokenizer };
 
     for (size_t i = 0; i < sizeof paths / sizeof paths[0] && status == FPX_OK; i++)
-        status = make_relative(label, paths[i], err);
-    if (status == FPX_OK && is_recipe_file(e->recipe))
-        status = make_relative(label, &e->recipe, err);
+        status = io_config_relative(label, paths[i], err);
+    if (status == FPX_OK && io_is_recipe_file(e->recipe))
+        status = io_config_relative(label, &e->recipe, err);
     io_config_free(&io_experiment_schema, texts);
     if (status != FPX_OK) {
         fpx_experiment_free(e);

@@ -14,7 +14,7 @@ typedef struct io_experiment_texts {
     char *name;
     struct io_model_texts {
         char *width, *layers, *heads, *hidden, *vocabulary, *activation;
-        char *norm_eps, *rope_base, *init_std, *dropout;
+        char *norm_eps, *rope_base, *init_std, *outliers, *dropout;
     } model;
     struct io_data_texts {
         char *corpus, *sha256, *sequence, *batch, *accumulate, *validation;
@@ -33,9 +33,15 @@ extern const cyaml_schema_value_t io_recipe_schema;     /* fpx_recipe, all but i
 extern const cyaml_schema_value_t io_unit_schema;       /* fpx_unit */
 
 enum { IO_CONFIG_BYTES = 1 << 20 }; /* a person's file; the shipped ones have less than 2 KiB */
+enum { IO_CONFIG_TEXT = 4096 };     /* the longest of its texts */
 
 /* The text of a file of at most IO_CONFIG_BYTES, for the caller to free. */
 fpx_status io_config_text(const char *path, char **ret_text, size_t *ret_count, fpx_error *err);
+
+/* A relative *name is meant from the folder of the file that holds it: it becomes one. FPX_ENOMEM. */
+fpx_status io_config_relative(const char *file, char **name, fpx_error *err);
+/* A path that ends in .yaml, not the name of a shipped recipe? */
+int io_is_recipe_file(const char *recipe);
 
 /* text: count bytes and a zero byte. *ret_data, all of it allocated by malloc, is for io_config_free. */
 fpx_status io_config_load(const char *label, const char *text, size_t count,

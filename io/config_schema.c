@@ -6,7 +6,7 @@
 #define OPTIONAL_TEXT(STRUCT, KEY)                                                                 \
     CYAML_FIELD_STRING_PTR(#KEY, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, STRUCT, KEY, 1, MAX_TEXT)
 
-enum { MAX_TEXT = 4096, MAX_RULES = 65536 };
+enum { MAX_TEXT = IO_CONFIG_TEXT, MAX_RULES = 65536 };
 
 static const cyaml_schema_field_t model_fields[] = {
     TEXT(struct io_model_texts, width),
@@ -18,6 +18,7 @@ static const cyaml_schema_field_t model_fields[] = {
     OPTIONAL_TEXT(struct io_model_texts, norm_eps),
     OPTIONAL_TEXT(struct io_model_texts, rope_base),
     OPTIONAL_TEXT(struct io_model_texts, init_std),
+    OPTIONAL_TEXT(struct io_model_texts, outliers),
     OPTIONAL_TEXT(struct io_model_texts, dropout),
     CYAML_FIELD_END,
 };

@@ -1,5 +1,7 @@
 /* config_values.c - texts of an experiment to values: a table of keys with their ranges and defaults, and
  * one strict reader for each kind of value. The locale and the rounding mode of the caller play no part. */
+#include "config_values.h"
+
 #include <errno.h>
 #include <fenv.h>
 #include <inttypes.h>
@@ -9,45 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_load.h"
 #include "quote.h"
 #include "yaml_scan.h"
-
-enum kind {
-    KIND_TEXT,
-    KIND_COUNT,
-    KIND_SEED,
-    KIND_REAL,
-    KIND_SHA256,
-    KIND_ACTIVATION,
-    KIND_DATA,
-    KIND_OPTIMIZER,
-    KIND_SCHEDULE
-};
 
 /* The names of values 0, 1, ... of a kind, as they are listed for a person. */
 static const char *const words_of[] = { [KIND_ACTIVATION] = "swiglu, gelu",
                                         [KIND_DATA] = "text, instruct, preference",
                                         [KIND_OPTIMIZER] = "adamw, sgd, lion",
-                                        [KIND_SCHEDULE] = "cosine, linear, wsd" };
-
-/* Which ends of a range belong to it. */
-enum ends { CLOSED, ABOVE_MIN, BELOW_MAX };
-
-typedef struct row {
-    const char *path;
-    size_t from, to; /* offsets: char * in io_experiment_texts, the value in fpx_experiment */
-    enum kind kind;
-    enum ends ends;
-    const char *absent; /* the default, where the key may be absent; NULL: the value stays 0 */
-    double min, max;
-} row;
+                                        [KIND_SCHEDULE] = "cosine, linear, wsd",
+                                        [KIND_MEASURE] = "validation, flushed",
+                                        [KIND_ARM] = "arm, baseline, control",
+                                        [KIND_EXPECTATION] =
+                                            "nothing, equal, worse, better, diverges" };
 
 #define AT(KEY) #KEY, offsetof(io_experiment_texts, KEY), offsetof(fpx_experiment, KEY)
 
 /* The upper ends only keep nonsense out: 2^20 is beyond any model that fits a machine, and sizes are
  * checked again where they are multiplied. */
-static const row rows[] = {
+static const io_value_row rows[] = {
     { AT(name), KIND_TEXT, CLOSED, NULL, 0, 0 },
     { AT(model.width), KIND_COUNT, CLOSED, NULL, 2, 1 << 20 },
     { AT(model.layers), KIND_COUNT, CLOSED, NULL, 1, 1 << 16 },
@@ -58,6 +39,7 @@ static const row rows[] = {
     { AT(model.norm_eps), KIND_REAL, ABOVE_MIN, "1e-5", 0, 1 },
     { AT(model.rope_base), KIND_REAL, ABOVE_MIN, "10000", 1, 1e12 },
     { AT(model.init_std), KIND_REAL, CLOSED, "0.02", 0, 1e6 },
+    { AT(model.outliers), KIND_COUNT, CLOSED, "0", 0, 1 << 20 },
     { AT(model.dropout), KIND_REAL, BELOW_MAX, "0", 0, 1 },
     { AT(data.corpus), KIND_TEXT, CLOSED, NULL, 0, 0 },
     { AT(data.sha256), KIND_SHA256, CLOSED, NULL, 0, 0 },
@@ -120,7 +102,7 @@ static int read_real(const char *text, double *ret_value)
     return 1;
 }
 
-static int in_range(const row *r, double value)
+static int in_range(const io_value_row *r, double value)
 {
     return value >= r->min && value <= r->max && !(r->ends == ABOVE_MIN && value == r->min) &&
            !(r->ends == BELOW_MAX && value == r->max);
@@ -157,7 +139,7 @@ static int read_word(const char *words, const char *text, uint32_t *ret_value)
 }
 
 /* 0 where the text is no value of this row. */
-static int read_value(const row *r, const char *text, void *to)
+static int read_value(const io_value_row *r, const char *text, void *to)
 {
     uint64_t whole;
     double real;
@@ -172,6 +154,9 @@ static int read_value(const row *r, const char *text, void *to)
     case KIND_DATA:
     case KIND_OPTIMIZER:
     case KIND_SCHEDULE:
+    case KIND_MEASURE:
+    case KIND_ARM:
+    case KIND_EXPECTATION:
         return read_word(words_of[r->kind], text, to);
     case KIND_SEED:
         return read_whole(text, to);
@@ -189,7 +174,7 @@ static int read_value(const row *r, const char *text, void *to)
     return 0;
 }
 
-static void say_right(const row *r, char *ret_text, size_t room)
+static void say_right(const io_value_row *r, char *ret_text, size_t room)
 {
     switch (r->kind) {
     case KIND_TEXT:
@@ -202,6 +187,9 @@ static void say_right(const row *r, char *ret_text, size_t room)
     case KIND_DATA:
     case KIND_OPTIMIZER:
     case KIND_SCHEDULE:
+    case KIND_MEASURE:
+    case KIND_ARM:
+    case KIND_EXPECTATION:
         (void)snprintf(ret_text, room, "one of %s", words_of[r->kind]);
         break;
     case KIND_SEED:
@@ -218,8 +206,8 @@ static void say_right(const row *r, char *ret_text, size_t room)
     }
 }
 
-static fpx_status refuse(const char *label, const char *text, const char *path, const char *what,
-                         fpx_error *err)
+fpx_status io_value_refuse(const char *label, const char *text, const char *path, const char *what,
+                           fpx_error *err)
 {
     io_yaml_place key, value;
 
@@ -229,10 +217,10 @@ static fpx_status refuse(const char *label, const char *text, const char *path, 
                          path, what);
 }
 
-static fpx_status fill_row(const char *label, const char *text, const row *r, const char *from,
-                           void *to, fpx_error *err)
+static fpx_status fill_row(const char *label, const char *text, const char *prefix,
+                           const io_value_row *r, const char *from, void *to, fpx_error *err)
 {
-    char given[64], right[96], what[sizeof given + sizeof right + 32];
+    char given[64], right[96], what[sizeof given + sizeof right + 32], path[128];
 
     if (from == NULL)
         from = r->absent;
@@ -242,24 +230,35 @@ static fpx_status fill_row(const char *label, const char *text, const row *r, co
         io_quote(from, given, sizeof given);
         say_right(r, right, sizeof right);
         (void)snprintf(what, sizeof what, "is '%s', but must be %s", given, right);
-        return refuse(label, text, r->path, what, err);
+        (void)snprintf(path, sizeof path, "%s%s", prefix, r->path);
+        return io_value_refuse(label, text, path, what, err);
     }
     if ((r->kind == KIND_TEXT || r->kind == KIND_SHA256) && *(char **)to == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", label);
     return FPX_OK;
 }
 
-static fpx_status fill_rows(const char *label, const char *text, const io_experiment_texts *texts,
-                            fpx_experiment *experiment, fpx_error *err)
+fpx_status io_values_fill(const char *label, const char *text, const char *prefix,
+                          const io_value_row *table, size_t n, const void *texts, void *to,
+                          fpx_error *err)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const row *r = &rows[i];
-        const char *from = *(char *const *)(const void *)((const char *)texts + r->from);
-        const fpx_status status = fill_row(label, text, r, from, (char *)experiment + r->to, err);
-        if (status != FPX_OK)
-            return status;
-    }
-    return FPX_OK;
+    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    fpx_status status = FPX_OK;
+    fenv_t env;
+
+    if (plain == (locale_t)0)
+        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", label);
+    const locale_t callers = uselocale(plain); /* of this thread only */
+    (void)fegetenv(&env);
+    (void)fesetenv(FE_DFL_ENV);
+    for (size_t i = 0; i < n && status == FPX_OK; i++)
+        status = fill_row(label, text, prefix, &table[i],
+                          *(char *const *)(const void *)((const char *)texts + table[i].from),
+                          (char *)to + table[i].to, err);
+    (void)fesetenv(&env);
+    (void)uselocale(callers);
+    freelocale(plain);
+    return status;
 }
 
 /* Sums over tokens are a tree over the sequences of a whole step: a micro-batch is a whole subtree of it. */
@@ -273,7 +272,7 @@ static fpx_status check_batch(const char *label, const char *text, const fpx_dat
     (void)snprintf(what, sizeof what,
                    "is %" PRIu32 ", but must be a power of two where accumulate is above 1",
                    d->batch);
-    return refuse(label, text, "data.batch", what, err);
+    return io_value_refuse(label, text, "data.batch", what, err);
 }
 
 /* A key that says nothing to the optimizer or schedule at hand is a slip; and defaults that depend on them. */
@@ -297,7 +296,7 @@ static fpx_status check_optimizer(const char *label, const char *text,
         if (keys[i].given == NULL || keys[i].used)
             continue;
         (void)snprintf(what, sizeof what, "is a key of %s only: remove it", keys[i].of);
-        return refuse(label, text, keys[i].path, what, err);
+        return io_value_refuse(label, text, keys[i].path, what, err);
     }
     if (o->kind == FPX_LION && texts->beta2 == NULL)
         o->beta2 = 0.99; /* Lion's own (arXiv 2302.06675), not AdamW's */
@@ -305,17 +304,22 @@ static fpx_status check_optimizer(const char *label, const char *text,
 }
 
 /* Rotary embedding turns pairs: every head has an even width. */
-static fpx_status check_heads(const char *label, const char *text, const fpx_model_config *m,
+static fpx_status check_width(const char *label, const char *text, const fpx_model_config *m,
                               fpx_error *err)
 {
     char what[128];
 
+    if (m->outliers > m->width) {
+        (void)snprintf(what, sizeof what, "is %" PRIu32 ", but the width has %" PRIu32 " channels",
+                       m->outliers, m->width);
+        return io_value_refuse(label, text, "model.outliers", what, err);
+    }
     if (m->width % m->heads == 0 && m->width / m->heads % 2 == 0)
         return FPX_OK;
     (void)snprintf(what, sizeof what,
                    "is %" PRIu32 ", but must be an even multiple of heads, %" PRIu32, m->width,
                    m->heads);
-    return refuse(label, text, "model.width", what, err);
+    return io_value_refuse(label, text, "model.width", what, err);
 }
 
 /* One source of tokens; pairs of answers lie in one batch. */
@@ -325,48 +329,39 @@ static fpx_status check_data(const char *label, const char *text, const struct i
     char what[128];
 
     if (d->corpus == NULL && d->tokens == NULL)
-        return refuse(label, text, "data",
-                      "lacks the key 'corpus' (a text) or 'tokens' (a .npy file)", err);
+        return io_value_refuse(label, text, "data",
+                               "lacks the key 'corpus' (a text) or 'tokens' (a .npy file)", err);
     if (d->corpus != NULL && d->tokens != NULL)
-        return refuse(label, text, "data.tokens",
-                      "and data.corpus are both given: leave one of them out", err);
+        return io_value_refuse(label, text, "data.tokens",
+                               "and data.corpus are both given: leave one of them out", err);
     if (d->kind != FPX_DATA_TEXT && d->tokens != NULL)
-        return refuse(label, text, "data.tokens",
-                      "has no prompts and responses: data.kind instruct and preference take a "
-                      "data.corpus",
-                      err);
+        return io_value_refuse(
+            label, text, "data.tokens",
+            "has no prompts and responses: data.kind instruct and preference take a "
+            "data.corpus",
+            err);
     if (d->kind != FPX_DATA_PREFERENCE && texts->beta != NULL)
-        return refuse(label, text, "data.beta", "is a key of data.kind preference only: remove it",
-                      err);
+        return io_value_refuse(label, text, "data.beta",
+                               "is a key of data.kind preference only: remove it", err);
     (void)snprintf(what, sizeof what,
                    "is %" PRIu32 ", but must be even: the chosen and the rejected response are a "
                    "sequence each",
                    d->batch);
     return d->kind == FPX_DATA_PREFERENCE && d->batch % 2 != 0
-               ? refuse(label, text, "data.batch", what, err)
+               ? io_value_refuse(label, text, "data.batch", what, err)
                : FPX_OK;
 }
 
 fpx_status io_experiment_fill(const char *label, const char *text, const io_experiment_texts *texts,
                               fpx_experiment *ret_experiment, fpx_error *err)
 {
-    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    fpx_status status;
-    fenv_t env;
+    fpx_status status = io_values_fill(label, text, "", rows, sizeof rows / sizeof rows[0], texts,
+                                       ret_experiment, err);
 
-    if (plain == (locale_t)0)
-        return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", label);
-    const locale_t callers = uselocale(plain); /* of this thread only */
-    (void)fegetenv(&env);
-    (void)fesetenv(FE_DFL_ENV);
-    status = fill_rows(label, text, texts, ret_experiment, err);
-    (void)fesetenv(&env);
-    (void)uselocale(callers);
-    freelocale(plain);
     if (status == FPX_OK)
         status = check_data(label, text, &texts->data, &ret_experiment->data, err);
     if (status == FPX_OK)
-        status = check_heads(label, text, &ret_experiment->model, err);
+        status = check_width(label, text, &ret_experiment->model, err);
     if (status == FPX_OK)
         status = check_batch(label, text, &ret_experiment->data, err);
     if (status == FPX_OK)

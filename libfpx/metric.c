@@ -1,4 +1,4 @@
-/* metric.c - array statistics and comparison figures. Values become float64 exactly, counts and extrema
+/* metric.c - array statistics and comparison figures, compiled plain and (x86) with AVX2: metric_level.c chooses. Values become float64 exactly, counts and extrema
  * are taken from their bits, and sums have a fixed order: the same bits on every machine. */
 #include <math.h>
 #include <string.h>
@@ -8,10 +8,17 @@
 #include <fpx/metric.h>
 
 #include "format_bits.h"
+#include "metric_level.h"
 
 /* CHUNK: a chunk stays in the first-level cache; a multiple of LANES, so that lanes keep. TABLES:
  * neighbours often share an exponent, and one table would wait for its own store. */
-enum { LANES = 16, CHUNK = 512, TABLES = 4, EXPONENTS = 2048, SPECIAL = EXPONENTS - 1 };
+enum {
+    LANES = 16,
+    CHUNK = FPX_COMPARE_PIECE,
+    TABLES = 4,
+    EXPONENTS = 2048,
+    SPECIAL = EXPONENTS - 1
+};
 
 static const uint64_t infinity_bits = UINT64_C(0x7ff0000000000000);
 
@@ -180,8 +187,8 @@ static void finish_stats(const stats_state *s, double scale, fpx_stats *out)
     out->rms = sqrt(fold(s->square) / finite) * fabs(scale);
 }
 
-fpx_status fpx_stats_codes(const fpx_format *format, double scale, const void *codes, size_t n,
-                           fpx_stats *ret_stats)
+fpx_status METRIC_NAME(metric_stats)(const fpx_format *format, double scale, const void *codes,
+                                     size_t n, fpx_stats *ret_stats)
 {
     double x[CHUNK];
     stats_state state;
@@ -314,6 +321,21 @@ static void take_largest(const double *x, size_t n, size_t first, double *most, 
         }
 }
 
+/* Whether no error / bound can be above `most`, at most 1, as rounded: multiplying says so of most pieces, sooner than
+ * dividing. Small bounds, whose product would round too far, and NaN are not decided here. */
+static int all_below(double most, const double *error, const double *bound, size_t n)
+{
+    const double least = most <= 1.0 && most >= 0x1p-100 ? most * (1.0 - 0x1p-50) : 0.0;
+    uint64_t open = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const int below = (error[i] <= bound[i] * least) & (bound[i] >= 0x1p-900);
+
+        open += below | (error[i] == 0.0) ? 0 : 1;
+    }
+    return open == 0;
+}
+
 /* Whole lanes of finite numbers whose squared differences do not overflow: nothing else leaves the sums
  * of errors finite. Returns 0, and has done nothing, for others. An element that only one of
  * `reference` and `rr` counts has an Inf error: as long as this one returns 1 they are the same. */
@@ -335,7 +357,7 @@ static int compare_finite(compare_state *s, fpx_comparison *out, const double *x
     add_products(s->xr, x, r, n);
     add_products(s->rr, r, r, n);
     memcpy(s->reference, s->rr, sizeof s->rr);
-    if (bound == NULL)
+    if (bound == NULL || all_below(out->max_bound_ratio, error, bound, n))
         return 1;
     /* ratio_of without branches: a finite error over an infinite bound is 0. */
     for (size_t i = 0; i < n; i++) {
@@ -352,26 +374,57 @@ static int compare_finite(compare_state *s, fpx_comparison *out, const double *x
     return 1;
 }
 
-fpx_status fpx_compare_f64(const double *x, const double *reference, const double *bound, size_t n,
-                           fpx_comparison *ret_comparison)
+static void finish_comparison(const compare_state *s, fpx_comparison *out)
+{
+    if (out->count > 0) {
+        out->rms_error = sqrt(fold(s->error) / (double)out->count);
+        out->rms_reference = sqrt(fold(s->reference) / (double)out->count);
+    }
+    if (out->rms_error != 0.0)
+        out->relative_rms_error = out->rms_error / out->rms_reference;
+    out->cosine = cosine_of(fold(s->xx), fold(s->rr), fold(s->xr));
+}
+
+static void compare_piece(compare_state *s, fpx_comparison *out, const double *x, const double *r,
+                          const double *bound, size_t n, size_t first)
+{
+    if (n % LANES != 0 || !compare_finite(s, out, x, r, bound, n, first))
+        compare_slowly(s, out, x, r, bound, n, first);
+}
+
+fpx_status METRIC_NAME(metric_compare)(const double *x, const double *reference,
+                                       const double *bound, size_t n,
+                                       fpx_comparison *ret_comparison)
 {
     compare_state state = { { 0 }, { 0 }, { 0 }, { 0 }, { 0 } };
     fpx_comparison out = { .count = n, .cosine = 1.0 };
     const fpx_fpenv env = fpx_fpenv_enter();
 
+    for (size_t i = 0; i < n; i += CHUNK)
+        compare_piece(&state, &out, x + i, reference + i, bound == NULL ? NULL : bound + i,
+                      n - i < CHUNK ? n - i : CHUNK, i);
+    finish_comparison(&state, &out);
+    fpx_fpenv_leave(env);
+    *ret_comparison = out;
+    return FPX_OK;
+}
+
+fpx_status METRIC_NAME(metric_values)(const fpx_values *x, const fpx_values *reference, size_t n,
+                                      fpx_comparison *ret_comparison)
+{
+    compare_state state = { { 0 }, { 0 }, { 0 }, { 0 }, { 0 } };
+    fpx_comparison out = { .count = n, .cosine = 1.0 };
+    const fpx_fpenv env = fpx_fpenv_enter();
+    double piece[2][CHUNK];
+
     for (size_t i = 0; i < n; i += CHUNK) {
         const size_t here = n - i < CHUNK ? n - i : CHUNK;
-        const double *const b = bound == NULL ? NULL : bound + i;
-        if (here % LANES != 0 || !compare_finite(&state, &out, x + i, reference + i, b, here, i))
-            compare_slowly(&state, &out, x + i, reference + i, b, here, i);
+
+        x->make(x->context, i, here, piece[0]);
+        reference->make(reference->context, i, here, piece[1]);
+        compare_piece(&state, &out, piece[0], piece[1], NULL, here, i);
     }
-    if (n > 0) {
-        out.rms_error = sqrt(fold(state.error) / (double)n);
-        out.rms_reference = sqrt(fold(state.reference) / (double)n);
-    }
-    if (out.rms_error != 0.0)
-        out.relative_rms_error = out.rms_error / out.rms_reference;
-    out.cosine = cosine_of(fold(state.xx), fold(state.rr), fold(state.xr));
+    finish_comparison(&state, &out);
     fpx_fpenv_leave(env);
     *ret_comparison = out;
     return FPX_OK;

@@ -109,6 +109,20 @@ static fpx_status write_root(const char *path, json_t *root, fpx_error *err)
     return status;
 }
 
+/* What each shadow looked at. */
+static json_t *shadows(const fpx_trace_layout *layout, const fpx_shadow_finding *finding)
+{
+    json_t *list = json_array();
+
+    for (size_t m = 0; m < layout->nmodes; m++)
+        (void)json_array_append_new(
+            list, json_pack("{s:o, s:I, s:I, s:I}", "shadow", text_of(layout->modes[m].name),
+                            "results_seen", (json_int_t)finding->seen[m], "results",
+                            (json_int_t)(finding->steps * finding->results), "steps_seen",
+                            (json_int_t)finding->seen_steps[m]));
+    return list;
+}
+
 fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *layout,
                                    const fpx_shadow_finding *finding, fpx_error *err)
 {
@@ -122,6 +136,7 @@ fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *lay
         "unjudged", (json_int_t)finding->unjudged, "steps", (json_int_t)finding->steps,
         "planned_steps", (json_int_t)finding->planned);
 
+    (void)json_object_set_new(root, "shadows", shadows(layout, finding));
     if (finding->unjudged > 0) {
         json_t *first = json_object();
 

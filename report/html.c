@@ -37,6 +37,7 @@ static void put_page(FILE *f, const html_data *d)
     html_put_verdict(f, d);
     html_put_places(f, d);
     html_put_curves(f, d);
+    html_put_growth(f, d);
     html_put_heat(f, d);
     html_put_top(f, d);
     html_put_runs(f, d);

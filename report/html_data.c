@@ -108,13 +108,6 @@ static fpx_status make_gap(html_data *d, fpx_error *err)
 
 /* ---- shadows ---- */
 
-static double relative(const fpx_figure *f)
-{
-    if (isnan(f->rms) || f->rms == 0.0)
-        return f->rms; /* no figure; no error, whatever the reference */
-    return f->rms_reference > 0.0 ? f->rms / f->rms_reference : (double)INFINITY;
-}
-
 static int larger(double x, double than)
 {
     return !isnan(x) && !(x <= than); /* NaN: nothing yet */
@@ -156,11 +149,11 @@ static void keep_top(html_data *d, const html_top *t)
 static void add_figure(html_data *d, size_t mode, size_t step_index, size_t record,
                        const fpx_figure *f)
 {
-    const int equality = strcmp(d->layout->modes[mode].name, "local:cpu") == 0;
+    const int equality = fpx_trace_demands_bits(&d->layout->modes[mode]);
     const int odd = f->mismatches > 0.0 && (equality || f->ratio >= 0.0);
     html_map *map = &d->maps[mode];
     html_cell *cell = &map->cells[d->row_of[record] * d->ncolumns + html_column_of(d, step_index)];
-    const double error = relative(f);
+    const double error = fpx_figure_relative(f);
 
     map->figures += isnan(error) ? 0 : 1;
     if (larger(error, cell->error)) {
@@ -180,10 +173,19 @@ static void add_figure(html_data *d, size_t mode, size_t step_index, size_t reco
                                  html_columns_run(d)->step[step_index], f->element });
 }
 
+static void free_map(html_map *map)
+{
+    free(map->cells);
+    free(map->growth);
+    map->cells = NULL;
+    map->growth = NULL;
+}
+
 static fpx_status new_map(const html_data *d, html_map *map, fpx_error *err)
 {
-    *map = (html_map){ .cells = calloc(d->nrows * d->ncolumns + 1, sizeof *map->cells) };
-    if (map->cells == NULL)
+    *map = (html_map){ .cells = calloc(d->nrows * d->ncolumns + 1, sizeof *map->cells),
+                       .growth = calloc(html_columns_run(d)->n + 1, sizeof *map->growth) };
+    if (map->cells == NULL || map->growth == NULL)
         return no_memory(err);
     for (size_t i = 0; i < d->nrows * d->ncolumns; i++)
         map->cells[i] = (html_cell){ .error = (double)NAN, .ratio = (double)NAN };
@@ -201,6 +203,9 @@ static fpx_status read_figures(html_data *d, fpx_error *err)
             status = fpx_trace_figures(d->shadowed, i, m, figures, err);
             for (size_t r = 0; r < d->layout->nrecords && status == FPX_OK; r++)
                 add_figure(d, m, i, r, &figures[r]);
+            d->maps[m].growth[i].step = html_columns_run(d)->step[i];
+            if (status == FPX_OK)
+                fpx_growth_of(d->layout, &d->layout->modes[m], figures, &d->maps[m].growth[i]);
         }
     }
     free(figures);
@@ -294,10 +299,8 @@ static fpx_status read_differences(html_data *d, const digests *g, fpx_error *er
         i += s <= t;
         j += t <= s;
     }
-    if (d->differ.figures == 0) {
-        free(d->differ.cells);
-        d->differ.cells = NULL;
-    }
+    if (d->differ.figures == 0)
+        free_map(&d->differ);
     return status;
 }
 
@@ -381,7 +384,7 @@ void html_data_free(html_data *d)
     free(d->rows);
     free(d->row_of);
     for (size_t m = 0; m < HTML_MAPS; m++)
-        free(d->maps[m].cells);
-    free(d->differ.cells);
+        free_map(&d->maps[m]);
+    free_map(&d->differ);
     free(d->nonfinite);
 }

@@ -359,7 +359,7 @@ void html_put_heat(FILE *f, const html_data *d)
         "program "
         "order, grouped by layer; quantizers have rows of their own, because their error is that "
         "of their format. Point at a cell for its figure and tensor. Blank: the shadow has "
-        "no figure there.</p>\n",
+        "no figure there, or did not look.</p>\n",
         d->in->other == NULL          ? ""
         : d->shadowed == d->in->trace ? ", in A"
                                       : ", in B");

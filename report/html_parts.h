@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <fpx/growth.h>
 #include <fpx/report.h>
 
 enum {
@@ -49,6 +50,7 @@ typedef struct html_cell {
 
 typedef struct html_map {
     html_cell *cells;       /* [row][column] */
+    fpx_growth *growth;     /* of each step */
     size_t figures, judged; /* that say something; that could be a finding */
 } html_map;
 
@@ -146,6 +148,7 @@ void html_put_verdict(FILE *f, const html_data *data);
 void html_put_places(FILE *f, const html_data *data);
 void html_put_curves(FILE *f, const html_data *data);
 void html_put_heat(FILE *f, const html_data *data);
+void html_put_growth(FILE *f, const html_data *data);
 void html_put_top(FILE *f, const html_data *data);
 void html_put_runs(FILE *f, const html_data *data);
 

@@ -122,7 +122,7 @@ void html_put_curves(FILE *f, const html_data *d)
 void html_put_top(FILE *f, const html_data *d)
 {
     const int other_bits = d->ntop > 0 && isinf(d->top[0].ratio) && d->top[0].mismatches > 0.0 &&
-                           strcmp(d->layout->modes[d->top[0].mode].name, "local:cpu") == 0;
+                           fpx_trace_demands_bits(&d->layout->modes[d->top[0].mode]);
 
     if (d->ntop == 0)
         return;

@@ -83,8 +83,12 @@ const char *html_mode_words(const char *mode)
     } modes[] = {
         { "local:cpu", "every result computed a second time with the same arithmetic on the "
                        "reference device: the bits must be equal." },
-        { "local", "every operation computed again in higher precision from the very inputs it "
-                   "had: its own arithmetic error, nothing inherited." },
+        { "local:fp", "every operation computed again in higher precision from the very inputs it "
+                      "had: its own arithmetic error, nothing inherited." },
+        { "local:",
+          "every product that this matrix unit can take computed by its model, every other "
+          "result with the same arithmetic on the reference device: the bits must be "
+          "equal." },
         { "operand", "every operation computed again in higher precision from the inputs as they "
                      "were before quantization: what quantizing and arithmetic did together." },
         { "free", "a second training run in higher precision that goes its own way from the first "

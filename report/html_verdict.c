@@ -241,6 +241,20 @@ static void put_finding_verdict(FILE *f, const fpx_trace_layout *layout,
                   s->findings, s->looked_at);
 }
 
+static void put_sampled(FILE *f, const fpx_trace_layout *layout, const fpx_shadow_finding *s)
+{
+    for (size_t m = 0; s != NULL && m < layout->nmodes; m++) {
+        if (s->seen[m] >= s->steps * s->results)
+            continue;
+        (void)fputs("<p class=\"more\">Sampled: the shadow ", f);
+        html_put_code(f, layout->modes[m].name);
+        (void)fprintf(f,
+                      " looked at %" PRIu64 " of %" PRIu64 " results, in %" PRIu64 " of %" PRIu64
+                      " steps; nothing is known of the rest.</p>",
+                      s->seen[m], s->steps * s->results, s->seen_steps[m], s->steps);
+    }
+}
+
 static void put_unjudged(FILE *f, const fpx_shadow_finding *s)
 {
     if (s == NULL || s->unjudged == 0)
@@ -293,6 +307,7 @@ void html_put_verdict(FILE *f, const html_data *data)
         open_verdict(f, UNDECIDED);
         (void)fputs("One run as it was recorded; it was compared with nothing.</p>", f);
     }
+    put_sampled(f, data->layout, in->finding);
     put_unjudged(f, in->finding);
     (void)fputs("</section>\n", f);
 }

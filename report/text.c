@@ -223,6 +223,18 @@ void fpx_report_diff_text(const fpx_diff *diff, char *text, size_t room)
     }
 }
 
+/* What was left unseen. */
+static void put_sampled(page *p, const fpx_trace_layout *layout, const fpx_shadow_finding *f)
+{
+    for (size_t m = 0; m < layout->nmodes; m++)
+        if (f->seen[m] < f->steps * f->results)
+            put(p,
+                "sampled: shadow %s looked at %" PRIu64 " of %" PRIu64 " results, in %" PRIu64
+                " of %" PRIu64 " steps; nothing is known of the rest\n",
+                layout->modes[m].name, f->seen[m], f->steps * f->results, f->seen_steps[m],
+                f->steps);
+}
+
 /* What was left without verdict. */
 static void put_unjudged(page *p, const fpx_shadow_finding *f)
 {
@@ -302,5 +314,6 @@ void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_fi
 
     text[0] = '\0';
     put_finding(&p, layout, finding);
+    put_sampled(&p, layout, finding);
     put_unjudged(&p, finding);
 }

@@ -11,8 +11,12 @@
 void op_bound(const fpx_bound_args *args)
 {
     const fpx_fpenv saved = fpx_fpenv_enter();
+    const op_row *row = op_row_of(args->call->kind);
 
-    op_row_of(args->call->kind)->bound(args);
+    if (row->bound_avx2 != NULL && fpx_cpu_in_use() >= FPX_CPU_AVX2)
+        row->bound_avx2(args);
+    else
+        row->bound(args);
     fpx_fpenv_leave(saved);
 }
 

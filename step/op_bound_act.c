@@ -1,8 +1,10 @@
 /* op_bound_act.c - bounds of the activations, their gradients, ADD and DROPOUT, element by element. */
+#include <fpx/cpu.h>
+
 #include "op_bound.h"
 #include "op_running.h"
 
-void op_bound_add(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_add)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const double *a = (const double *)args->in[0], *b = (const double *)args->in[1];
@@ -12,46 +14,79 @@ void op_bound_add(const fpx_bound_args *args)
         args->bound[0][i] = op_bound_value(op_add(k, op_exact(a[i]), op_exact(b[i])));
 }
 
+/* Exponentials are computed in pieces, by the kernels of arrays. */
+enum { PIECE = 128 };
+
+/* sigmoid of exact gates, at most PIECE of them. */
+static void sigmoids(op_unit k, const double *gate, size_t n, op_value *sigmoid)
+{
+    double power[PIECE];
+
+    for (size_t j = 0; j < n; j++)
+        power[j] = -gate[j];
+    fpx_exp_f64_array(fpx_cpu_in_use(), power, power, n);
+    for (size_t j = 0; j < n; j++)
+        sigmoid[j] =
+            op_sigmoid_of(k, op_exact(gate[j]), op_round(k, power[j], power[j] * 0.0, k.tiny));
+}
+
 /* silu(g) up = g sigmoid(g) up */
-void op_bound_swiglu(const fpx_bound_args *args)
+static void swiglu_piece(op_unit k, const double *gate, const double *up, size_t n, double *bound)
+{
+    op_value s[PIECE];
+
+    sigmoids(k, gate, n, s);
+    for (size_t j = 0; j < n; j++)
+        bound[j] = op_bound_value(op_mul(k, op_mul(k, op_exact(gate[j]), s[j]), op_exact(up[j])));
+}
+
+void OP_BOUND_NAME(op_bound_swiglu)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->out[0].shape[0];
     const size_t f = (size_t)args->call->out[0].shape[1];
 
     for (size_t i = 0; i < rows; i++) {
-        const double *gate = (const double *)args->in[0] + i * 2 * f, *up = gate + f;
+        const double *gate = (const double *)args->in[0] + i * 2 * f;
 
-        for (size_t j = 0; j < f; j++) {
-            const op_value g = op_exact(gate[j]);
-            const op_value silu = op_mul(k, g, op_sigmoid(k, g));
-
-            args->bound[0][i * f + j] = op_bound_value(op_mul(k, silu, op_exact(up[j])));
-        }
+        for (size_t j = 0; j < f; j += PIECE)
+            swiglu_piece(k, gate + j, gate + f + j, f - j < PIECE ? f - j : PIECE,
+                         args->bound[0] + i * f + j);
     }
 }
 
 /* With s = sigmoid(g): dgate = dy up s (1 + g (1 - s)), dup = dy g s. */
-void op_bound_swiglu_grad(const fpx_bound_args *args)
+static void swiglu_grad_piece(op_unit k, const double *gate, const double *up, const double *dy,
+                              size_t n, double *restrict to_gate, double *restrict to_up)
+{
+    const op_value one = op_exact(1.0);
+    op_value s[PIECE];
+
+    sigmoids(k, gate, n, s);
+    for (size_t j = 0; j < n; j++) {
+        const op_value g = op_exact(gate[j]), d = op_exact(dy[j]);
+        const op_value bent = op_add(k, one, op_mul(k, g, op_sub(k, one, s[j])));
+        const op_value slope = op_mul(k, s[j], bent);
+
+        to_gate[j] = op_bound_value(op_mul(k, op_mul(k, d, op_exact(up[j])), slope));
+        to_up[j] = op_bound_value(op_mul(k, d, op_mul(k, g, s[j])));
+    }
+}
+
+void OP_BOUND_NAME(op_bound_swiglu_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[1].shape[0];
     const size_t f = (size_t)args->call->in[1].shape[1];
-    const op_value one = op_exact(1.0);
 
     for (size_t i = 0; i < rows; i++) {
-        const double *gate = (const double *)args->in[0] + i * 2 * f, *up = gate + f;
+        const double *gate = (const double *)args->in[0] + i * 2 * f;
         const double *dy = (const double *)args->in[1] + i * f;
         double *bound = args->bound[0] + i * 2 * f;
 
-        for (size_t j = 0; j < f; j++) {
-            const op_value g = op_exact(gate[j]), d = op_exact(dy[j]), s = op_sigmoid(k, g);
-            const op_value bent = op_add(k, one, op_mul(k, g, op_sub(k, one, s)));
-            const op_value slope = op_mul(k, s, bent);
-
-            bound[j] = op_bound_value(op_mul(k, op_mul(k, d, op_exact(up[j])), slope));
-            bound[f + j] = op_bound_value(op_mul(k, d, op_mul(k, g, s)));
-        }
+        for (size_t j = 0; j < f; j += PIECE)
+            swiglu_grad_piece(k, gate + j, gate + f + j, dy + j, f - j < PIECE ? f - j : PIECE,
+                              bound + j, bound + f + j);
     }
 }
 
@@ -68,7 +103,7 @@ static op_value gelu_tanh(op_unit k, op_value x)
 }
 
 /* x/2 (1 + tanh(...)) */
-void op_bound_gelu(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_gelu)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const double *x = (const double *)args->in[0];
@@ -84,7 +119,7 @@ void op_bound_gelu(const fpx_bound_args *args)
 
 /* dy ((1 + t)/2 + x/2 (1 - t)(1 + t) sqrt(2/pi) (1 + 3 * 0.044715 x^2)). Inf from x^2 on that
  * overflows, where the operation gives 0 * Inf. */
-void op_bound_gelu_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_gelu_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const double *x = (const double *)args->in[0], *dy = (const double *)args->in[1];
@@ -105,7 +140,7 @@ void op_bound_gelu_grad(const fpx_bound_args *args)
 }
 
 /* The same mask: what the reference has as 0 was dropped, or was 0; the factor is at least 1, so nothing underflows. */
-void op_bound_dropout(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_dropout)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const double *x = (const double *)args->in[0];

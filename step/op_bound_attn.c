@@ -30,7 +30,7 @@ static double copied(double x)
     return isfinite(x) ? 0.0 : HUGE_VAL;
 }
 
-void op_bound_rope(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_rope)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const heads s = heads_of(&args->call->out[0]);
@@ -53,7 +53,7 @@ void op_bound_rope(const fpx_bound_args *args)
             }
 }
 
-void op_bound_rope_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_rope_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const heads s = heads_of(&args->call->in[0]);
@@ -79,7 +79,7 @@ void op_bound_rope_grad(const fpx_bound_args *args)
 }
 
 /* Two doubles for each element of a row. */
-size_t op_scratch_rows(const fpx_call *call)
+size_t OP_BOUND_NAME(op_scratch_rows)(const fpx_call *call)
 {
     return 2 * (size_t)call->in[0].shape[call->in[0].ndim - 1];
 }
@@ -122,7 +122,7 @@ static size_t unmasked(const fpx_call *call, size_t row, double *bound)
     return n;
 }
 
-void op_bound_softmax(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_softmax)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t t = (size_t)args->call->in[0].shape[3];
@@ -138,7 +138,7 @@ void op_bound_softmax(const fpx_bound_args *args)
 }
 
 /* scale p (dp - sum p dp) */
-void op_bound_softmax_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_softmax_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t t = (size_t)args->call->in[0].shape[3];

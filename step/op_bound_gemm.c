@@ -7,25 +7,10 @@
 #include <fpx/gemm.h>
 
 #include "op_bound.h"
+#include "op_product.h"
 #include "op_running.h"
 
-typedef struct product {
-    size_t batch, m, n, k;
-} product;
-
-static product product_of(const fpx_call *call)
-{
-    const fpx_tensor *a = &call->in[0], *d = &call->out[0];
-    const size_t ndim = d->ndim;
-    product p = { .batch = 1, .m = (size_t)d->shape[ndim - 2], .n = (size_t)d->shape[ndim - 1] };
-
-    p.k = (size_t)a->shape[call->attr.gemm.trans_a != 0 ? ndim - 2 : ndim - 1];
-    for (size_t i = 0; i + 2 < ndim; i++)
-        p.batch *= (size_t)d->shape[i];
-    return p;
-}
-
-size_t op_scratch_gemm(const fpx_call *call)
+size_t OP_BOUND_NAME(op_scratch_gemm)(const fpx_call *call)
 {
     const product p = product_of(call);
 
@@ -54,21 +39,6 @@ static void norms(const double *x, size_t count, size_t k, size_t step, size_t s
         norm[i] = sqrt(norm[i]) * inflate;
 }
 
-/* Smallest subnormal of a format. */
-static double least(const fpx_format *format)
-{
-    return ldexp(1.0, 1 - format->bias - format->mbits);
-}
-
-/* Whether there is a scale for each block; one for the whole may follow. */
-static int is_blocked(const fpx_tensor *t)
-{
-    uint64_t grid[FPX_MAX_DIMS];
-
-    return t->nscales > 0 && (t->nscales > 1 || fpx_tensor_scales(t, 0, grid) > 1 ||
-                              !fpx_format_equal(&t->scale[0].format, &fpx_fp32));
-}
-
 /* Largest scale that the values x can have been decoded with. */
 static double largest_scale(const fpx_tensor *tensor, const double *x)
 {
@@ -80,13 +50,6 @@ static double largest_scale(const fpx_tensor *tensor, const double *x)
     for (size_t i = 0; i < n; i++)
         amax = fabs(x[i]) > amax ? fabs(x[i]) : amax;
     return amax / least(&tensor->format);
-}
-
-/* What alpha multiplies: a code, or a code times the scale of its block. */
-static double largest_code(const fpx_tensor *t)
-{
-    return fpx_format_max(&t->format) *
-           (t->nscales > 1 ? fpx_format_max(&t->scale[0].format) : 1.0);
 }
 
 /* What scaling adds: the product of codes is summed and multiplied by alpha = RN(scale_a * scale_b)
@@ -151,8 +114,8 @@ static double bound_of(const line *l, double both, double max)
  * tight one is at least, |A||B| being at least |A B|. 2^-20 is for the reference's own error. */
 static int is_open(const line *l, double difference, double reference, double bound)
 {
-    return difference <= bound &&
-           difference > l->slope * fabs(reference) * (1.0 - 0x1p-20) + l->floor;
+    return (difference <= bound) &
+           (difference > l->slope * fabs(reference) * (1.0 - 0x1p-20) + l->floor);
 }
 
 /* Vectors along k: number i begins at i * step and goes by stride. */
@@ -165,7 +128,11 @@ typedef struct vectors {
 static void tighten(const line *l, double max, const vectors *a, const vectors *b, size_t i,
                     const product *p, const double *value, const double *reference, double *bound)
 {
-    for (size_t j = 0; j < p->n; j++)
+    size_t open = 0;
+
+    for (size_t j = 0; j < p->n; j++) /* most rows have none */
+        open += is_open(l, fabs(value[j] - reference[j]), reference[j], bound[j]) ? 1 : 0;
+    for (size_t j = 0; j < p->n && open > 0; j++)
         if (is_open(l, fabs(value[j] - reference[j]), reference[j], bound[j]))
             bound[j] =
                 fmin(bound[j], bound_of(l,
@@ -200,7 +167,7 @@ static void bound_unit(const fpx_bound_args *args, const product *p)
     }
 }
 
-void op_bound_gemm(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_gemm)(const fpx_bound_args *args)
 {
     const fpx_call *call = args->call;
     const product p = product_of(call);

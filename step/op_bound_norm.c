@@ -4,7 +4,7 @@
 #include "op_running.h"
 
 /* Two doubles for each column: the error and the magnitude of its sum. */
-size_t op_scratch_columns(const fpx_call *call)
+size_t OP_BOUND_NAME(op_scratch_columns)(const fpx_call *call)
 {
     return 2 * (size_t)call->in[0].shape[1];
 }
@@ -21,7 +21,7 @@ static op_value rstd_of(op_unit k, const double *x, size_t c, double eps)
     return op_div(k, op_exact(1.0), op_sqrt(k, op_add(k, mean, op_rounded(k, eps))));
 }
 
-void op_bound_rmsnorm(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_rmsnorm)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[0].shape[0], c = (size_t)args->call->in[0].shape[1];
@@ -66,7 +66,7 @@ static void grad_row(op_unit k, size_t c, const double *x, const double *gain, d
     }
 }
 
-void op_bound_rmsnorm_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_rmsnorm_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[0].shape[0], c = (size_t)args->call->in[0].shape[1];

@@ -3,7 +3,7 @@
 #include "op_running.h"
 
 /* Accumulated in float64 in every instance, hence that unit; both sides may be off. */
-void op_bound_sumsq(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_sumsq)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(0x1p-53);
     const double *x = (const double *)args->in[0];
@@ -19,7 +19,7 @@ void op_bound_sumsq(const fpx_bound_args *args)
 }
 
 /* norm = sqrt(total), factor = min(1, max_norm / norm): in float64, rounded once. */
-void op_bound_clip(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_clip)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit), inner = op_unit_of(0x1p-53);
     const double total = ((const double *)args->in[0])[0];
@@ -56,28 +56,38 @@ static adamw adamw_of(op_unit k, const fpx_bound_args *args)
                     .correct2 = op_exact(hyper[2]) };
 }
 
-/* g = grad factor; m += ...; v += ...; param -= rate (m c1 / (sqrt(v c2) + eps) + decay param) */
-void op_bound_adamw(const fpx_bound_args *args)
-{
-    const op_unit k = op_unit_of(args->unit);
-    const adamw w = adamw_of(k, args);
-    const size_t n = fpx_tensor_count(&args->call->in[0]);
+typedef struct states {
+    const double *restrict param, *restrict m, *restrict v, *restrict grad;
+} states;
 
+/* g = grad factor; m += ...; v += ...; param -= rate (m c1 / (sqrt(v c2) + eps) + decay param). Told that nothing overlaps,
+ * compilers make vectors of it. */
+static void adamw_range(op_unit k, adamw w, states in, size_t n, double *restrict to_param,
+                        double *restrict to_m, double *restrict to_v)
+{
     for (size_t i = 0; i < n; i++) {
-        const op_value param = op_exact(((const double *)args->in[0])[i]);
-        const op_value g = op_mul(k, op_exact(((const double *)args->in[3])[i]), w.factor);
-        const op_value m = op_add(k, op_mul(k, w.beta1, op_exact(((const double *)args->in[1])[i])),
-                                  op_mul(k, w.rest1, g));
-        const op_value v = op_add(k, op_mul(k, w.beta2, op_exact(((const double *)args->in[2])[i])),
-                                  op_mul(k, op_mul(k, w.rest2, g), g));
+        const op_value param = op_exact(in.param[i]);
+        const op_value g = op_mul(k, op_exact(in.grad[i]), w.factor);
+        const op_value m = op_add(k, op_mul(k, w.beta1, op_exact(in.m[i])), op_mul(k, w.rest1, g));
+        const op_value v =
+            op_add(k, op_mul(k, w.beta2, op_exact(in.v[i])), op_mul(k, op_mul(k, w.rest2, g), g));
         const op_value root = op_add(k, op_sqrt(k, op_mul(k, v, w.correct2)), w.eps);
         const op_value step = op_div(k, op_mul(k, m, w.correct1), root);
         const op_value all = op_add(k, step, op_mul(k, w.decay, param));
 
-        args->bound[0][i] = op_bound_value(op_sub(k, param, op_mul(k, w.rate, all)));
-        args->bound[1][i] = op_bound_value(m);
-        args->bound[2][i] = op_bound_value(v);
+        to_param[i] = op_bound_value(op_sub(k, param, op_mul(k, w.rate, all)));
+        to_m[i] = op_bound_value(m);
+        to_v[i] = op_bound_value(v);
     }
+}
+
+void OP_BOUND_NAME(op_bound_adamw)(const fpx_bound_args *args)
+{
+    const op_unit k = op_unit_of(args->unit);
+    const states in = { args->in[0], args->in[1], args->in[2], args->in[3] };
+
+    adamw_range(k, adamw_of(k, args), in, fpx_tensor_count(&args->call->in[0]), args->bound[0],
+                args->bound[1], args->bound[2]);
 }
 
 static op_value input(const fpx_bound_args *args, size_t tensor, size_t i)
@@ -86,7 +96,7 @@ static op_value input(const fpx_bound_args *args, size_t tensor, size_t i)
 }
 
 /* m = momentum m + (grad factor + decay param); param -= rate m */
-void op_bound_sgd(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_sgd)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const op_value momentum = op_rounded(k, args->call->attr.sgd.momentum),
@@ -115,7 +125,7 @@ static op_value sign(op_value a)
 }
 
 /* param -= rate (sign(beta1 m + rest1 g) + decay param), m = beta2 m + rest2 g, g = grad factor */
-void op_bound_lion(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_lion)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const double b1 = args->call->attr.lion.beta1, b2 = args->call->attr.lion.beta2;
@@ -136,7 +146,7 @@ void op_bound_lion(const fpx_bound_args *args)
     }
 }
 
-void op_bound_divide(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_divide)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t n = fpx_tensor_count(&args->call->in[0]);

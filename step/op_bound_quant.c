@@ -7,30 +7,22 @@
 #include "op_bound.h"
 #include "op_running.h"
 
-/* 2^k, down to the smallest subnormal. */
-static double power_of_two(int k)
-{
-    uint64_t bits;
-    double power;
-
-    if (k < DBL_MIN_EXP - 1)
-        return ldexp(1.0, k);
-    bits = (uint64_t)(k + DBL_MAX_EXP - 1) << (DBL_MANT_DIG - 1);
-    memcpy(&power, &bits, sizeof power);
-    return power;
-}
-
-/* Distance between neighbours of the format around a magnitude, subnormals included. */
+/* Distance between neighbours of the format around a magnitude, subnormals included; 2^-1022 where it is less than
+ * that, which only a format of float64's range has. */
 static double spacing(const fpx_format *format, double magnitude)
 {
-    const int least = 1 - format->bias;
+    const int64_t least = 1 - format->bias;
     uint64_t bits;
-    int exponent;
+    int64_t exponent;
 
     memcpy(&bits, &magnitude, sizeof bits);
-    exponent = (int)(bits >> (DBL_MANT_DIG - 1)) - (DBL_MAX_EXP - 1); /* of float64's subnormals: */
-    return power_of_two((exponent > least ? exponent : least) -
-                        format->mbits); /* below any least */
+    exponent =
+        (int64_t)(bits >> (DBL_MANT_DIG - 1)) - (DBL_MAX_EXP - 1);    /* of float64's subnormals: */
+    exponent = (exponent > least ? exponent : least) - format->mbits; /* below any least */
+    exponent = exponent > DBL_MIN_EXP - 1 ? exponent : DBL_MIN_EXP - 1;
+    bits = (uint64_t)(exponent + DBL_MAX_EXP - 1) << (DBL_MANT_DIG - 1);
+    memcpy(&magnitude, &bits, sizeof magnitude);
+    return magnitude;
 }
 
 /* What is the same for every element. */
@@ -65,33 +57,41 @@ static quantizer quantizer_of(const fpx_bound_args *args)
  * decode, exact in float64 for float32 scales, is not quite 1. */
 static double quantized(const quantizer *q, op_unit k, double x)
 {
-    if (q->same && isfinite(x))
-        return 0.0;
-    const op_value z = q->encode == 1.0 ? op_exact(x) : op_mul(k, op_exact(x), op_exact(q->encode));
+    const op_value scaled = op_mul(k, op_exact(x), op_exact(q->encode));
+    const op_value z = { scaled.v, q->encode == 1.0 ? 0.0 : scaled.e };
     const double far = fabs(z.v) + z.e, step = q->steps * spacing(q->format, far);
     const double cut = far > q->max ? far - q->max : 0.0;
-
-    if (!isfinite(far + q->decode) || (cut > 0.0 && q->open))
-        return HUGE_VAL;
     /* Beyond max the code is max itself: nearer than the cut and a spacing together. */
     const double code = z.e + step + cut;
-    return op_bound_value((op_value){ x, code * fabs(q->decode) + fabs(x) * q->skewed });
+    const double bound =
+        op_bound_value((op_value){ x, code * fabs(q->decode) + fabs(x) * q->skewed });
+    const double open = q->open ? HUGE_VAL : bound;
+    const double some = cut > 0.0 ? open : bound;
+
+    return fabs(far + q->decode) <= DBL_MAX ? some : HUGE_VAL;
 }
 
-void op_bound_quantize(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_quantize)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const quantizer q = quantizer_of(args);
     const double *x = (const double *)args->in[0];
     const size_t n = fpx_tensor_count(&args->call->in[0]);
 
+    double *restrict const bound = args->bound[0];
+
+    if (q.same) {
+        for (size_t i = 0; i < n; i++)
+            bound[i] = fabs(x[i]) <= DBL_MAX ? 0.0 : HUGE_VAL;
+        return;
+    }
     for (size_t i = 0; i < n; i++)
-        args->bound[0][i] = quantized(&q, k, x[i]);
+        bound[i] = quantized(&q, k, x[i]);
 }
 
 /* The reference is handed the exact product: one rounding, or one underflow, is between. (A code times its block's scale is
  * exact where a scale of the whole follows: op_dequantize_accept.) */
-void op_bound_dequantize(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_dequantize)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t n = fpx_tensor_count(&args->call->in[0]);
@@ -104,7 +104,7 @@ void op_bound_dequantize(const fpx_bound_args *args)
 }
 
 /* The reference, whose quantizer is the identity, passes dy; the clipping one passes all of it or none. */
-void op_bound_quantize_block_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_quantize_block_grad)(const fpx_bound_args *args)
 {
     const size_t n = fpx_tensor_count(&args->call->in[2]);
     const double *dy = (const double *)args->in[2];

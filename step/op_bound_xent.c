@@ -33,7 +33,7 @@ static op_value targets_of(op_unit k, const fpx_bound_args *args)
 }
 
 /* Mean of lse - logit of the target. Targets beyond the vocabulary are refused by every device. */
-void op_bound_xent(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_xent)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
@@ -65,7 +65,7 @@ static op_value slope_of(op_unit k, const fpx_bound_args *args, size_t i, size_t
 }
 
 /* That divided by count; 0 where there is no target. */
-void op_bound_xent_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_xent_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
@@ -80,7 +80,7 @@ void op_bound_xent_grad(const fpx_bound_args *args)
 }
 
 /* Minus the sum of lse - logit of the target over a sequence. */
-void op_bound_logp(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_logp)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t n = (size_t)args->call->in[0].shape[1],
@@ -103,7 +103,7 @@ void op_bound_logp(const fpx_bound_args *args)
     }
 }
 
-void op_bound_logp_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_logp_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
@@ -121,7 +121,7 @@ void op_bound_logp_grad(const fpx_bound_args *args)
 
 /* h = beta ((c - c') - (r - r')); the loss max(-h, 0) + log(1 + e^-|h|), which a change of h changes by no more; the
  * slopes +-beta sigmoid(-h) / count. */
-void op_bound_dpo(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_dpo)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t pairs = (size_t)args->call->out[2].shape[0];
@@ -141,8 +141,8 @@ void op_bound_dpo(const fpx_bound_args *args)
         const op_value e = op_exp(k, (op_value){ -fabs(h.v), h.e });
         const op_value term = op_add(k, (op_value){ h.v < 0.0 ? -h.v : 0.0, h.e },
                                      op_log(k, op_add(k, op_exact(1.0), e)));
-        const op_value slope =
-            op_div(k, op_mul(k, beta, op_sigmoid(k, (op_value){ -h.v, h.e })), count);
+        const op_value share = op_sigmoid_of(k, (op_value){ -h.v, h.e }, op_exp(k, h));
+        const op_value slope = op_div(k, op_mul(k, beta, share), count);
 
         op_sum_add(&sum, term);
         args->bound[2][p] = op_bound_value(h);
@@ -153,13 +153,13 @@ void op_bound_dpo(const fpx_bound_args *args)
 }
 
 /* A double for each row of the table: how often its token occurs. */
-size_t op_scratch_vocabulary(const fpx_call *call)
+size_t OP_BOUND_NAME(op_scratch_vocabulary)(const fpx_call *call)
 {
     return (size_t)call->out[0].shape[0];
 }
 
 /* A row is the sum of dy over its token's places: `count` terms, in any order. */
-void op_bound_embed_grad(const fpx_bound_args *args)
+void OP_BOUND_NAME(op_bound_embed_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
     const size_t tokens = (size_t)args->call->in[1].shape[0];

@@ -10,7 +10,8 @@ typedef struct op_row {
     double flops; /* for each element of in[flops_in] */
     uint8_t flops_in;
     void (*bound)(const fpx_bound_args *args);
-    size_t (*scratch)(const fpx_call *call); /* NULL: none */
+    void (*bound_avx2)(const fpx_bound_args *args); /* the same bits; NULL: there is none */
+    size_t (*scratch)(const fpx_call *call);        /* NULL: none */
 } op_row;
 
 /* kind < FPX_OP_KINDS. */

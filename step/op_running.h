@@ -64,13 +64,14 @@ static inline op_value op_sub(op_unit k, op_value a, op_value b)
     return op_round(k, a.v - b.v, a.e + b.e, 0.0);
 }
 
-/* An exact zero stays one: no underflow where nothing was there. */
+/* An exact zero stays one: no underflow where nothing was there. (Times Inf or NaN it is NaN, whose error is Inf.) As all
+ * that follows without branches: compilers then make vectors of loops. */
 static inline op_value op_mul(op_unit k, op_value a, op_value b)
 {
-    if ((a.v == 0.0 && a.e == 0.0 && isfinite(b.e + b.v)) ||
-        (b.v == 0.0 && b.e == 0.0 && isfinite(a.e + a.v)))
-        return op_exact(0.0);
-    return op_round(k, a.v * b.v, fabs(a.v) * b.e + fabs(b.v) * a.e + a.e * b.e, k.tiny);
+    const double of_a = fabs(a.v) + a.e == 0.0 ? 0.0 : k.tiny;
+    const double tiny = fabs(b.v) + b.e == 0.0 ? 0.0 : of_a;
+
+    return op_round(k, a.v * b.v, fabs(a.v) * b.e + fabs(b.v) * a.e + a.e * b.e, tiny);
 }
 
 /* Inf where the divisor may be 0. */
@@ -78,18 +79,18 @@ static inline op_value op_div(op_unit k, op_value a, op_value b)
 {
     const double least = fabs(b.v) - b.e, v = a.v / b.v;
 
-    if (!(least > 0.0))
-        return (op_value){ v, HUGE_VAL };
-    return op_round(k, v, (a.e + fabs(v) * b.e) / least, k.tiny);
+    const op_value r = op_round(k, v, (a.e + fabs(v) * b.e) / least, k.tiny);
+
+    return (op_value){ v, least > 0.0 ? r.e : HUGE_VAL };
 }
 
 /* Of a value that is >= 0 as computed too: |sqrt x - sqrt y| = |x - y| / (sqrt x + sqrt y), and is
  * never more than sqrt |x - y|. */
 static inline op_value op_sqrt(op_unit k, op_value a)
 {
-    const double v = sqrt(a.v), steep = sqrt(a.e);
+    const double v = sqrt(a.v), steep = sqrt(a.e), flat = a.e / v;
 
-    return op_round(k, v, a.e < v * steep ? a.e / v : steep, 0.0);
+    return op_round(k, v, a.e < v * steep ? flat : steep, 0.0);
 }
 
 /* e^(x + d) - e^x = e^x (e^d - 1), and e^d - 1 <= d + d^2 up to 1. */
@@ -118,18 +119,21 @@ static inline op_value op_tanh(op_unit k, op_value a)
     return op_round(k, fpx_tanh_f64(a.v), moved < 2.0 ? moved : 2.0, k.tiny);
 }
 
-/* 1 / (1 + e^-x). Where e^-x is beyond the range the computed value is 0 or as good, the true one
+/* 1 / (1 + e^-x), `power` being e^-x. Where that is beyond the range the computed value is 0 or as good, the true one
  * below 1 / max: off by itself. */
-static inline op_value op_sigmoid(op_unit k, op_value a)
+static inline op_value op_sigmoid_of(op_unit k, op_value a, op_value power)
 {
-    const op_value power = op_exp(k, (op_value){ -a.v, a.e });
-
     if (!isfinite(power.e) && isfinite(a.e) && isfinite(a.v)) {
         const double v = fpx_exp_f64(a.v); /* a.v is far below 0 */
 
         return (op_value){ v, 2.0 * v * fpx_exp_f64(a.e) + k.tiny };
     }
     return op_div(k, op_exact(1.0), op_add(k, op_exact(1.0), power));
+}
+
+static inline op_value op_sigmoid(op_unit k, op_value a)
+{
+    return op_sigmoid_of(k, a, op_exp(k, (op_value){ -a.v, a.e }));
 }
 
 /* gamma(n) = n u / (1 - n u): what n roundings in a row may add up to, relatively. */
@@ -181,7 +185,7 @@ static inline double op_bound_value(op_value value)
 {
     const double e = value.e * (1.0 + 0x1p-20);
 
-    return isfinite(value.v) && e <= DBL_MAX ? e : HUGE_VAL;
+    return (fabs(value.v) <= DBL_MAX) & (e <= DBL_MAX) ? e : HUGE_VAL;
 }
 
 #endif /* FPX_STEP_OP_RUNNING_H */

@@ -304,6 +304,45 @@ fpx_status fpx_program_widen(const fpx_program *program, const fpx_format *forma
     return FPX_OK;
 }
 
+static fpx_status edit(fpx_program *p, const fpx_program *from, const fpx_attr *attrs,
+                       fpx_error *err)
+{
+    fpx_status status = FPX_OK;
+
+    p->tensors = malloc((from->ntensors + 1) * sizeof *p->tensors);
+    p->ops = malloc((from->nops + 1) * sizeof *p->ops);
+    if (p->tensors == NULL || p->ops == NULL)
+        return fpx_error_set(err, FPX_ENOMEM, "a program: out of memory");
+    p->tensor_room = (p->ntensors = from->ntensors) + 1;
+    p->op_room = (p->nops = from->nops) + 1;
+    memcpy(p->tensors, from->tensors, from->ntensors * sizeof *p->tensors);
+    memcpy(p->ops, from->ops, from->nops * sizeof *p->ops);
+    for (size_t i = 0; i < p->nops && status == FPX_OK; i++) {
+        fpx_call call;
+
+        p->ops[i].attr = attrs[i];
+        make_call(p, &p->ops[i], i, &call);
+        status = fpx_call_check(&call, err);
+    }
+    return status;
+}
+
+fpx_status fpx_program_edit(const fpx_program *program, const fpx_attr *attrs,
+                            fpx_program **ret_program, fpx_error *err)
+{
+    fpx_program *edited;
+    fpx_status status;
+
+    if (fpx_program_new(&edited) != FPX_OK)
+        return fpx_error_set(err, FPX_ENOMEM, "a program: out of memory");
+    if ((status = edit(edited, program, attrs, err)) != FPX_OK) {
+        fpx_program_free(edited);
+        return status;
+    }
+    *ret_program = edited;
+    return FPX_OK;
+}
+
 void fpx_program_flops(const fpx_program *program, double *ret_gemm, double *ret_all)
 {
     double gemm = 0.0, all = 0.0;

@@ -11,9 +11,23 @@
 void shadow_decode(const fpx_format *format, double scale, const void *codes, double *out,
                    size_t n);
 
+/* float32 values times a scale, NaNs as fpx_decode_f64 has them; compiled as op_bound.h says. */
+#ifdef STEP_AVX2
+#define SHADOW_NAME(name) name##_avx2
+#else
+#define SHADOW_NAME(name) name
+#endif
+void shadow_widen(const float *x, double scale, double *out, size_t n);
+void shadow_widen_avx2(const float *x, double scale, double *out, size_t n);
+
 /* Values against a reference; bound may be NULL. */
 void shadow_compare_values(const double *value, const double *reference, const double *bound,
                            size_t n, fpx_figure *ret_figure);
+
+/* Codes with one scale for all against float32 values, without bounds. 0: a value is finite on one side only, which the
+ * figure then does not name; *ret_figure is what shadow_compare_values gives otherwise. */
+int shadow_compare_narrow(const fpx_format *format, double scale, const void *codes,
+                          const float *reference, size_t n, fpx_figure *ret_figure);
 
 /* Codes of `format` against codes of the same format: bits, and the values they stand for. */
 void shadow_compare_codes(const fpx_format *format, double scale, const void *code,

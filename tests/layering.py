@@ -29,12 +29,12 @@ ROOMS = {
 # The room that implements each header of include/fpx/.
 HEADERS = {
     "libfpx": "status format tensor cpu pool convert profile block scale pack hadamard elemfn reduce metric stream figure arith exact",
-    "io": "npy safetensors config json file records",
+    "io": "npy safetensors config json file records ablation",
     "emul": "gemm bound mma mma_bound mma_run mma_explain mma_finish mma_separate",
     "accel": "accel op device opshape",
     "step": "program exec shadow ops optable",
     "tracer": "trace digest",
-    "compare": "diff golden settings",
+    "compare": "diff golden growth settings",
     "trainer": "train model recipe checkpoint tokenizer sample",
     "qualify": "fault",
     "report": "report",

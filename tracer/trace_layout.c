@@ -98,18 +98,20 @@ typedef struct tensor_name {
     const char *text;
 } tensor_name;
 
-/* Order of tensor names with '/' and ':' equal, as they are in the names of datasets. */
-static int compare_names(const void *a, const void *b)
+/* Order of names with '/' and ':' equal, as they are in the names of datasets. */
+static int compare_texts(const char *x, const char *y)
 {
-    const char *x = ((const tensor_name *)a)->text;
-    const char *y = ((const tensor_name *)b)->text;
-
     for (;; x++, y++) {
         const int cx = *x == '/' ? ':' : *x;
         const int cy = *y == '/' ? ':' : *y;
         if (cx != cy || cx == '\0')
             return cx - cy;
     }
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return compare_texts(((const tensor_name *)a)->text, ((const tensor_name *)b)->text);
 }
 
 static fpx_status check_unique(const fpx_trace_layout *layout, fpx_error *err)
@@ -160,11 +162,14 @@ static fpx_status check_counts(const fpx_trace_layout *layout, fpx_error *err)
                              FPX_TRACE_MODES, layout->nmodes);
     for (size_t i = 0; i < layout->nmodes; i++) {
         const char *name = layout->modes[i].name;
-        if (!name_is_valid(name, sizeof layout->modes[i].name) || strchr(name, '/') != NULL)
+        if (!name_is_valid(name, sizeof layout->modes[i].name))
             return fpx_error_set(err, FPX_EINVAL, "mode %zu of a trace has no usable name", i);
         for (size_t j = 0; j < i; j++) {
-            if (strcmp(name, layout->modes[j].name) == 0)
-                return fpx_error_set(err, FPX_EINVAL, "two modes of a trace are named '%s'", name);
+            if (compare_texts(name, layout->modes[j].name) == 0)
+                return fpx_error_set(err, FPX_EINVAL,
+                                     "two modes of a trace are named '%s' ('/' and ':' "
+                                     "are the same here)",
+                                     name);
         }
     }
     return FPX_OK;
@@ -264,4 +269,10 @@ size_t fpx_layout_ops(const fpx_trace_layout *layout)
     for (size_t i = 0; i < layout->nrecords; i = fpx_layout_op_end(layout, i))
         ops++;
     return ops;
+}
+
+int fpx_trace_demands_bits(const fpx_trace_mode *mode)
+{
+    return strncmp(mode->name, "local:", 6) == 0 && strcmp(mode->name + 6, "fp32") != 0 &&
+           strcmp(mode->name + 6, "fp64") != 0;
 }

@@ -46,6 +46,11 @@ typedef struct fpx_layout_rows {
     fpx_digest digest; /* of the three tables: what two parts of one trace must have in common */
 } fpx_layout_rows;
 
+/* Names of modes as they are stored, `packed` having room for all: of FPX_SHORT_MODE bytes where they fit, as all were
+ * once, else of their own. Returns the bytes of each. */
+enum { FPX_SHORT_MODE = 24 };
+size_t fpx_layout_pack_modes(const fpx_layout_rows *rows, char *packed);
+
 /* A checked copy in one block of memory, to be freed with free(). Names are padded with zeros,
  * descriptors are row-major and without places. FPX_EINVAL with text, FPX_ENOMEM. */
 fpx_status fpx_layout_copy(const fpx_trace_layout *layout, fpx_trace_layout **ret_copy,

@@ -88,15 +88,15 @@ static herr_t put_links(hid_t file, const char *path, uint64_t segments)
 
 static herr_t put_layout(hid_t file, const fpx_trace_layout *layout, const fpx_layout_rows *rows)
 {
-    char text[FPX_DIGEST_TEXT];
+    char text[FPX_DIGEST_TEXT], modes[sizeof rows->modes];
+    const size_t mode = fpx_layout_pack_modes(rows, modes);
     herr_t rc =
         put_dataset(file, "formats", fpx_format_row_type(), 1, rows->nformats, rows->formats);
 
     if (rc >= 0)
         rc = put_dataset(file, "records", fpx_record_row_type(), 1, rows->nrecords, rows->records);
     if (rc >= 0)
-        rc = put_dataset(file, "modes", fpx_h5_string(sizeof rows->modes[0].name), 1, rows->nmodes,
-                         rows->modes);
+        rc = put_dataset(file, "modes", fpx_h5_string(mode), 1, rows->nmodes, modes);
     if (rc >= 0)
         rc = put_string(file, "experiment", layout->experiment);
     if (rc >= 0)
@@ -219,12 +219,41 @@ static fpx_status get_string(const fpx_h5_file *file, const char *path, const ch
     return status;
 }
 
+/* Bytes of a dataset's elements; 0: it cannot be told. */
+static size_t element_size(const fpx_h5_file *file, const char *name)
+{
+    const hid_t dataset = H5Dopen2(file->id, name, H5P_DEFAULT);
+    const hid_t type = dataset >= 0 ? H5Dget_type(dataset) : H5I_INVALID_HID;
+    const size_t size = type >= 0 ? H5Tget_size(type) : 0;
+
+    if (type >= 0)
+        H5Tclose(type);
+    if (dataset >= 0)
+        H5Dclose(dataset);
+    return size;
+}
+
+/* Names of one of the two lengths of fpx_layout_pack_modes. */
+static fpx_status get_modes(const fpx_h5_file *file, const char *path, fpx_layout_rows *rows,
+                            fpx_error *err)
+{
+    const size_t room = sizeof rows->modes[0].name;
+    const size_t size = element_size(file, "modes") == room ? room : FPX_SHORT_MODE;
+    void *modes = NULL;
+    const fpx_status status = get_dataset(file, path, "modes", fpx_h5_string(size), 1,
+                                          FPX_TRACE_MODES, &modes, &rows->nmodes, err);
+
+    for (size_t i = 0; status == FPX_OK && i < rows->nmodes; i++)
+        memcpy(rows->modes[i].name, (const char *)modes + i * size, size);
+    free(modes);
+    return status;
+}
+
 static fpx_status get_rows(const fpx_h5_file *file, const char *path, fpx_layout_rows *rows,
                            fpx_error *err)
 {
     void *formats = NULL;
     void *records = NULL;
-    void *modes = NULL;
     fpx_status status = get_dataset(file, path, "formats", fpx_format_row_type(), 1,
                                     FPX_LAYOUT_RECORDS, &formats, &rows->nformats, err);
 
@@ -234,11 +263,7 @@ static fpx_status get_rows(const fpx_h5_file *file, const char *path, fpx_layout
                              &records, &rows->nrecords, err);
     rows->records = records;
     if (status == FPX_OK)
-        status = get_dataset(file, path, "modes", fpx_h5_string(sizeof rows->modes[0].name), 1,
-                             FPX_TRACE_MODES, &modes, &rows->nmodes, err);
-    if (modes != NULL)
-        memcpy(rows->modes, modes, rows->nmodes * sizeof rows->modes[0]);
-    free(modes);
+        status = get_modes(file, path, rows, err);
     return status;
 }
 

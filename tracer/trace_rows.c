@@ -200,12 +200,26 @@ fpx_status fpx_layout_from_rows(const fpx_layout_rows *rows,
     return status;
 }
 
+size_t fpx_layout_pack_modes(const fpx_layout_rows *rows, char *packed)
+{
+    size_t size = FPX_SHORT_MODE;
+
+    for (size_t i = 0; i < rows->nmodes; i++)
+        if (memchr(rows->modes[i].name, '\0', FPX_SHORT_MODE) == NULL)
+            size = sizeof rows->modes[i].name;
+    for (size_t i = 0; i < rows->nmodes; i++)
+        memcpy(packed + i * size, rows->modes[i].name, size);
+    return size;
+}
+
 fpx_digest fpx_layout_rows_digest(const fpx_layout_rows *rows)
 {
+    char modes[sizeof rows->modes];
+    const size_t mode = fpx_layout_pack_modes(rows, modes);
     const fpx_digest parts[3] = {
         fpx_digest_bytes(rows->formats, rows->nformats * sizeof *rows->formats),
         fpx_digest_bytes(rows->records, rows->nrecords * sizeof *rows->records),
-        fpx_digest_bytes(rows->modes, rows->nmodes * sizeof *rows->modes),
+        fpx_digest_bytes(modes, rows->nmodes * mode),
     };
 
     return fpx_digest_list(parts, 3);

@@ -12,7 +12,7 @@
 
 /* A dataset of N rows, one a step. */
 typedef struct fpx_column {
-    char name[FPX_TRACE_NAME + 16]; /* "values/layer.0:attn.qkv:y" */
+    char name[sizeof(fpx_trace_mode) + 16]; /* "values/layer.0:attn.qkv:y" */
     fpx_h5_type type;
     size_t rank;                    /* with the axis of steps */
     uint64_t dims[FPX_H5_MAX_RANK]; /* dims[0] is N's place: 0 */

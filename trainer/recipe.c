@@ -93,16 +93,21 @@ static fpx_status look_up(const fpx_recipe *recipe, unsigned rule, const char *w
                          recipe->name, rule + 1, what, name, known);
 }
 
-/* The patterns that both kinds of rules have. */
-static int is_place(const char *of_layer, const char *of_op, const char *of_role, int layer,
-                    int layers, const char *op, fpx_role role)
+int fpx_layer_matches(const char *pattern, int layer, int layers)
 {
-    const int from_end = of_layer[0] == '-' && of_layer[1] != '\0';
+    const int from_end = pattern[0] == '-' && pattern[1] != '\0';
     char number[16] = "-";
 
     if (layer >= 0)
         (void)snprintf(number, sizeof number, "%d", from_end ? layer - layers : layer);
-    return fnmatch(of_layer, number, 0) == 0 && fnmatch(of_op, op, 0) == 0 &&
+    return fnmatch(pattern, number, 0) == 0;
+}
+
+/* The patterns that both kinds of rules have. */
+static int is_place(const char *of_layer, const char *of_op, const char *of_role, int layer,
+                    int layers, const char *op, fpx_role role)
+{
+    return fpx_layer_matches(of_layer, layer, layers) && fnmatch(of_op, op, 0) == 0 &&
            fnmatch(of_role, fpx_role_name(role), 0) == 0;
 }
 

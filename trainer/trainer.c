@@ -52,6 +52,27 @@ static void set_factors(fpx_trainer *t)
     }
 }
 
+/* A power of two, so that what a norm gives and what the next product takes of it are the same, bit for bit, in FP32. */
+static const float outlier_gain = 32.0f;
+
+/* Spread evenly over the width. */
+static int is_outlier(const fpx_model_config *c, size_t channel)
+{
+    return c->outliers > 0 && channel % (c->width / c->outliers) == 0 &&
+           channel / (c->width / c->outliers) < c->outliers;
+}
+
+/* Of the norms of layers, and of the weights [outputs, width] behind them. */
+static void set_outliers(const fpx_model_config *c, const char *name, float *values, size_t n)
+{
+    const int gain = strstr(name, "attn.norm/") || strstr(name, "mlp.norm/");
+    const int weight = strstr(name, "attn.qkv/") || strstr(name, "mlp.up/");
+
+    for (size_t k = 0; (gain || weight) && k < n; k++)
+        if (is_outlier(c, k % c->width))
+            values[k] *= gain ? outlier_gain : 1.0f / outlier_gain;
+}
+
 /* Normal with the experiment's deviation; what is added to the residual stream is divided by
  * sqrt(2 layers) (GPT-2); gains start at 1. */
 static fpx_status initialise(fpx_trainer *t, fpx_error *err)
@@ -77,6 +98,7 @@ static fpx_status initialise(fpx_trainer *t, fpx_error *err)
             return fpx_error_set(err, FPX_ENOMEM, "trainer: out of memory");
         for (size_t k = 0; k < n; k++)
             values[k] = gain ? 1.0f : (float)(std * fpx_stream_normal(&stream, k));
+        set_outliers(c, p->name, values, n);
         status = trainer_store_values(t, (uint32_t)i, values, n);
         if (status != FPX_OK)
             status =
@@ -318,7 +340,9 @@ static fpx_status run_micro(fpx_trainer *t, double rate, int *ret_done, fpx_erro
 
 static fpx_status watch_results(fpx_trainer *t, fpx_error *err)
 {
-    const fpx_observer o = { .context = t, .after_op = read_results };
+    const fpx_observer o = { .context = t,
+                             .after_op = read_results,
+                             .looks = fpx_looks_at_outputs };
 
     if (t->reading)
         return FPX_OK;

@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 enum {
-    FPX_ACCEL_VERSION = 2, /* 1 had no accumulators */
+    FPX_ACCEL_VERSION = 3, /* 1 had no accumulators, 2 no parts of steps and no factors of scales */
     FPX_MAX_IN = 6,
     FPX_MAX_OUT = 3,
     FPX_NAME_MAX = 64

@@ -24,6 +24,9 @@ typedef struct fpx_model_config {
     double norm_eps;     /* default 1e-5 */
     double rope_base;    /* default 10000 */
     double init_std;     /* default 0.02; projections into the residual stream / sqrt(2 layers) */
+    /* Channels in which the norms of layers start 32 times as large, the weights behind them a 32nd: the same function.
+     * 0 .. width, default 0. */
+    uint32_t outliers;
     double
         dropout; /* default 0; of embedding, attention's probabilities and both outputs, in training */
 } fpx_model_config;

@@ -117,6 +117,10 @@ typedef struct fpx_shadow_finding {
     uint64_t steps, planned; /* of the trace, as fpx_trace_steps, fpx_trace_planned */
     uint64_t looked_at;      /* (step, record, mode) triples that could have had one; 0: no
                                      information, as of the same arithmetic on the same device */
+    /* What each mode's shadow ran again, of steps * results: (step, record) pairs, and the steps that have one. A sampled
+     * shadow says nothing of the others. */
+    uint64_t results;
+    uint64_t seen[FPX_TRACE_MODES], seen_steps[FPX_TRACE_MODES];
 } fpx_shadow_finding;
 
 /* A NaN or Inf is a finding too, with or without shadows: no operation of a healthy run makes one. In the same

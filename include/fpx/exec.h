@@ -28,13 +28,17 @@ typedef struct fpx_op_view {
 } fpx_op_view;
 
 /* Observers never write to the program's memory. Any function may be NULL; one that fails ends the
- * step with its status and text. */
+ * step with its status and text. looks: whether after_op reads the inputs that this operation overwrites: where no
+ * observer does, they are not kept. NULL: it does; fpx_looks_at_outputs: it does not. */
 typedef struct fpx_observer {
     void *context;
     fpx_status (*begin_step)(void *context, const fpx_exec *exec, uint64_t step, fpx_error *err);
     fpx_status (*after_op)(void *context, const fpx_op_view *view, fpx_error *err);
     fpx_status (*end_step)(void *context, const fpx_exec *exec, uint64_t step, fpx_error *err);
+    int (*looks)(const void *context, uint64_t step, uint32_t op);
 } fpx_observer;
+
+int fpx_looks_at_outputs(const void *context, uint64_t step, uint32_t op); /* 0 */
 
 enum fpx_exec_keep {
     FPX_KEEP_INPUTS = 1,      /* copy what an in-place operation overwrites, for the observers */

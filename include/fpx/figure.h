@@ -15,7 +15,7 @@ typedef struct fpx_figure {
     double ratio; /* largest |value - reference| / bound; above 1 is a finding. -1: no verdict, for
                              an element that differs has an infinite bound (an overflow inside) */
     double mismatches; /* elements that disagree: other bits (equality), above the bound, or finite
-                             on one side only */
+                             on one side only. NaN, as all the rest: the shadow did not look */
     double element;    /* logical index of the first of these; without any, of the first without a
                              bound, else of the largest ratio (or difference) */
     double expected, actual;           /* values there: the reference's and the program's */

@@ -54,6 +54,16 @@ typedef struct fpx_comparison {
 fpx_status fpx_compare_f64(const double *x, const double *reference, const double *bound, size_t n,
                            fpx_comparison *ret_comparison);
 
+/* The same of values that are made a piece at a time: elements first to first + n - 1, n at most FPX_COMPARE_PIECE,
+ * written to `to`. */
+enum { FPX_COMPARE_PIECE = 512 };
+typedef struct fpx_values {
+    void (*make)(const void *context, size_t first, size_t n, double *to);
+    const void *context;
+} fpx_values;
+fpx_status fpx_compare_values(const fpx_values *x, const fpx_values *reference, size_t n,
+                              fpx_comparison *ret_comparison);
+
 #ifdef __cplusplus
 }
 #endif

@@ -89,6 +89,10 @@ void fpx_program_call(const fpx_program *program, size_t op, fpx_call *ret_call)
 fpx_status fpx_program_widen(const fpx_program *program, const fpx_format *format,
                              fpx_program **ret_program, fpx_error *err);
 
+/* The same program with the attributes of attrs[operation]. FPX_EINVAL with text: an operation refuses them. */
+fpx_status fpx_program_edit(const fpx_program *program, const fpx_attr *attrs,
+                            fpx_program **ret_program, fpx_error *err);
+
 /* Floating-point operations of one step in matrix multiplications, and in all. */
 void fpx_program_flops(const fpx_program *program, double *ret_gemm, double *ret_all);
 

@@ -66,8 +66,11 @@ typedef struct fpx_operand_rule {
     fpx_compensation compensation;
 } fpx_operand_rule;
 
-/* The first rule that matches decides. layer -1 matches the pattern "-"; a longer pattern that begins with "-" is matched
- * with the layer's number from the end, "-1" being the last of `layers`, any other with its number from 0. Marks the rule as used in
+/* layer -1, outside the layers, matches the pattern "-"; a longer pattern that begins with "-" is matched
+ * with the layer's number from the end, "-1" being the last of `layers`, any other with its number from 0. */
+int fpx_layer_matches(const char *pattern, int layer, int layers);
+
+/* The first rule that matches decides; layers match as above. Marks the rule as used in
  * used[rule] (may be NULL; recipe->nrules + recipe->nunits + recipe->nstates bytes). FPX_EINVAL: the rule names an unknown format, scaling,
  * rounding or overflow; the text names the rule by number and says what there is. */
 fpx_status fpx_recipe_operand(const fpx_recipe *recipe, int layer, int layers, const char *op,

@@ -35,8 +35,11 @@ typedef struct fpx_trace_record {
 } fpx_trace_record;
 
 typedef struct fpx_trace_mode {
-    char name[24]; /* "local:fp64", "free:fp64", "local:cpu" */
+    char name[120]; /* "local:fp64", "free:fp64", "local:cpu", "local:hopper/wgmma/fp8-fp32" */
 } fpx_trace_mode;
+
+/* Whether a mode asks for equal bits: "local:" with anything but fp32 and fp64. */
+int fpx_trace_demands_bits(const fpx_trace_mode *mode);
 
 typedef struct fpx_trace_layout {
     const fpx_trace_record *records;

@@ -47,10 +47,10 @@ static const struct {
     fpx_status status;
     const char *piece;
 } unopened[] = {
-    { "plugin_version1.so", "", FPX_EUNSUPPORTED, "version 1, this build speaks version 2" },
+    { "plugin_version1.so", "", FPX_EUNSUPPORTED, "version 1, this build speaks version 3" },
     { "plugin_short.so", "", FPX_EUNSUPPORTED, "its table has 8 bytes" },
     { "plugin_norun.so", "", FPX_EDEVICE, "no function 'run'" },
-    { "plugin_null.so", "", FPX_EUNSUPPORTED, "does not serve ABI version 2" },
+    { "plugin_null.so", "", FPX_EUNSUPPORTED, "does not serve ABI version 3" },
     { "plugin_noentry.so", "", FPX_EUNSUPPORTED, "no symbol fpx_accel_entry" },
     { "plugin_text.so", "", FPX_EIO,
       "plugin_text.so: " /* dlerror's: file too short, ELF header */ },

@@ -102,8 +102,8 @@ for verb, text in pages.items():
     examples += found
 for example in dict.fromkeys(examples):
     words = shlex.split(example)[1:]
-    if words[0] in ("demo", "bench") or "./plugin.so" in words:
-        continue  # cli-demo-seeds, cli-golden and the benchmarks run these
+    if words[0] in ("demo", "bench") or "./plugin.so" in words or "ablations/" in example:
+        continue  # cli-demo-seeds, cli-golden, cli-ablation and the benchmarks run these
     if words[0] == "train":  # the first steps stand for all; a trace is never overwritten
         words += ["--steps", "3"]
         words = ["1" if words[i - 1] == "--seeds" else word for i, word in enumerate(words)]

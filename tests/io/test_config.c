@@ -213,6 +213,8 @@ static const struct {
     { "name: demo\n", "", ":1:1: the file lacks the key 'name'" },
     { "steps: 40\n", "", ":1:1: the file lacks the key 'steps'" },
     { "steps: 40", "steps: 40\nsteps: 41", ":6:1: steps is given twice" },
+    { "heads: 4", "heads: 4, outliers: 65",
+      ":2:51: model.outliers is 65, but the width has 64 channels" },
     { "heads: 4", "heads: 4, heads: 4", ":2:41: model.heads is given twice" },
     { "width: 64", "width: {a: 1}", ":2:16: model.width must be a single value" },
     { "width: 64", "width: [64]", ":2:16: model.width must be a single value" },

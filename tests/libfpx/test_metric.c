@@ -282,6 +282,67 @@ START_TEST(comparison_of_long_arrays)
 }
 END_TEST
 
+/* Piece after piece holds a ratio that is above all before it, by a little or one place, or is just as large; bounds are
+ * ordinary, tiny, subnormal. _i: which. */
+START_TEST(ratios_that_rise)
+{
+    static const double scales[] = { 1.0, 0x1p-899, 0x1p-1000, 0x1p-1060, 1.0 };
+    enum { N = 41 * FPX_COMPARE_PIECE };
+    double *x = calloc(3 * N, sizeof *x), *r = x + N, *bound = r + N;
+    double top = _i < 4 ? 0x1p-9 : 0x1p-104;
+    uint64_t state = 7;
+    fpx_comparison c;
+
+    ck_assert_ptr_nonnull(x);
+    for (size_t piece = 0; piece < N / FPX_COMPARE_PIECE; piece++) {
+        for (size_t k = 0; k < FPX_COMPARE_PIECE; k++) {
+            const size_t i = piece * FPX_COMPARE_PIECE + k;
+
+            state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            bound[i] = scales[_i] * (1.0 + 0x1p-32 * (double)(state >> 32));
+            x[i] = bound[i] * top * 0x1p-32 * (double)(state >> 32);
+        }
+        const size_t i = piece * FPX_COMPARE_PIECE + (state >> 40) % FPX_COMPARE_PIECE;
+        top = piece % 3 == 0 ? top * 1.7 : piece % 3 == 1 ? nextafter(top, 2.0) : top;
+        x[i] = bound[i] * top;
+    }
+    const fpx_comparison want = plain_comparison(x, r, bound, N);
+    ck_assert_int_eq(fpx_compare_f64(x, r, bound, N, &c), FPX_OK);
+    ck_assert(c.max_bound_ratio == want.max_bound_ratio &&
+              c.max_bound_index == want.max_bound_index && c.above_bound == want.above_bound);
+    ck_assert(want.max_bound_ratio > 0.0);
+    free(x);
+}
+END_TEST
+
+static void copy_piece(const void *context, size_t first, size_t n, double *to)
+{
+    memcpy(to, (const double *)context + first, n * sizeof *to);
+}
+
+/* By pieces the same as from arrays, specials and tails too. */
+START_TEST(comparison_by_pieces)
+{
+    static const size_t lengths[] = { 0, 1, 16, 511, 512, 513, 2000 };
+    const size_t n = lengths[_i % 7];
+    double x[2000], r[2000];
+    uint64_t state = (uint64_t)_i + 3;
+    const fpx_values values = { copy_piece, x }, references = { copy_piece, r };
+    fpx_comparison whole, pieces;
+
+    for (size_t i = 0; i < n; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        r[i] = (double)(int32_t)(state >> 32) * 0x1p-31;
+        x[i] = r[i] * (1.0 + 0x1p-30 * (double)(state >> 20 & 7));
+        if (_i >= 7 && (state >> 24 & 255) == 5)
+            x[i] = (double)INFINITY;
+    }
+    ck_assert_int_eq(fpx_compare_f64(x, r, NULL, n, &whole), FPX_OK);
+    ck_assert_int_eq(fpx_compare_values(&values, &references, n, &pieces), FPX_OK);
+    ck_assert_mem_eq(&whole, &pieces, sizeof whole);
+}
+END_TEST
+
 int main(void)
 {
     Suite *const s = suite_create("metric");
@@ -292,6 +353,8 @@ int main(void)
     tcase_add_test(tc, comparison_by_hand);
     tcase_add_test(tc, comparison_of_specials);
     tcase_add_loop_test(tc, comparison_of_long_arrays, 0, 42);
+    tcase_add_loop_test(tc, ratios_that_rise, 0, 5);
+    tcase_add_loop_test(tc, comparison_by_pieces, 0, 14);
     suite_add_tcase(s, tc);
 
     SRunner *const sr = srunner_create(s);

@@ -365,8 +365,8 @@ START_TEST(observers_are_called_in_order_and_can_stop)
     fpx_exec *exec = build_exec(model, &device, 1, 0);
     char log[4096] = "";
     caller a = { log, 'a', FPX_NO_TENSOR }, b = { log, 'b', FPX_NO_TENSOR };
-    const fpx_observer first = { &a, on_begin, on_op, on_end },
-                       second = { &b, on_begin, on_op, on_end };
+    const fpx_observer first = { &a, on_begin, on_op, on_end, NULL },
+                       second = { &b, on_begin, on_op, on_end, NULL };
     const fpx_observer silent = { .context = NULL };
 
     ck_assert_int_eq(fpx_exec_attach(exec, &first), FPX_OK);

@@ -556,15 +556,19 @@ static void spoil(int way, fpx_trace_layout *layout, fpx_trace_record *r)
         snprintf(layout->modes[1].name, sizeof layout->modes[1].name, "local:fp64");
         break;
     case 17:
-        snprintf(layout->modes[1].name, sizeof layout->modes[1].name, "a/b");
+        snprintf(layout->modes[1].name, sizeof layout->modes[1].name, "a\nb");
         break;
     case 18:
-        snprintf(r[1].tensor, sizeof r[1].tensor, ".");
+        snprintf(layout->modes[0].name, sizeof layout->modes[0].name, "a/b");
+        snprintf(layout->modes[1].name, sizeof layout->modes[1].name, "a:b");
         break;
     case 19:
-        snprintf(r[1].tensor, sizeof r[1].tensor, "a\nb");
+        snprintf(r[1].tensor, sizeof r[1].tensor, ".");
         break;
     case 20:
+        snprintf(r[1].tensor, sizeof r[1].tensor, "a\nb");
+        break;
+    case 21:
         r[1].values = 2;
         break;
     default:
@@ -639,7 +643,7 @@ int main(void)
     tcase_add_test(tc, a_live_trace_can_be_read);
     tcase_add_test(tc, steps_follow_the_rules);
     tcase_add_test(tc, readers_check_their_arguments);
-    tcase_add_loop_test(tc, bad_layouts_are_refused, 0, 22);
+    tcase_add_loop_test(tc, bad_layouts_are_refused, 0, 23);
     tcase_add_test(tc, no_modes_and_empty_texts_are_fine);
     suite_add_tcase(s, tc);
 

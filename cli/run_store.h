@@ -1,0 +1,34 @@
+/* run_store.h - runs that are finished, a line of JSON each, in a file that only grows: a command that was stopped goes
+ * on where it was. */
+#ifndef CLI_RUN_STORE_H
+#define CLI_RUN_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fpx/status.h>
+
+enum { RUN_KEY = 65, RUN_FINDING = 384 };
+
+typedef struct run_record {
+    char key[RUN_KEY];         /* digest of all that decides its result */
+    double validation;         /* bits per byte or token; NaN: the run was ended */
+    double flushed;            /* share of values stored as 0 */
+    char finding[RUN_FINDING]; /* why it was ended; "": it was not */
+} run_record;
+
+typedef struct run_store run_store;
+
+/* Opens or makes the file, and locks it. A last line that was cut off, when the machine or the process died, is taken
+ * away. FPX_EIO; FPX_EINVAL: it holds other lines, or another process has it. */
+fpx_status run_store_open(const char *path, run_store **ret_store, fpx_error *err);
+void run_store_close(run_store *store); /* NULL is fine */
+
+/* NULL: not finished yet. Valid until the next run is added. */
+const run_record *run_store_find(const run_store *store, const char *key);
+
+/* One write, on the disk before it returns. arm, seed and rate are for a reader. FPX_EIO, FPX_ENOMEM. */
+fpx_status run_store_add(run_store *store, const run_record *run, const char *arm, uint64_t seed,
+                         double rate, fpx_error *err);
+
+#endif /* CLI_RUN_STORE_H */

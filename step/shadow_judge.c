@@ -1,0 +1,160 @@
+/* shadow_judge.c - the outputs of an operation against those of its shadow: by bits, by distance, by the bound of the
+ * very operands. */
+#include <math.h>
+#include <string.h>
+
+#include <fpx/cpu.h>
+#include <fpx/opshape.h>
+
+#include "op_narrow.h"
+#include "shadow_figure.h"
+#include "shadow_state.h"
+
+static int narrow_judge(const op_narrow *args, op_narrow_verdict *ret_verdict)
+{
+#ifdef FPX_HAVE_AVX2
+    if (fpx_cpu_in_use() >= FPX_CPU_AVX2)
+        return op_narrow_judge_avx2(args, ret_verdict);
+#endif
+    return op_narrow_judge(args, ret_verdict);
+}
+
+/* Whether the shadow's tensor of an input still is what take_inputs has decoded. */
+static int holds_input(const fpx_shadow *sh, const fpx_program_op *op, uint32_t i)
+{
+    const fpx_program_tensor *t = fpx_program_tensor_at(fpx_exec_program(sh->exec), op->in[i]);
+    const int in_place =
+        (fpx_op_shape_of((fpx_op_kind)op->kind)->in_place >> i & 1) != 0 && op->in[i] == op->out[i];
+
+    return !in_place && fpx_format_equal(&t->desc.format, &fpx_fp64) &&
+           !fpx_tensor_class_scales(t->cls);
+}
+
+int shadow_has_own_order(const char *device)
+{
+    return strncmp(device, "cpu", 3) == 0 && (device[3] == '\0' || device[3] == ',') &&
+           strstr(device, "engine=openblas") == NULL;
+}
+
+/* The bound needs every input exactly: also the scales that the widened program leaves out. sh->value holds output 0. */
+static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
+                         int any_order)
+{
+    const fpx_op_info *info = fpx_op_info_of((fpx_op_kind)op->kind);
+    fpx_bound_args args = {
+        .unit = 0x1p-24, .any_order = any_order, .value = sh->value, .scratch = sh->scratch
+    };
+    fpx_call call;
+
+    if (sh->spec.mode != FPX_SHADOW_LOCAL || sh->spec.format.bits != 64 || info->bound == NULL)
+        return 0;
+    fpx_program_call(view->program, view->op, &call);
+    args.call = &call;
+    for (uint32_t i = 0; i < op->nin; i++) {
+        const fpx_program_tensor *t = fpx_program_tensor_at(view->program, op->in[i]);
+
+        args.in[i] = view->in[i];
+        if (op->kind == FPX_OP_GEMM) {
+            args.codes[i] = view->in[i];
+            args.decode[i] = fpx_exec_scale(view->exec, op->in[i]);
+        }
+        if (holds_input(sh, op, i)) {
+            args.in[i] = fpx_exec_data(sh->exec, op->in[i]);
+        } else if (t->desc.format.cls == FPX_CLASS_FLOAT) {
+            fpx_exec_decode(view->exec, op->in[i], view->in[i], sh->input[i]);
+            args.in[i] = sh->input[i];
+        }
+    }
+    for (uint32_t o = 0; o < op->nout; o++) {
+        args.out[o] = fpx_exec_data(sh->exec, op->out[o]);
+        args.bound[o] = sh->bound[o];
+    }
+    info->bound(&args);
+    return 1;
+}
+
+/* A local float32 shadow has bounds of products. */
+static void judge_product(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
+                          int any_order, fpx_figure *figure)
+{
+    fpx_call call;
+    op_narrow args = { .call = &call,
+                       .any_order = any_order,
+                       .value = view->out[0],
+                       .reference = fpx_exec_data(sh->exec, op->out[0]),
+                       .scratch = sh->scratch };
+    op_narrow_verdict verdict;
+
+    fpx_program_call(view->program, view->op, &call);
+    for (uint32_t i = 0; i < 2; i++) {
+        args.decode[i] = fpx_exec_scale(view->exec, op->in[i]);
+        args.in[i] = fpx_exec_data(sh->exec, op->in[i]);
+    }
+    if (!narrow_judge(&args, &verdict))
+        return;
+    figure->ratio = verdict.ratio;
+    figure->mismatches = (double)verdict.above;
+    figure->element = (double)verdict.element;
+    figure->expected = (double)args.reference[verdict.element];
+    figure->actual = (double)args.value[verdict.element];
+}
+
+/* A float32 shadow keeps nothing as float64. */
+static int compare_narrow(const fpx_shadow *sh, const fpx_op_view *view, uint32_t id,
+                          const void *codes, fpx_figure *figure)
+{
+    const fpx_tensor *desc = &fpx_program_tensor_at(view->program, id)->desc;
+    const fpx_tensor *shadow = &fpx_program_tensor_at(fpx_exec_program(sh->exec), id)->desc;
+
+    return fpx_format_equal(&shadow->format, &fpx_fp32) && !shadow_has_blocks(view->exec, id) &&
+           shadow_compare_narrow(&desc->format, fpx_exec_scale(view->exec, id), codes,
+                                 fpx_exec_data(sh->exec, id), fpx_tensor_count(desc), figure);
+}
+
+/* Output o, of which sh->value has the values where o is 0. */
+static void compare_values(const fpx_shadow *sh, const fpx_op_view *view, uint32_t id, uint32_t o,
+                           const double *bound, fpx_figure *figure)
+{
+    const fpx_tensor *shadow = &fpx_program_tensor_at(fpx_exec_program(sh->exec), id)->desc;
+    const double *reference = fpx_exec_data(sh->exec, id);
+
+    if (o > 0 || sh->spec.format.bits != 64)
+        fpx_exec_decode(view->exec, id, view->out[o], sh->value);
+    if (shadow->format.bits != 64) {
+        fpx_exec_decode(sh->exec, id, reference, sh->reference);
+        reference = sh->reference;
+    }
+    shadow_compare_values(sh->value, reference, bound, fpx_tensor_count(shadow), figure);
+}
+
+double shadow_judge(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
+                    int any_order)
+{
+    const int equal = sh->spec.mode == FPX_SHADOW_EQUAL;
+    double mismatches = 0.0;
+
+    if (!equal && sh->spec.format.bits == 64)
+        fpx_exec_decode(view->exec, op->out[0], view->out[0],
+                        sh->value); /* the bound looks at it */
+    const int bounded = compute_bound(sh, view, op, any_order);
+
+    for (uint32_t o = 0; o < op->nout; o++) {
+        const uint32_t id = op->out[o];
+        const fpx_tensor *desc = &fpx_program_tensor_at(view->program, id)->desc;
+        fpx_figure *figure = &sh->figures[view->op * FPX_MAX_OUT + o];
+
+        if (!equal && fpx_tensor_class_scales(fpx_program_tensor_at(view->program, id)->cls)) {
+            *figure = fpx_figure_none; /* a widened program has no scales to compare with */
+            continue;
+        }
+        if (equal)
+            shadow_compare_codes(&desc->format, fpx_exec_scale(view->exec, id), view->out[o],
+                                 fpx_exec_data(sh->exec, id), fpx_tensor_count(desc), figure);
+        else if (!compare_narrow(sh, view, id, view->out[o], figure))
+            compare_values(sh, view, id, o, bounded ? sh->bound[o] : NULL, figure);
+        else if (op->kind == FPX_OP_GEMM && sh->spec.mode == FPX_SHADOW_LOCAL)
+            judge_product(sh, view, op, any_order, figure);
+        mismatches += figure->mismatches;
+    }
+    return mismatches;
+}
