@@ -64,6 +64,7 @@ fpx_status OP(op_quantize_block_accept)(const op_run *run);
 fpx_status OP(op_dequantize_accept)(const op_run *run);
 fpx_status OP(op_coat_accept)(const op_run *run);
 fpx_status OP(op_quantize_block_grad_accept)(const op_run *run);
+fpx_status OP(op_add_residual_accept)(const op_run *run);
 fpx_status OP(op_scale_factor_accept)(const op_run *run);
 
 size_t OP(op_rope_table_bytes)(const fpx_call *call, uint64_t key[4]);

@@ -215,7 +215,7 @@ static const op_pattern patterns[FPX_OP_KINDS] = {
     [FPX_OP_ADD_RESIDUAL] = {
         .shape = { .name = "add_residual", .min_in = 4, .max_in = 4, .nout = 1,
                    .in_names = { "base", "x", "y", "w" }, .out_names = { "d" } },
-        .in = { "r[M,N]", "r[M,K]", "r[M,K]", "r[N,K]" }, .out = { "r[M,N]" },
+        .in = { "r[M,N]", "r[M,K]", "r[M,K]", "g[N,K]" }, .out = { "r[M,N]" },
     },
     [FPX_OP_SCALE_FACTOR] = {
         .shape = { .name = "scale_factor", .min_in = 2, .max_in = 2, .nout = 1, .in_place = 1,

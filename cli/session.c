@@ -106,6 +106,19 @@ static fpx_status check_files(const session *s, fpx_error *err)
     return cli_check_files(files, n, err);
 }
 
+/* What can be known before hours of training is said before them. */
+static fpx_status check_sample(const session *s, fpx_error *err)
+{
+    const fpx_data_config *d = &s->experiment->data;
+
+    if (s->options.samples && d->tokens != NULL && d->tokenizer == NULL)
+        return fpx_error_set(err, FPX_EUNSUPPORTED,
+                             "%s: --sample needs a text, but data.tokens has none: give "
+                             "data.tokenizer, or leave --sample out",
+                             s->options.experiment);
+    return FPX_OK;
+}
+
 static fpx_status open_shadows(session *s, const fpx_shadow_spec *specs, size_t n, fpx_error *err)
 {
     for (size_t i = 0; i < n; i++) {
@@ -183,7 +196,7 @@ static fpx_status open_all(session *s, fpx_error *err)
     for (size_t i = 0; i < nspecs; i++)
         keep |= fpx_shadow_keep(&specs[i]);
     if ((status = read_files(s, err)) != FPX_OK || (status = check_files(s, err)) != FPX_OK ||
-        (status = open_devices(s, err)) != FPX_OK)
+        (status = check_sample(s, err)) != FPX_OK || (status = open_devices(s, err)) != FPX_OK)
         return status;
     status =
         fpx_trainer_new(s->experiment, s->recipe, s->devices, s->ndevices, keep, &s->trainer, err);

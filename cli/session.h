@@ -28,6 +28,7 @@ typedef struct session_options {
     const char *checkpoint; /* folder; NULL: none */
     uint64_t every;         /* steps between checkpoints; 0: only at the end */
     const char *init; /* checkpoint whose parameters a new run starts from; NULL: the seed's */
+    int samples;      /* a text is asked for at the end */
     int resume;       /* start from the folder's newest checkpoint */
     int golden;       /* collect a golden */
     int guard;        /* end the run where a NaN or Inf is made */
@@ -76,6 +77,7 @@ typedef struct session {
     uint64_t nspikes;    /* of which the first are in spikes[] */
     uint64_t first_step; /* where this run began */
     int ended;           /* by the guard, before the last step */
+    int line;            /* a line of progress stands on the terminal */
     int lock;            /* the folder of checkpoints, locked; -1: none: session_folder.c */
     int made_folder;
 } session;

@@ -23,18 +23,32 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static int on_terminal(void)
+{
+    return isatty(fileno(stderr)) == 1;
+}
+
+/* What comes next begins a line of its own. */
+static void end_line(session *s)
+{
+    if (s->line)
+        (void)fputc('\n', stderr);
+    s->line = 0;
+}
+
 /* A line that rewrites itself on a terminal; when piped, only the last one. */
-static void progress(const session *s, const fpx_step_result *r, double since, int last)
+static void progress(session *s, const fpx_step_result *r, double since, int last)
 {
     const double done = (double)(r->step + 1 - s->first_step);
     const double rate = since > 0.0 ? done / since : 0.0;
     const fpx_data_config *d = &s->experiment->data;
     const double tokens = rate * d->accumulate * d->batch * d->sequence;
     const double left = rate > 0.0 ? (double)(s->experiment->steps - r->step - 1) / rate : 0.0;
-    const int terminal = isatty(fileno(stderr)) == 1;
+    const int terminal = on_terminal();
 
     if (!terminal && !last)
         return;
+    s->line = !last;
     char pairs[64] = "";
 
     if (d->kind == FPX_DATA_PREFERENCE)
@@ -47,9 +61,11 @@ static void progress(const session *s, const fpx_step_result *r, double since, i
 }
 
 /* Of preferences: what the model before the first step thinks of them. It can take as long as a third of the steps. */
-static fpx_status prepare(const session *s, int quiet, fpx_error *err)
+static fpx_status prepare(session *s, int quiet, fpx_error *err)
 {
-    const int shown = !quiet && isatty(fileno(stderr)) == 1;
+    const int shows = !quiet && on_terminal();
+    const double start = seconds();
+    double shown = 0.0;
     size_t left = 0;
 
     do {
@@ -57,14 +73,18 @@ static fpx_status prepare(const session *s, int quiet, fpx_error *err)
 
         if (status != FPX_OK)
             return status;
-        if (shown && left > 0)
+        const double now = seconds() - start;
+        if (shows && left > 0 && now - shown > 0.2) {
             (void)fprintf(stderr, "\r\033[Kreference model: %zu batches left", left);
+            shown = now;
+            s->line = 1;
+        }
     } while (left > 0 && !cli_interrupted());
     return left == 0 ? FPX_OK
                      : fpx_error_set(err, FPX_EINTERRUPTED,
-                                     "%sinterrupted before the first step, with %zu batches left "
+                                     "interrupted before the first step, with %zu batches left "
                                      "for the reference model",
-                                     shown ? "\r\033[K" : "", left);
+                                     left);
 }
 
 static void look_at_loss(session *s, const fpx_step_result *r)
@@ -77,8 +97,9 @@ static void look_at_loss(session *s, const fpx_step_result *r)
         s->spikes[s->nspikes - 1] = spike;
     (void)fprintf(stderr,
                   "%sstep %llu: loss %.4f left its band: median %.4f of %d steps, limit %.4f\n",
-                  isatty(fileno(stderr)) == 1 ? "\r\033[K" : "", (unsigned long long)spike.step,
-                  spike.loss, spike.median, LOSS_BAND_STEPS, spike.limit);
+                  on_terminal() ? "\r\033[K" : "", (unsigned long long)spike.step, spike.loss,
+                  spike.median, LOSS_BAND_STEPS, spike.limit);
+    s->line = 0;
 }
 
 /* Without anything attached the loss is all that is seen. */
@@ -178,8 +199,8 @@ static fpx_status stop_within(session *s, fpx_error *err)
         s->options.checkpoint ? s->options.checkpoint : "");
 }
 
-fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
-                       fpx_error *err)
+static fpx_status run_all(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
+                          fpx_error *err)
 {
     const uint64_t all = s->experiment->steps;
     fpx_step_result r = { 0 };
@@ -196,7 +217,8 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
         fpx_status status = run_step(s, &r, &whole, err);
         const double now = seconds() - start;
         const uint64_t next = fpx_trainer_next_step(s->trainer);
-        const int last = next == all || ++done == max_steps || cli_interrupted();
+        const int stop = cli_interrupted(); /* asked once: what is said below is what was done */
+        const int last = next == all || ++done == max_steps || stop;
 
         if (s->guard != NULL && status == FPX_ENUMERIC && guard_caught(s->guard, err)) {
             s->ended = 1;
@@ -220,7 +242,7 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
             (last || (s->options.every > 0 && next % s->options.every == 0)) &&
             (status = session_save(s, err)) != FPX_OK)
             return status;
-        if (cli_interrupted() && next < all)
+        if (stop && next < all)
             return fpx_error_set(
                 err, FPX_EINTERRUPTED, "interrupted after %llu of %llu steps%s%s",
                 (unsigned long long)next, (unsigned long long)all,
@@ -228,4 +250,13 @@ fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_resul
                 s->options.checkpoint ? s->options.checkpoint : "");
     }
     return FPX_OK;
+}
+
+fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
+                       fpx_error *err)
+{
+    const fpx_status status = run_all(s, max_steps, quiet, ret_last, err);
+
+    end_line(s);
+    return status;
 }

@@ -15,6 +15,11 @@ static fpx_status run_open(session *s, const char *pattern, const char *prompt, 
     fpx_step_result last;
     fpx_status status;
 
+    if (s->experiment->data.validation <= 0.0) /* known before hours of training */
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s: data.validation is 0: there is nothing to compare by; hold a "
+                             "share of the text back (0.1)",
+                             s->options.experiment);
     if (pattern != NULL && fpx_exec_attach(fpx_trainer_exec(s->trainer), &observer) != FPX_OK)
         return fpx_error_set(err, FPX_ENOMEM, "out of memory");
     r->unit = fpx_trainer_unit(s->trainer);
@@ -49,7 +54,12 @@ fpx_status train_run(const session_options *options, const char *pattern, const 
 
     if ((status = session_open(options, &s, err)) != FPX_OK)
         return status;
-    status = run_open(&s, pattern, prompt, quiet, &r, err);
+    status = s.experiment->data.validation > 0.0
+                 ? run_open(&s, pattern, prompt, quiet, &r, err)
+                 : fpx_error_set(err, FPX_EINVAL,
+                                 "%s: data.validation is 0: there is nothing to compare by; hold a "
+                                 "share of the text back (0.1)",
+                                 options->experiment);
     (void)session_close(&s, NULL);
     if (status == FPX_OK)
         *ret_outcome = r;

@@ -8,7 +8,7 @@ enum { TRAIN_SAMPLE = 120, TRAIN_FINDING = 384 };
 
 typedef struct train_outcome {
     double validation; /* bits; NaN where the run was ended at a NaN or Inf */
-    const char *unit;  /* of them: "byte", "token" */
+    const char *unit;  /* of them: "byte", "token", "pair" */
     double
         flushed; /* share of the values that are not 0, of the tensors asked for, that the last step stored as 0 */
     uint64_t looked_at;            /* how many such values there were */
@@ -17,7 +17,7 @@ typedef struct train_outcome {
 } train_outcome;
 
 /* flushed: shell pattern of quantized tensors, or NULL; prompt: of the sample, or NULL; quiet: no progress.
- * FPX_EINTERRUPTED, and what a session gives. */
+ * FPX_EINTERRUPTED, FPX_EINVAL where nothing is held back for validation, and what a session gives. */
 fpx_status train_run(const session_options *options, const char *flushed, const char *prompt,
                      int quiet, train_outcome *ret_outcome, fpx_error *err);
 

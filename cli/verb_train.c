@@ -255,6 +255,8 @@ static int run(const cli_args *a)
         return cli_usage("train", "--init starts a run, --resume goes on with one: leave one out");
     if (a->option[OPT_EVERY] && !a->option[OPT_RESUME] && !a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--every needs --checkpoint DIR (or --resume DIR)");
+    if (a->option[OPT_SAMPLE] && a->option[OPT_SAMPLE][0] == '\0')
+        return cli_usage("train", "--sample needs a prompt of at least one byte");
     if (a->option[OPT_VALUES] && !a->option[OPT_TRACE])
         return cli_usage("train", "--values needs --trace FILE");
     if (!a->option[OPT_SHADOW] && (a->option[OPT_SHADOW_EVERY] || a->option[OPT_SHADOW_LAYERS] ||
@@ -272,6 +274,7 @@ static int run(const cli_args *a)
     o.shadow_roles = a->option[OPT_SHADOW_ROLES];
     o.trace = a->option[OPT_TRACE];
     o.values = a->option[OPT_VALUES];
+    o.samples = a->option[OPT_SAMPLE] != NULL;
     o.resume = a->option[OPT_RESUME] != NULL;
     o.checkpoint = o.resume ? a->option[OPT_RESUME] : a->option[OPT_CHECKPOINT];
     if (numbers(a, &o, &err) != FPX_OK)

@@ -95,8 +95,9 @@ fpx_status fpx_records_parse(const char *label, const char *text, size_t count, 
     fpx_records records = { .n = 0 };
     size_t room = 0, line = 1;
     fpx_status status = FPX_OK;
+    const size_t mark = count >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 
-    for (size_t at = 0; at < count && status == FPX_OK; line++) {
+    for (size_t at = mark; at < count && status == FPX_OK; line++) {
         const char *end = memchr(text + at, '\n', count - at);
         const size_t length = end != NULL ? (size_t)(end - (text + at)) : count - at;
         size_t blank = 0;

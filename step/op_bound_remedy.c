@@ -123,9 +123,13 @@ void op_bound_add_residual(const fpx_bound_args *args)
         for (size_t c = 0; c < cols; c++) {
             op_sum sum = { 0.0, 0.0, 0.0 };
 
-            for (size_t i = 0; i < n; i++)
-                op_sum_add(&sum, op_mul(unit, op_round(unit, residual[i], 0.0, 0.0),
-                                        op_exact(w[c * depth + (size_t)place[i]])));
+            for (size_t i = 0; i < n; i++) {
+                op_value weight = op_exact(w[c * depth + (size_t)place[i]]);
+
+                for (uint32_t level = 0; level < args->call->in[3].nscales; level++)
+                    weight = op_round(unit, weight.v, weight.e, unit.tiny);
+                op_sum_add(&sum, op_mul(unit, op_round(unit, residual[i], 0.0, 0.0), weight));
+            }
             args->bound[0][m * cols + c] = op_bound_value(
                 op_add(unit, op_exact(base[m * cols + c]), op_sum_end(unit, &sum, (double)n)));
         }

@@ -119,7 +119,7 @@ static inline op_value op_tanh(op_unit k, op_value a)
     return op_round(k, fpx_tanh_f64(a.v), moved < 2.0 ? moved : 2.0, k.tiny);
 }
 
-/* 1 / (1 + e^-x). Where e^-x is beyond the range the computed value is 0 or as good, the true one
+/* 1 / (1 + e^-x), `power` being e^-x. Where that is beyond the range the computed value is 0 or as good, the true one
  * below 1 / max: off by itself. */
 static inline op_value op_sigmoid_of(op_unit k, op_value a, op_value power)
 {
@@ -129,6 +129,11 @@ static inline op_value op_sigmoid_of(op_unit k, op_value a, op_value power)
         return (op_value){ v, 2.0 * v * fpx_exp_f64(a.e) + k.tiny };
     }
     return op_div(k, op_exact(1.0), op_add(k, op_exact(1.0), power));
+}
+
+static inline op_value op_sigmoid(op_unit k, op_value a)
+{
+    return op_sigmoid_of(k, a, op_exp(k, (op_value){ -a.v, a.e }));
 }
 
 /* gamma(n) = n u / (1 - n u): what n roundings in a row may add up to, relatively. */

@@ -102,8 +102,11 @@ static fpx_status refuse_shape(const importer *in, const fpx_st_info *info,
     shape_text(shape, param->desc.ndim, takes, sizeof takes);
     return fpx_error_set(err, FPX_EINVAL,
                          "%s: %s is %s [%s]; %s of the experiment's model takes F32, F16 or BF16 "
-                         "[%s] (every head has its own keys and values)",
-                         in->path, info->name, info->dtype, has, param->name, takes);
+                         "[%s]%s",
+                         in->path, info->name, info->dtype, has, param->name, takes,
+                         strstr(param->name, "attn.qkv/") != NULL
+                             ? " (every head has its own keys and values)"
+                             : "");
 }
 
 /* Rows of a part into the parameter. */

@@ -116,9 +116,9 @@ uint32_t build_clip(build *b, const linear *l, fpx_role role, const char *name, 
 /* ---- model_remedies.c ---- */
 /* x held between two of its quantiles: "<site>/x.clamp". */
 uint32_t build_clamped(build *b, const linear *l, const fpx_operand_rule *rule, uint32_t x);
-/* Whether what was cut off of x is added to the product: base then is the product alone, l->y the sum. */
-int build_compensates(build *b, const linear *l);
-void build_compensation(build *b, const linear *l, uint32_t base);
+/* Whether what was cut off of x, times w, is added to the product: base then is the product alone, l->y the sum. */
+fpx_compensation build_compensates(build *b, const linear *l);
+void build_compensation(build *b, const linear *l, uint32_t base, uint32_t w);
 /* dw times the slope of the weight's quantizer, where the recipe has an estimator; else dw. */
 uint32_t build_estimated(build *b, const linear *l, uint32_t dw);
 /* ---- model_loss.c ---- */

@@ -62,14 +62,15 @@ uint32_t linear_forward(build *b, linear *l, int layer, const char *op, uint32_t
     l->xq = build_quantized(b, l, FPX_FPROP, "x", 1, x);
     l->wq = build_quantized(b, l, FPX_FPROP, "w", 1, l->w);
     l->clipped = build_is_clipped(b, l);
-    if (!build_compensates(b, l)) {
+    const fpx_compensation compensation = build_compensates(b, l);
+    if (compensation == FPX_COMPENSATE_NONE) {
         multiply(b, l, FPX_FPROP, l->xq, l->wq, l->y, 0, 1, 0);
         return l->y;
     }
     const uint32_t base = build_tensor(b, layer, FPX_TENSOR_ACTIVATION, &fpx_fp32,
                                        (uint64_t[4]){ m, outputs, 0, 0 }, "%s/y.clamp", site);
     multiply(b, l, FPX_FPROP, l->xq, l->wq, base, 0, 1, 0);
-    build_compensation(b, l, base);
+    build_compensation(b, l, base, compensation == FPX_COMPENSATE_CODES ? l->wq : l->w);
     return l->y;
 }
 

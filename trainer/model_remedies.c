@@ -28,24 +28,24 @@ uint32_t build_clamped(build *b, const linear *l, const fpx_operand_rule *rule, 
     return y;
 }
 
-int build_compensates(build *b, const linear *l)
+fpx_compensation build_compensates(build *b, const linear *l)
 {
-    fpx_operand_rule rule = { .compensated = 0 };
+    fpx_operand_rule rule = { .compensation = FPX_COMPENSATE_NONE };
 
     if (b->status == FPX_OK)
         b->status = fpx_recipe_operand(b->recipe, l->layer, b->layers, l->op, FPX_FPROP, "x",
                                        b->used, &rule, b->err);
-    return b->status == FPX_OK && rule.compensated;
+    return b->status == FPX_OK ? rule.compensation : FPX_COMPENSATE_NONE;
 }
 
-void build_compensation(build *b, const linear *l, uint32_t base)
+void build_compensation(build *b, const linear *l, uint32_t base, uint32_t w)
 {
     char site[FPX_NAME_MAX], name[FPX_NAME_MAX + 8];
 
     build_site(b, l->layer, l->op, site);
     (void)snprintf(name, sizeof name, "%s/x.clamp", site);
     build_op(b, l->layer, FPX_OP_ADD_RESIDUAL, FPX_FPROP, site, "compensate",
-             LIST(base, l->x, fpx_program_find_tensor(b->program, name), l->w), LIST(l->y), NULL);
+             LIST(base, l->x, fpx_program_find_tensor(b->program, name), w), LIST(l->y), NULL);
 }
 
 uint32_t build_estimated(build *b, const linear *l, uint32_t dw)

@@ -126,7 +126,9 @@ static fpx_status read_clamp(const fpx_recipe *recipe, unsigned index, const fpx
                              int is_input, fpx_operand_rule *rule, fpx_error *err)
 {
     static const char *const overs[] = { "tensor", "row", "column", NULL };
-    static const char *const answers[] = { "yes", "no", NULL };
+    static const char *const answers[] = { "yes", "codes", "no", NULL };
+    static const fpx_compensation meant[] = { FPX_COMPENSATE_WEIGHT, FPX_COMPENSATE_CODES,
+                                              FPX_COMPENSATE_NONE };
     const int over = read_word(from->clamp_over, overs),
               answer = read_word(from->compensate, answers);
 
@@ -149,9 +151,9 @@ static fpx_status read_clamp(const fpx_recipe *recipe, unsigned index, const fpx
                       "is unknown; there is: tensor, row, column", err);
     if (answer < 0)
         return refuse(recipe, index, "compensate", from->compensate,
-                      "is unknown; there is: yes, no", err);
+                      "is unknown; there is: yes, codes, no", err);
     rule->clamp_over = (fpx_clamp_over)over;
-    rule->compensated = answer == 0;
+    rule->compensation = meant[answer];
     return FPX_OK;
 }
 

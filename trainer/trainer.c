@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <fpx/convert.h>
 #include <fpx/cpu.h>
@@ -138,6 +139,26 @@ void trainer_keep_histories(fpx_trainer *t)
     (void)move_histories(t, KEEP);
 }
 
+/* Memory is mapped before it is there: what exceeds the machine would end the process by and by, after hours. */
+static fpx_status check_memory(const fpx_trainer *t, fpx_error *err)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    const double there = (double)pages * (double)page, gib = 1073741824.0;
+    double needed = 0.0;
+
+    for (size_t i = 0; i < fpx_program_tensors(t->model->program); i++) {
+        const fpx_program_tensor *p = fpx_program_tensor_at(t->model->program, i);
+
+        needed += fpx_tensor_class_lasts(p->cls) ? (double)fpx_tensor_bytes(&p->desc) : 0.0;
+    }
+    if (pages <= 0 || page <= 0 || needed <= there)
+        return FPX_OK;
+    return fpx_error_set(err, FPX_ENOMEM,
+                         "%s: parameters and moments need %.1f GiB, this machine has %.1f: take a "
+                         "smaller model, or a recipe that stores them in fewer bits",
+                         t->experiment->name, needed / gib, there / gib);
+}
+
 static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevices, unsigned keep,
                         fpx_error *err)
 {
@@ -155,6 +176,7 @@ static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevi
             "steps: lower steps, batch, accumulate or sequence, or take a larger corpus",
             e->name, e->steps, e->data.accumulate, e->data.batch, e->data.sequence, possible);
     if ((status = fpx_model_build(e, t->recipe, 1, 0, 0, &t->model, err)) != FPX_OK ||
+        (status = check_memory(t, err)) != FPX_OK ||
         (status = fpx_exec_new(t->model->program, devices, ndevices, keep, &t->exec, err)) !=
             FPX_OK)
         return status;

@@ -94,10 +94,10 @@ typedef struct fpx_rule {
     char *overflow;  /* "satfinite", "satpropagate", "none" */
     char *transform; /* "hadamard-16", "hadamard-64-fresh"; NULL: none */
     /* Remedies of FP4 training, numbers as texts; NULL: none, or what docs/experiment-format.md says. */
-    char *estimator, *k,
-        *cap; /* "clip", of x and w in fprop; "dge", "dge-ms-amp", of w in fprop; k 5, cap 3 */
+    char *estimator;          /* "clip", of x and w in fprop; "dge", of w in fprop */
+    char *k, *cap;            /* of dge; 5, 3 */
     char *clamp, *clamp_over; /* the quantile, of x in fprop; "tensor", "row", "column" */
-    char *compensate;         /* "yes", "no" */
+    char *compensate;         /* "yes", "codes", "no" */
 } fpx_rule;
 
 /* Where all three patterns match, the product's sums are a matrix unit's. */

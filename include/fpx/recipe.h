@@ -27,6 +27,13 @@ typedef enum fpx_fresh {
     FPX_FRESH_PASS /* with each micro-batch: a weight's copy is then of one, not shared */
 } fpx_fresh;
 
+/* What clamping cut off times the weight, in fp32, is added to the product: the fp32 weight or its codes' values. */
+typedef enum fpx_compensation {
+    FPX_COMPENSATE_NONE,
+    FPX_COMPENSATE_WEIGHT,
+    FPX_COMPENSATE_CODES
+} fpx_compensation;
+
 /* How one operand of a matrix multiplication is quantized. */
 typedef struct fpx_operand_rule {
     int quantized; /* 0: the operand stays fp32 and the rest says nothing */
@@ -48,7 +55,7 @@ typedef struct fpx_operand_rule {
      * from which the operand's is made: QUANTIZE_BLOCK_GRAD, then the transposed transform. */
     int clipped;
     uint64_t along, across; /* elements of a block along k and of neighbouring vectors; 0: all */
-    /* FP4 training's remedies, fpx/accel.h's DGE and CLAMP. */
+    /* FP4 training's remedies, fpx/op.h's DGE and CLAMP. */
     int estimated; /* 1: the weight's gradient is multiplied by the slope of this quantizer, as dge has it */
     struct {
         fpx_dge_rule rule;
@@ -56,7 +63,7 @@ typedef struct fpx_operand_rule {
     } dge;
     double clamp; /* the quantile that the operand is held to first; 0: none */
     fpx_clamp_over clamp_over;
-    int compensated; /* 1: what clamping cut off is multiplied in fp32 and added to the product */
+    fpx_compensation compensation;
 } fpx_operand_rule;
 
 /* layer -1, outside the layers, matches the pattern "-"; a longer pattern that begins with "-" is matched
@@ -76,7 +83,7 @@ fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, int layers, cons
                            fpx_role role, unsigned char *used, const char **ret_unit,
                            fpx_error *err);
 
-/* How a state is stored. COAT's groups: fpx/accel.h. */
+/* How a state is stored. COAT's groups: fpx/op.h. */
 typedef enum fpx_state_scaling { FPX_STATE_CAST, FPX_STATE_POW2, FPX_STATE_COAT } fpx_state_scaling;
 
 /* FP8-LM's automatic scaling: each `every` steps a scale's factor is halved where the share of codes that are the format's

@@ -23,9 +23,10 @@ typedef struct fpx_records {
     size_t n;
 } fpx_records;
 
-/* Reads `count` bytes; label stands for the file's name in errors; preferences: 0 or 1. Empty lines and other keys are
- * passed over. FPX_EFORMAT: a line that is no JSON object, lacks one of the texts or has an empty one, a file
- * without records; the text says the line. FPX_ENOMEM. *ret_records is to be freed by the function below. */
+/* Reads `count` bytes; label stands for the file's name in errors; preferences: 0 or 1. Empty lines, other keys and a
+ * byte order mark at the beginning are passed over. FPX_EFORMAT: a line that is no JSON object, lacks one of the texts
+ * or has an empty one, a file without records; the text says the line. FPX_ENOMEM. *ret_records is to be freed by the
+ * function below. */
 fpx_status fpx_records_parse(const char *label, const char *text, size_t count, int preferences,
                              fpx_records *ret_records, fpx_error *err);
 void fpx_records_free(fpx_records *records); /* one of zeros is fine */

@@ -49,6 +49,7 @@ typedef struct fpx_trainer fpx_trainer;
 
 /* Builds the training program and its executor on these devices (fpx_exec_new's order), initial weights
  * from the seed. keep: enum fpx_exec_keep. experiment, recipe, devices must outlive the trainer.
+ * FPX_ENOMEM: also where parameters and moments are larger than the machine's memory, with text.
  * FPX_EINVAL: also where steps * accumulate * batch * sequence would repeat a token; the text says how many steps the
  * corpus gives. */
 fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *recipe,

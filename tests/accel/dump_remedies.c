@@ -138,6 +138,24 @@ static void residuals(fixture *f)
         put(f, &c.in[i]);
     run_call(f, &c);
     put(f, &c.out[0]);
+
+    /* The same with a weight of codes, all of them, one scale a row; the codes written as numbers. */
+    const fpx_tensor scales = random_tensor(f, &fpx_fp32, 0.3, 0.2, SHAPE(N, 1));
+    const fpx_tensor numbers = new_tensor(f, &fpx_fp32, SHAPE(N, K));
+    fpx_tensor codes = new_tensor(f, &fpx_e2m1, SHAPE(N, K));
+    for (size_t i = 0; i < N * K; i++) {
+        ((uint8_t *)data_of(f, &codes))[i] = (uint8_t)(i % 16);
+        set(f, &numbers, i, (double)(i % 16));
+    }
+    codes.nscales = 1;
+    codes.scale[0].format = fpx_fp32;
+    codes.scale[0].block[0] = 1;
+    codes.scale[0].place = scales.place;
+    c.in[3] = codes;
+    run_call(f, &c);
+    put(f, &numbers);
+    put(f, &scales);
+    put(f, &c.out[0]);
 }
 
 START_TEST(dump)

@@ -85,67 +85,6 @@ static inline fpx_call case_dequantize_coat(fixture *f, const fpx_format *real)
     return c;
 }
 
-static inline fpx_call case_dge(fixture *f, const fpx_format *real)
-{
-    fpx_call c = new_call(FPX_OP_DGE);
-
-    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
-    add_in(&c, uniform(f, real, 0.3, SHAPE(CM, CF)));
-    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
-    c.attr.dge.k = 5.0;
-    c.attr.dge.cap = 3.0;
-    return c;
-}
-
-static inline fpx_call case_dge_ms_amp(fixture *f, const fpx_format *real)
-{
-    fpx_call c = case_dge(f, real);
-
-    c.attr.dge.rule = FPX_DGE_MS_AMP;
-    return c;
-}
-
-static inline fpx_call case_clamp(fixture *f, const fpx_format *real)
-{
-    fpx_call c = new_call(FPX_OP_CLAMP);
-
-    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
-    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
-    c.attr.clamp.alpha = 0.97;
-    return c;
-}
-
-static inline fpx_call case_clamp_rows(fixture *f, const fpx_format *real)
-{
-    fpx_call c = case_clamp(f, real);
-
-    c.attr.clamp.over = FPX_CLAMP_ROW;
-    return c;
-}
-
-static inline fpx_call case_clamp_columns(fixture *f, const fpx_format *real)
-{
-    fpx_call c = case_clamp(f, real);
-
-    c.attr.clamp.over = FPX_CLAMP_COLUMN;
-    return c;
-}
-
-/* A tenth of x is not y. */
-static inline fpx_call case_add_residual(fixture *f, const fpx_format *real)
-{
-    fpx_call c = new_call(FPX_OP_ADD_RESIDUAL);
-
-    add_in(&c, uniform(f, real, 1, SHAPE(CM, CF)));
-    add_in(&c, uniform(f, real, 3, SHAPE(CM, CC)));
-    add_in(&c, new_tensor(f, real, SHAPE(CM, CC)));
-    add_in(&c, uniform(f, real, 1, SHAPE(CF, CC)));
-    add_out(&c, new_tensor(f, real, SHAPE(CM, CF)));
-    for (size_t i = 0; i < fpx_tensor_count(&c.in[1]); i++)
-        set(f, &c.in[2], i, next_random(f) % 10 == 0 ? 0.5 : get(f, &c.in[1], i));
-    return c;
-}
-
 static inline fpx_call case_sumsq(fixture *f, const fpx_format *real)
 {
     fpx_call c = new_call(FPX_OP_SUMSQ);
@@ -277,118 +216,7 @@ static inline fpx_call case_dpo_counted(fixture *f, const fpx_format *real)
     return c;
 }
 
-/* A matrix of codes, uniformly drawn, with one scale for each rows x cols block, near 1. */
-static inline fpx_tensor blocked(fixture *f, const fpx_format *format, const fpx_format *scales,
-                                 uint64_t rows, uint64_t cols, size_t ndim, const uint64_t *shape)
-{
-    fpx_tensor t = new_tensor(f, format, ndim, shape);
-    uint8_t *code = data_of(f, &t);
-    uint64_t grid[FPX_MAX_DIMS];
-
-    for (size_t i = 0; i < fpx_tensor_count(&t); i++)
-        code[i] = (uint8_t)(next_random(f) % (UINT64_C(1) << format->bits));
-    for (size_t i = 0; i < fpx_tensor_count(&t) && format->bits == 8; i++)
-        code[i] &= 0xf7; /* no NaN of E4M3 */
-    t.nscales = 1;
-    t.scale[0].format = *scales;
-    t.scale[0].block[0] = rows;
-    t.scale[0].block[1] = cols;
-    const size_t n = fpx_tensor_scales(&t, 0, grid);
-    const fpx_tensor s = new_tensor(f, scales, 1, (uint64_t[]){ n });
-    for (size_t i = 0; i < n; i++) {
-        if (scales->bits == 32)
-            ((float *)data_of(f, &s))[i] = (float)(1.0 + 0.9 * next_uniform(f));
-        else
-            ((uint8_t *)data_of(f, &s))[i] =
-                (uint8_t)((scales->ebits == 8 ? 120 : 40) + next_random(f) % 14);
-    }
-    t.scale[0].place = s.place;
-    return t;
-}
-
-static inline fpx_call case_quantize_block(fixture *f, const fpx_format *real)
-{
-    fpx_call c = new_call(FPX_OP_QUANTIZE_BLOCK);
-    const int wide = real->bits == 64;
-    fpx_tensor codes, scales;
-
-    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
-    codes = new_tensor(f, wide ? real : &fpx_e4m3, SHAPE(CM, CF));
-    scales = new_tensor(f, wide ? real : &fpx_e8m0, SHAPE((CM + 31) / 32, CF));
-    if (!wide) {
-        codes.nscales = 1;
-        codes.scale[0].format = fpx_e8m0;
-        codes.scale[0].block[0] = 32;
-        codes.scale[0].block[1] = 1;
-        codes.scale[0].place = scales.place;
-    }
-    add_out(&c, codes);
-    add_out(&c, scales);
-    (void)snprintf(c.attr.block.profile, FPX_PROFILE_MAX, "mx-ocp");
-    c.attr.block.block[0] = 32;
-    c.attr.block.block[1] = 1;
-    return c;
-}
-
-static inline fpx_call case_quantize_block_random(fixture *f, const fpx_format *real)
-{
-    fpx_call c = new_call(FPX_OP_QUANTIZE_BLOCK_RANDOM);
-    const int wide = real->bits == 64;
-    fpx_tensor codes, scales;
-
-    add_in(&c, uniform(f, real, 3, SHAPE(CM, CF)));
-    add_in(&c, case_draw(f));
-    add_in(&c, new_tensor(f, real, SHAPE(2)));
-    set(f, &c.in[2], 0, 3.0);
-    set(f, &c.in[2], 1, 3.0 / 2688);
-    codes = new_tensor(f, wide ? real : &fpx_e2m1, SHAPE(CM, CF));
-    scales = new_tensor(f, wide ? real : &fpx_ue4m3, SHAPE(CM, (CF + 15) / 16));
-    if (!wide) {
-        codes.nscales = 2;
-        codes.scale[0].format = fpx_ue4m3;
-        codes.scale[0].block[0] = 1;
-        codes.scale[0].block[1] = 16;
-        codes.scale[0].place = scales.place;
-        codes.scale[1].format = fpx_fp32;
-        codes.scale[1].place = c.in[2].place;
-        codes.scale[1].place.offset += 4;
-    }
-    add_out(&c, codes);
-    add_out(&c, scales);
-    (void)snprintf(c.attr.block.profile, FPX_PROFILE_MAX, "nvfp4-te");
-    c.attr.block.round = FPX_SR;
-    c.attr.block.block[0] = 1;
-    c.attr.block.block[1] = 16;
-    c.attr.block.seed = 9;
-    c.attr.block.site = 11;
-    return c;
-}
-
-/* Scales that are multiplied into the codes exactly. */
-static inline fpx_call case_gemm_blocks(fixture *f, const fpx_format *real)
-{
-    fpx_call c = new_call(FPX_OP_GEMM);
-
-    add_in(&c, blocked(f, &fpx_e4m3, &fpx_e8m0, 32, 1, SHAPE(CM, CC)));
-    add_in(&c, blocked(f, &fpx_e4m3, &fpx_e8m0, 32, 32, SHAPE(CM, CF)));
-    add_out(&c, new_tensor(f, real, SHAPE(CC, CF)));
-    c.attr.gemm.trans_a = 1;
-    c.attr.gemm.leaf = CT;
-    return c;
-}
-
-/* Scales that cut the sum. */
-static inline fpx_call case_gemm_tiles(fixture *f, const fpx_format *real)
-{
-    fpx_call c = new_call(FPX_OP_GEMM);
-
-    add_in(&c, blocked(f, &fpx_e4m3, &fpx_fp32, 128, 1, SHAPE(CM, CC)));
-    add_in(&c, blocked(f, &fpx_e4m3, &fpx_fp32, 100, 50, SHAPE(CM, CF)));
-    add_out(&c, new_tensor(f, real, SHAPE(CC, CF)));
-    c.attr.gemm.trans_a = 1;
-    c.attr.gemm.leaf = CT;
-    return c;
-}
+#include "ops_cases_block.h"
 
 static inline fpx_call case_hadamard(fixture *f, const fpx_format *real)
 {
@@ -522,6 +350,8 @@ static inline fpx_call case_quantize_block_grad(fixture *f, const fpx_format *re
     return c;
 }
 
+#include "ops_cases_remedy.h"
+
 static const op_case op_cases[] = {
     { "embed", FPX_OP_EMBED, case_embed, 1, 0 },
     { "embed_grad", FPX_OP_EMBED_GRAD, case_embed_grad, 0, 0 },
@@ -578,6 +408,7 @@ static const op_case op_cases[] = {
     { "clamp of rows", FPX_OP_CLAMP, case_clamp_rows, 1, 0 },
     { "clamp of columns", FPX_OP_CLAMP, case_clamp_columns, 1, 0 },
     { "add_residual", FPX_OP_ADD_RESIDUAL, case_add_residual, 0, 0 },
+    { "add_residual of codes", FPX_OP_ADD_RESIDUAL, case_add_residual_codes, 0, 0 },
     { "scale times factor", FPX_OP_SCALE, case_scale_times_factor, 0, 0 },
     { "scale_factor", FPX_OP_SCALE_FACTOR, case_scale_factor, 0, 0 },
     { "dropout", FPX_OP_DROPOUT, case_dropout, 0, 0 },

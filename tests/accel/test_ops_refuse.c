@@ -134,6 +134,7 @@ BREAK(no_quantile, call->attr.clamp.alpha = (double)NAN)
 BREAK(all_of_it, call->attr.clamp.alpha = 1.0)
 BREAK(odd_over, call->attr.clamp.over = FPX_CLAMP_COLUMN + 1)
 BREAK(residual_of_other, call->in[2].shape[1] -= 1)
+BREAK(real_weight, call->in[3].format = fpx_fp32)
 BREAK(weight_of_other, call->in[3].shape[0] -= 1)
 BREAK(momentum_of_one, call->attr.sgd.momentum = 1.0)
 BREAK(negative_decay, call->attr.lion.weight_decay = -1.0)
@@ -273,6 +274,7 @@ static const breakage breakages[] = {
     { "quantile of what", case_clamp, odd_over, FPX_EINVAL },
     { "residual of another operand", case_add_residual, residual_of_other, FPX_EINVAL },
     { "weight of another product", case_add_residual, weight_of_other, FPX_EINVAL },
+    { "blocks of a real weight", case_add_residual_codes, real_weight, FPX_EUNSUPPORTED },
     { "momentum of 1", case_sgd, momentum_of_one, FPX_EINVAL },
     { "negative decay", case_lion, negative_decay, FPX_EINVAL },
     { "nothing left", case_dropout, all_dropped, FPX_EINVAL },

@@ -170,19 +170,28 @@ def rounded_to_f32(q):
 
 
 m, n, k = 19, 14, 41
-base, x, y, w, d = take(m, n), take(m, k), take(m, k), take(n, k), take(m, n)
-r = x - y
 terms = 0
-want = np.zeros((m, n), F)
-for i in range(m):
-    for j in range(n):
-        chain = F(0)
-        for at_k in np.nonzero(r[i])[0]:
-            chain = rounded_to_f32(Fraction(float(r[i, at_k])) * Fraction(float(w[j, at_k])) + Fraction(float(chain)))
-            terms += 1
-        want[i, j] = base[i, j] + chain
-fails("residual's product", d.view(np.uint32) != want.view(np.uint32))
-assert not r[4].any() and (d[4] == base[4]).all() and terms > 1000
+
+
+def sparse_product(base, r, w):
+    global terms
+    want = np.zeros((m, n), F)
+    for i in range(m):
+        for j in range(n):
+            chain = F(0)
+            for at_k in np.nonzero(r[i])[0]:
+                chain = rounded_to_f32(Fraction(float(r[i, at_k])) * Fraction(float(w[j, at_k])) + Fraction(float(chain)))
+                terms += 1
+            want[i, j] = base[i, j] + chain
+    return want
+
+
+base, x, y, w, d = take(m, n), take(m, k), take(m, k), take(n, k), take(m, n)
+fails("residual's product", d.view(np.uint32) != sparse_product(base, x - y, w).view(np.uint32))
+assert not (x - y)[4].any() and (d[4] == base[4]).all() and terms > 1000
+codes, scales, d = take(n, k).astype(int), take(n, 1), take(m, n)
+values = np.concatenate([EDGES, -EDGES])[codes]
+fails("residual's product with codes", d.view(np.uint32) != sparse_product(base, x - y, values * scales).view(np.uint32))
 assert at == len(raw)
-print(f"{terms} terms of {m * n * k} in the residual's product; {failures} wrong in all")
+print(f"{terms} terms of {2 * m * n * k} in the residual's products; {failures} wrong in all")
 sys.exit(failures != 0)

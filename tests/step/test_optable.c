@@ -464,7 +464,7 @@ static int has_any_format(int kind, uint32_t t, uint32_t nin)
     return (gives_codes(kind) && t >= nin) || (kind == FPX_OP_DEQUANTIZE && t == 0) ||
            (kind == FPX_OP_QUANTIZE_COAT && t == 1) || (kind == FPX_OP_DEQUANTIZE_COAT && t == 0) ||
            (kind == FPX_OP_QUANTIZE_BLOCK_GRAD && t == 0) ||
-           (kind == FPX_OP_SCALE_FACTOR && t == 1);
+           (kind == FPX_OP_ADD_RESIDUAL && t == 3) || (kind == FPX_OP_SCALE_FACTOR && t == 1);
 }
 
 START_TEST(wrong_formats_are_refused)

@@ -41,6 +41,7 @@ static fpx_experiment experiment_of(const char *text)
 
 /* By hand: inputs are all tokens but the last; targets begin where the response does, and end with 0. */
 static const char two[] =
+    "\xef\xbb\xbf" /* a byte order mark is no part of it */
     "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"xy\"}\n\n"
     "{\"rejected\": \"R\", \"chosen\": \"STU\", \"id\": 7, \"prompt\": \"pqr\"}\n";
 static const struct {

@@ -129,6 +129,7 @@ static const struct {
     { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 0.97, clamp_over: row", NULL },
     { "role: fprop, tensor: x", "e4m3", "tensor-current", "clamp: 0.999, compensate: \"no\"",
       NULL },
+    { "role: fprop, tensor: x", "e2m1", "vector-ms-amp", "clamp: 0.99, compensate: codes", NULL },
     { "role: fprop, tensor: w", "e2m1", "vector", "estimator: ste",
       "rule 1: estimator 'ste' is unknown; there is: none, clip, dge" },
     { "role: fprop, tensor: x", "e2m1", "vector", "estimator: dge",
@@ -154,7 +155,7 @@ static const struct {
     { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 0.99, clamp_over: token",
       "rule 1: clamp_over 'token' is unknown; there is: tensor, row, column" },
     { "role: fprop, tensor: x", "e2m1", "vector", "clamp: 0.99, compensate: maybe",
-      "rule 1: compensate 'maybe' is unknown; there is: yes, no" },
+      "rule 1: compensate 'maybe' is unknown; there is: yes, codes, no" },
     { "role: fprop, tensor: x", "e2m1", "vector", "compensate: \"no\"",
       "rule 1: compensate 'no' is for a rule with clamp" },
 };

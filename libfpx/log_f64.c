@@ -1,5 +1,5 @@
-/* elemfn_log.c - float64 log over arrays. */
-#include "elemfn_log.h"
+/* log_f64.c - float64 log over arrays. */
+#include "log_f64.h"
 
 #include <fpx/elemfn.h>
 

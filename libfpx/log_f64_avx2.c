@@ -1,4 +1,4 @@
-/* elemfn_log_avx2.c - float64 log over arrays with AVX2 and FMA: lane by lane the operations of fpx_log_f64, in their
+/* log_f64_avx2.c - float64 log over arrays with AVX2 and FMA: lane by lane the operations of fpx_log_f64, in their
  * order. What is not a positive normal number goes to that function itself. */
 #include <immintrin.h>
 #include <stdint.h>
@@ -7,7 +7,7 @@
 #include <fpx/elemfn.h>
 
 #include "elemfn_kernels.h"
-#include "elemfn_log.h"
+#include "log_f64.h"
 
 enum { WIDTH = 4, TERMS = 11 };
 
