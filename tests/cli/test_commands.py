@@ -293,7 +293,7 @@ exits("seeds without a table", 2, "train", TINY, "--seeds", "2", words=["--compa
 done = exits("a loss that is no number", 1, "train", edited(TINY, "0.003", "1000000"), "--steps", "4", "--recipe", "fp32",
              "--json", "nan.json", words=["finding: step ", "NaN or Inf, the first of the run"])
 expect("its JSON has the finding", json.load(open("nan.json", encoding="utf-8"))["finding"]["step"] >= 0)
-exits("in a table too", 1, "train", edited(TINY, "0.003", "1000000"), "--compare", "fp32", "--seeds", "1",
+exits("in a table too", 1, "train", edited(edited(TINY, "validation: 0", "validation: 0.1"), "0.003", "1000000"), "--compare", "fp32", "--seeds", "1",
       words=["finding: recipe fp32, seed 1, step "])
 exits("no golden of it", 1, "golden", "record", edited(TINY, "0.003", "1000000"), "n.golden", "--steps", "4",
       "--recipe", "fp32", words=["finding: step ", "not recorded"])
