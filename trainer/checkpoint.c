@@ -10,6 +10,7 @@
 #include <fpx/file.h>
 #include <fpx/safetensors.h>
 
+#include "checkpoint_extra.h"
 #include "checkpoint_file.h"
 #include "trainer_state.h"
 
@@ -114,68 +115,6 @@ static size_t add_entries(const char *prefix, const fpx_exec *exec, size_t from,
     return n;
 }
 
-/* Within a step, what fpx_trainer_rewind goes back to: no other tensor has a name without a place. */
-#define HISTORIES "histories"
-
-static size_t histories_of(const fpx_trainer *t, uint32_t micro)
-{
-    return micro == 0 ? 0 : t->histories_bytes / sizeof(float);
-}
-
-static size_t add_histories(const fpx_trainer *t, fpx_st_entry *entry)
-{
-    const uint64_t count = histories_of(t, t->next_micro);
-
-    if (count == 0)
-        return 0;
-    *entry = (fpx_st_entry){ .name = HISTORIES, .data = t->histories };
-    (void)fpx_tensor_make(&fpx_fp32, 1, &count, &entry->desc);
-    return 1;
-}
-
-/* At a step's beginning they are those of the state, which has been read. */
-static fpx_status load_histories(const fpx_st_file *file, const char *path, fpx_trainer *t,
-                                 uint32_t micro, int copy, fpx_error *err)
-{
-    const fpx_st_entry *entry = fpx_st_find(file, HISTORIES);
-    const uint64_t count = histories_of(t, micro);
-    fpx_tensor desc;
-
-    if (count == 0) {
-        if (copy)
-            trainer_keep_histories(t);
-        return FPX_OK;
-    }
-    (void)fpx_tensor_make(&fpx_fp32, 1, &count, &desc);
-    if (entry == NULL || !fpx_tensor_same_kind(&entry->desc, &desc))
-        return fpx_error_set(err, FPX_EINVAL, "%s: " HISTORIES " is missing, or of another length",
-                             path);
-    if (copy)
-        memcpy(t->histories, entry->data, t->histories_bytes);
-    return FPX_OK;
-}
-
-#define REFERENCE "preference/reference" /* log-probabilities: preference.c */
-
-/* Whether it is known whole. */
-static int has_reference(const fpx_trainer *t)
-{
-    return t->reference != NULL && t->prepared * t->experiment->data.batch == preference_count(t);
-}
-
-static fpx_status reference_tensor(const fpx_trainer *t, fpx_tensor *ret_desc)
-{
-    const uint64_t n = preference_count(t);
-
-    return fpx_tensor_make(&fpx_fp32, 1, &n, ret_desc);
-}
-
-static size_t add_reference(const fpx_trainer *t, fpx_st_entry *entry)
-{
-    *entry = (fpx_st_entry){ .name = REFERENCE, .data = t->reference };
-    return has_reference(t) && reference_tensor(t, &entry->desc) == FPX_OK;
-}
-
 static fpx_status make_folder(const char *dir, fpx_error *err)
 {
     if (mkdir(dir, 0777) != 0 && errno != EEXIST)
@@ -208,8 +147,8 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
         n = add_entries("", t->exec, from, entries, names);
         for (size_t i = 0; i < nextras; i++)
             n += add_entries(extras[i].prefix, extras[i].exec, from, entries + n, names + n);
-        n += add_histories(t, &entries[n]);
-        n += add_reference(t, &entries[n]);
+        n += checkpoint_add_histories(t, &entries[n]);
+        n += checkpoint_add_reference(t, &entries[n]);
         identity(t, experiment, recipe, run);
         (void)snprintf(step, sizeof step, "%llu", (unsigned long long)t->next_step);
         (void)snprintf(micro, sizeof micro, "%u", t->next_micro);
@@ -261,26 +200,6 @@ static fpx_status load_state(const fpx_st_file *file, const char *path, const ch
                                      : "has another format or shape");
         if (copy)
             memcpy(fpx_exec_data(exec, (uint32_t)i), entry->data, fpx_tensor_bytes(&t->desc));
-    }
-    return FPX_OK;
-}
-
-/* Before the first step it can still be made. */
-static fpx_status load_reference(fpx_trainer *t, const fpx_st_file *file, const char *path,
-                                 int begun, int copy, fpx_error *err)
-{
-    const fpx_st_entry *entry = fpx_st_find(file, REFERENCE);
-    fpx_tensor desc;
-
-    if (t->reference == NULL || (entry == NULL && !begun))
-        return FPX_OK;
-    if (entry == NULL || reference_tensor(t, &desc) != FPX_OK ||
-        !fpx_tensor_same_kind(&entry->desc, &desc))
-        return fpx_error_set(err, FPX_EFORMAT, "%s: %s %s", path, REFERENCE,
-                             entry == NULL ? "is missing" : "has another format or shape");
-    if (copy) {
-        memcpy(t->reference, entry->data, fpx_tensor_bytes(&desc));
-        t->prepared = preference_count(t) / t->experiment->data.batch;
     }
     return FPX_OK;
 }
@@ -432,9 +351,10 @@ fpx_status fpx_trainer_load(fpx_trainer *trainer, const char *dir,
         for (size_t i = 0; i < nextras && status == FPX_OK; i++)
             status = load_state(file, path, extras[i].prefix, extras[i].exec, from, copy, err);
         if (status == FPX_OK)
-            status = load_histories(file, path, trainer, micro, copy, err);
+            status = checkpoint_load_histories(file, path, trainer, micro, copy, err);
         if (status == FPX_OK)
-            status = load_reference(trainer, file, path, step > 0 || micro > 0, copy, err);
+            status =
+                checkpoint_load_reference(trainer, file, path, step > 0 || micro > 0, copy, err);
     }
     if (status == FPX_OK) {
         const char *start = strstr(fpx_st_metadata(file, "fpx.run"), START);
