@@ -84,23 +84,33 @@ static uint64_t place_kept(const fpx_exec *exec, size_t index, uint64_t end)
     return used;
 }
 
+/* What a device says behind the operation's name, which it says once or twice. */
+static const char *reason(const char *text, const char *name)
+{
+    for (const char *at; (at = strstr(text, name)) != NULL; text = at + strlen(name))
+        ;
+    return text + strspn(text, "': ");
+}
+
 static fpx_status choose_device(fpx_exec *exec, size_t index, fpx_error *err)
 {
     exec_op *e = &exec->ops[index];
+    fpx_error why = { 0 }; /* of the last device, the one with all operations */
 
     fpx_program_call(exec->program, index, &e->call);
     for (size_t d = 0; d < exec->ndevices; d++) {
-        const fpx_status status = fpx_device_prepare(exec->devices[d].device, &e->call, err);
+        const fpx_status status = fpx_device_prepare(exec->devices[d].device, &e->call, &why);
 
         if (status == FPX_OK) {
             e->on = &exec->devices[d];
             return FPX_OK;
         }
         if (status != FPX_EUNSUPPORTED)
-            return status;
+            return fpx_error_set(err, status, "%s", why.text);
     }
-    return fpx_error_set(err, FPX_EUNSUPPORTED, "%s: no device offers %s with these formats",
-                         e->call.name, fpx_op_shape_of((fpx_op_kind)e->call.kind)->name);
+    return fpx_error_set(err, FPX_EUNSUPPORTED, "%s: no device offers %s with these formats%s%s",
+                         e->call.name, fpx_op_shape_of((fpx_op_kind)e->call.kind)->name,
+                         why.text[0] == '\0' ? "" : ": ", reason(why.text, e->call.name));
 }
 
 static fpx_status open_memory(fpx_exec *exec, uint64_t bytes, fpx_error *err)

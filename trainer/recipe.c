@@ -118,7 +118,7 @@ static int matches(const fpx_rule *rule, int layer, int layers, const char *op, 
            fnmatch(rule->tensor, tensor, 0) == 0;
 }
 
-/* Whether the profile's blocks go with the element format: NVFP4 has e2m1, every one at most 8 bits. */
+/* Whether the profile's blocks go with the conversion: NVFP4 has e2m1, every one at most 8 bits. */
 static fpx_status check_blocks(const fpx_recipe *recipe, unsigned index,
                                const fpx_operand_rule *rule, fpx_error *err)
 {
@@ -127,15 +127,27 @@ static fpx_status check_blocks(const fpx_recipe *recipe, unsigned index,
 
     if (status == FPX_OK) {
         blocking.element.format = rule->conversion.format;
+        blocking.element.round = rule->conversion.round;
+        blocking.element.sr_bits = 32; /* not read but with FPX_SR */
+        blocking.element.overflow = rule->conversion.overflow;
+        blocking.ties_to_zero = (uint8_t)rule->ties_to_zero;
         status = fpx_blocking_check(&blocking);
     }
     return status == FPX_OK
                ? FPX_OK
-               : fpx_error_set(err, FPX_EINVAL,
-                               "recipe %s, rule %u: scaling '%s' does not go with format '%s': "
-                               "nvfp4 and vector-ms-amp have e2m1, blocks have at most 8 bits",
-                               recipe->name, index + 1, rule->scaling,
-                               rule->conversion.format.name);
+               : fpx_error_set(
+                     err, FPX_EINVAL,
+                     "recipe %s, rule %u: scaling '%s' does not go with format '%s' or the "
+                     "rule's round and overflow: nvfp4 and vector-ms-amp have e2m1, "
+                     "vector-ms-amp round rne, blocks have at most 8 bits",
+                     recipe->name, index + 1, rule->scaling, rule->conversion.format.name);
+}
+
+/* Scales that bring the largest number to the format's largest: of two such operands with float32's exponents, the
+ * product of what undoes them is below float32. */
+static int is_wide(const fpx_format *format)
+{
+    return fpx_format_max(format) > 0x1p100;
 }
 
 static int is_operand_format(const char *name, fpx_format *ret_format)
@@ -195,6 +207,11 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role r
         .along = row->along,
         .across = row->across
     };
+    if (ret_rule->quantized && ret_rule->scaled && row->profile == NULL && is_wide(&format))
+        return fpx_error_set(err, FPX_EINVAL,
+                             "recipe %s, rule %u: '%s' has float32's range and needs no scale of "
+                             "its own: take scaling none, not '%s'",
+                             recipe->name, index + 1, rule->format, rule->scaling);
     if (ret_rule->ties_to_zero && row->profile == NULL)
         return fpx_error_set(err, FPX_EINVAL,
                              "recipe %s, rule %u: round 'rnz' goes with scales of blocks only",
@@ -283,6 +300,14 @@ static fpx_status read_state(const fpx_recipe *recipe, unsigned index, const cha
     s.stored = !fpx_format_equal(&s.format, &fpx_fp32);
     if (!s.stored && s.scaling != FPX_STATE_CAST)
         return refuse_state(recipe, index, "is for formats below fp32: fp32 has scaling none",
+                            rule->scaling, err);
+    if (s.rule == FPX_SCALE_MS_AMP_EXACT && is_wide(&s.format))
+        return refuse_state(recipe, index,
+                            "is for formats of a smaller range than fp32's; take scaling none, or "
+                            "tensor-pow2",
+                            rule->scaling, err);
+    if (s.scaling == FPX_STATE_COAT && s.format.bits > 8)
+        return refuse_state(recipe, index, "is for formats of at most 8 bits (arXiv 2410.19313)",
                             rule->scaling, err);
     if (s.scaling == FPX_STATE_COAT && strcmp(tensor, "m") != 0 && strcmp(tensor, "v") != 0)
         return refuse_state(recipe, index, "is for m and v only", rule->scaling, err);

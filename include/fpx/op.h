@@ -121,7 +121,7 @@ typedef union fpx_attr {
         uint32_t trans_a, trans_b; /* 0 or 1: the stored matrix is transposed */
         uint64_t leaf;             /* 0: no leaves */
         /* The matrix unit that sums, as fpx_mma_preset_parse of fpx/mma.h takes it
-         * ("hopper/wgmma/fp8-fp32,promote=128"), terminated; "": the order of fpx/gemm.h. One chain over
+         * ("hopper/wgmma/fp8-fp32,step=32,promote=128"), terminated; "": the order of fpx/gemm.h. One chain over
          * all of k: no leaves; d = fma(sum, RN(scale_a scale_b), +0) in fp32. Nothing in float64. */
         char unit[FPX_UNIT_MAX];
     } gemm; /* 2-D operands, or 4-D: batched over the two leading axes */

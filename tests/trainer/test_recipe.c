@@ -82,6 +82,9 @@ static const struct {
     { "e4m3", "none", "rnd", "none", "rule 2: unknown round 'rnd'; there is: rne" },
     { "e4m3", "none", "rne", "sat",
       "rule 2: unknown overflow 'sat'; there is: satfinite, satpropagate, none" },
+    { "bf16", "tensor-current", "rne", "none", "rule 2: 'bf16' has float32's range" },
+    { "bf16", "ms-amp-1", "rne", "none", "take scaling none, not 'ms-amp-1'" },
+    { "e2m1", "vector-ms-amp", "sr", "satfinite", "rule 2: scaling 'vector-ms-amp' does not go" },
 };
 
 START_TEST(unknown_words_are_named)
@@ -570,9 +573,9 @@ START_TEST(roles_may_disagree)
     static const char text[] =
         RECIPE(RULE("1", "mlp.up", "fprop", "x", "e4m3", "tensor-current")   //
                RULE("1", "mlp.up", "wgrad", "x", "e5m2", "none")             //
-               RULE("1", "mlp.up", "dgrad", "w", "bf16", "tensor-current")); //
+               RULE("1", "mlp.up", "dgrad", "w", "fp16", "tensor-current")); //
     static const char *const names[] = { "layer.1/mlp.up/x.e4m3", "layer.1/mlp.up/x.e5m2.cast",
-                                         "layer.1/mlp.up/w.bf16.scaled.saturated" };
+                                         "layer.1/mlp.up/w.fp16.scaled.saturated" };
     static const uint32_t roles[] = { FPX_FPROP, FPX_WGRAD, FPX_DGRAD };
     fpx_experiment experiment = tiny_experiment(FPX_SWIGLU);
     fpx_recipe *recipe = parse(text);
