@@ -7,6 +7,7 @@
 #include <fpx/file.h>
 
 #include "config_load.h"
+#include "yaml_scan.h"
 
 fpx_status io_config_text(const char *path, char **ret_text, size_t *ret_count, fpx_error *err)
 {
@@ -150,6 +151,18 @@ fpx_status fpx_recipe_read(const char *path, fpx_recipe **ret_recipe, fpx_error 
         status = fpx_recipe_parse(path, text, ret_recipe, err);
     free(text);
     return status;
+}
+
+size_t fpx_recipe_line(const fpx_recipe *recipe, const char *list, unsigned index)
+{
+    io_yaml_place key, value;
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "%ss[%u]", list, index);
+    return recipe->text != NULL &&
+                   io_yaml_find(recipe->text, strlen(recipe->text), path, 1, &key, &value)
+               ? value.line
+               : 0;
 }
 
 void fpx_recipe_free(fpx_recipe *recipe)

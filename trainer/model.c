@@ -8,6 +8,7 @@
 #include <fpx/cpu.h>
 
 #include "model_build.h"
+#include "recipe_refuse.h"
 
 typedef struct norm {
     int layer;
@@ -229,10 +230,11 @@ static fpx_status check_rules_used(const build *b, fpx_error *err)
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; used += kinds[k++].n)
         for (unsigned i = 0; i < kinds[k].n; i++)
             if (!used[i])
-                return fpx_error_set(err, FPX_EINVAL,
-                                     "recipe %s: %s %u matches nothing that an earlier one leaves: "
-                                     "remove it, or mend its layer, op%s",
-                                     b->recipe->name, kinds[k].what, i + 1, kinds[k].patterns);
+                return recipe_refuse(
+                    b->recipe, kinds[k].what, i, err,
+                    "matches nothing that an earlier one leaves: remove it, or mend "
+                    "its layer, op%s",
+                    kinds[k].patterns);
     return FPX_OK;
 }
 

@@ -9,6 +9,7 @@
 #include <fpx/optable.h>
 #include <fpx/recipe.h>
 
+#include "recipe_refuse.h"
 #include "recipe_remedies.h"
 #include "recipes_shipped.h"
 
@@ -89,8 +90,8 @@ static fpx_status look_up(const fpx_recipe *recipe, unsigned rule, const char *w
         const size_t used = strlen(known);
         (void)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", w->name);
     }
-    return fpx_error_set(err, FPX_EINVAL, "recipe %s, rule %u: unknown %s '%s'; there is: %s",
-                         recipe->name, rule + 1, what, name, known);
+    return recipe_refuse(recipe, "rule", rule, err, "unknown %s '%s'; there is: %s", what, name,
+                         known);
 }
 
 int fpx_layer_matches(const char *pattern, int layer, int layers)
@@ -135,12 +136,11 @@ static fpx_status check_blocks(const fpx_recipe *recipe, unsigned index,
     }
     return status == FPX_OK
                ? FPX_OK
-               : fpx_error_set(
-                     err, FPX_EINVAL,
-                     "recipe %s, rule %u: scaling '%s' does not go with format '%s' or the "
-                     "rule's round and overflow: nvfp4 and vector-ms-amp have e2m1, "
-                     "vector-ms-amp round rne, blocks have at most 8 bits",
-                     recipe->name, index + 1, rule->scaling, rule->conversion.format.name);
+               : recipe_refuse(recipe, "rule", index, err,
+                               "scaling '%s' does not go with format '%s' or the "
+                               "rule's round and overflow: nvfp4 and vector-ms-amp have e2m1, "
+                               "vector-ms-amp round rne, blocks have at most 8 bits",
+                               rule->scaling, rule->conversion.format.name);
 }
 
 /* Scales that bring the largest number to the format's largest: of two such operands with float32's exponents, the
@@ -167,10 +167,10 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role r
     fpx_status status;
 
     if (!is_operand_format(rule->format, &format))
-        return fpx_error_set(err, FPX_EINVAL,
-                             "recipe %s, rule %u: '%s' is no format an operand can have; see: fpx "
+        return recipe_refuse(recipe, "rule", index, err,
+                             "'%s' is no format an operand can have; see: fpx "
                              "formats",
-                             recipe->name, index + 1, rule->format);
+                             rule->format);
     word scalings[SCALINGS + 1] = { { NULL, 0 } }, transforms[TRANSFORMS + 1] = { { NULL, 0 } };
 
     for (int i = 0; i < SCALINGS; i++)
@@ -208,14 +208,13 @@ static fpx_status read_rule(const fpx_recipe *recipe, unsigned index, fpx_role r
         .across = row->across
     };
     if (ret_rule->quantized && ret_rule->scaled && row->profile == NULL && is_wide(&format))
-        return fpx_error_set(err, FPX_EINVAL,
-                             "recipe %s, rule %u: '%s' has float32's range and needs no scale of "
+        return recipe_refuse(recipe, "rule", index, err,
+                             "'%s' has float32's range and needs no scale of "
                              "its own: take scaling none, not '%s'",
-                             recipe->name, index + 1, rule->format, rule->scaling);
+                             rule->format, rule->scaling);
     if (ret_rule->ties_to_zero && row->profile == NULL)
-        return fpx_error_set(err, FPX_EINVAL,
-                             "recipe %s, rule %u: round 'rnz' goes with scales of blocks only",
-                             recipe->name, index + 1);
+        return recipe_refuse(recipe, "rule", index, err,
+                             "round 'rnz' goes with scales of blocks only");
     if (ret_rule->quantized && row->profile != NULL)
         status = check_blocks(recipe, index, ret_rule, err);
     return status != FPX_OK ? status
@@ -250,12 +249,10 @@ fpx_status fpx_recipe_unit(const fpx_recipe *recipe, int layer, int layers, cons
         if (!is_place(rule->layer, rule->op, rule->role, layer, layers, op, role))
             continue;
         if (strlen(rule->unit) >= FPX_UNIT_MAX)
-            return fpx_error_set(err, FPX_EINVAL,
-                                 "recipe %s, unit %u: a unit's text has at most %d characters",
-                                 recipe->name, i + 1, FPX_UNIT_MAX - 1);
+            return recipe_refuse(recipe, "unit", i, err, "a unit's text has at most %d characters",
+                                 FPX_UNIT_MAX - 1);
         if (fpx_mma_preset_parse(rule->unit, &preset, &why) != FPX_OK)
-            return fpx_error_set(err, FPX_EINVAL, "recipe %s, unit %u: %s; see: fpx models",
-                                 recipe->name, i + 1, why.text);
+            return recipe_refuse(recipe, "unit", i, err, "%s; see: fpx models", why.text);
         if (used != NULL)
             used[recipe->nrules + i] = 1;
         *ret_unit = rule->unit;
@@ -274,8 +271,7 @@ static const word state_scalings[] = { { "none", FPX_STATE_CAST },
 static fpx_status refuse_state(const fpx_recipe *recipe, unsigned index, const char *what,
                                const char *given, fpx_error *err)
 {
-    return fpx_error_set(err, FPX_EINVAL, "recipe %s, state %u: '%s' %s", recipe->name, index + 1,
-                         given, what);
+    return recipe_refuse(recipe, "state", index, err, "'%s' %s", given, what);
 }
 
 static fpx_status read_state(const fpx_recipe *recipe, unsigned index, const char *tensor,
@@ -318,8 +314,7 @@ static fpx_status read_state(const fpx_recipe *recipe, unsigned index, const cha
                                 "ms-amp-exact and at most 16 bits only",
                                 rule->factor, err);
         if (fpx_factor_parse(rule->factor, &s.factor, &why) != FPX_OK)
-            return fpx_error_set(err, FPX_EINVAL, "recipe %s, state %u: %s", recipe->name,
-                                 index + 1, why.text);
+            return recipe_refuse(recipe, "state", index, err, "%s", why.text);
     }
     *ret_stored = s;
     return FPX_OK;

@@ -8,11 +8,12 @@
 #include <fpx/block.h>
 #include <fpx/optable.h>
 
+#include "recipe_refuse.h"
+
 static fpx_status refuse(const fpx_recipe *recipe, unsigned index, const char *key,
                          const char *given, const char *what, fpx_error *err)
 {
-    return fpx_error_set(err, FPX_EINVAL, "recipe %s, rule %u: %s '%s' %s", recipe->name, index + 1,
-                         key, given, what);
+    return recipe_refuse(recipe, "rule", index, err, "%s '%s' %s", key, given, what);
 }
 
 /* A finite number, or `otherwise` where there is no text. */
@@ -73,10 +74,10 @@ static fpx_status read_clip(const fpx_recipe *recipe, unsigned index, fpx_role r
                       "and its e8m0 scale",
                       err);
     if (role != FPX_FPROP)
-        return fpx_error_set(err, FPX_EINVAL,
-                             "recipe %s, rule %u: estimator 'clip' is of operands of fprop, "
+        return recipe_refuse(recipe, "rule", index, err,
+                             "estimator 'clip' is of operands of fprop, "
                              "whose gradients it makes; this rule also matches %s of %s",
-                             recipe->name, index + 1, tensor, fpx_role_name(role));
+                             tensor, fpx_role_name(role));
     rule->clipped = 1;
     return FPX_OK;
 }

@@ -163,6 +163,10 @@ fpx_status fpx_recipe_parse(const char *label, const char *text, fpx_recipe **re
                             fpx_error *err);
 void fpx_recipe_free(fpx_recipe *recipe); /* NULL is fine */
 
+/* The line, from 1, at which number `index`, from 0, of a list ("rule", "unit", "state") stands in the recipe's text; 0:
+ * not found. */
+size_t fpx_recipe_line(const fpx_recipe *recipe, const char *list, unsigned index);
+
 /* The same for a matrix unit. What names and values mean is emul's to say. */
 fpx_status fpx_unit_read(const char *path, fpx_unit **ret_unit, fpx_error *err);
 fpx_status fpx_unit_parse(const char *label, const char *text, fpx_unit **ret_unit, fpx_error *err);

@@ -98,7 +98,7 @@ recipe = lambda text: ("train", "good.yaml", "--steps", "2", "--recipe", write("
 expect(run(*recipe(head + rule)).returncode == 0, "a good recipe of one's own")
 refused("no such recipe", ["fp9", "fp8"], "train", "good.yaml", "--recipe", "fp9")
 refused("no such file", ["none.yaml"], "train", "good.yaml", "--recipe", "none.yaml")
-refused("matches nothing", ["rule 2"], *recipe(head + rule + rule))
+refused("matches nothing", ["line ", "rule 2: matches"], *recipe(head + rule + rule))
 refused("unknown format", ["bf17"], *recipe(head + rule.replace("bf16", "bf17")))
 refused("unknown rounding", ["up"], *recipe(head + rule.replace("rne", "up")))
 refused("unknown scaling", ["some"], *recipe(head + rule.replace("scaling: none", "scaling: some")))

@@ -115,12 +115,13 @@ static const struct {
     const char *text, *words;
 } idle[] = {
     { RECIPE(RULE("*", "*", "*", "*", "e4m3", "none") RULE("0", "*", "*", "*", "bf16", "none")),
-      "rule 2 matches nothing that an earlier one leaves" },
+      "line 5, rule 2: matches nothing that an earlier one leaves" },
     { RECIPE(RULE("7", "*", "*", "*", "e4m3", "none") RULE("*", "*", "*", "*", "bf16", "none")),
-      "rule 1 matches nothing" },
-    { RECIPE(RULE("*", "attn.scores", "*", "*", "e4m3", "none")), "rule 1 matches nothing" },
-    { RECIPE(RULE("*", "*", "optimizer", "*", "e4m3", "none")), "rule 1 matches nothing" },
-    { RECIPE(RULE("*", "*", "fprop", "dy", "e4m3", "none")), "rule 1 matches nothing" },
+      "line 4, rule 1: matches nothing" },
+    { RECIPE(RULE("*", "attn.scores", "*", "*", "e4m3", "none")),
+      "line 4, rule 1: matches nothing" },
+    { RECIPE(RULE("*", "*", "optimizer", "*", "e4m3", "none")), "line 4, rule 1: matches nothing" },
+    { RECIPE(RULE("*", "*", "fprop", "dy", "e4m3", "none")), "line 4, rule 1: matches nothing" },
 };
 
 /* Remedies of FP4: what they are for, and the numbers they take. place: role and tensor. */
@@ -195,7 +196,7 @@ static const struct {
       NULL },
     { "- {layer: \"*\", op: attn.scores, role: \"*\", unit: ideal/exact/any-fp32}", NULL },
     { "- {layer: \"*\", op: loss, role: \"*\", unit: hopper/wgmma/fp8-fp32}",
-      "unit 1 matches nothing that an earlier one leaves" },
+      "unit 1: matches nothing that an earlier one leaves" },
     { "- {layer: \"*\", op: mlp.up, role: \"*\", unit: hopper}",
       "unit 1: no matrix unit is named hopper; see: fpx models" },
     { "- {layer: \"*\", op: mlp.up, role: \"*\", unit: \"hopper/wgmma/fp8-fp32,fractions=14\"}",
@@ -267,7 +268,7 @@ START_TEST(bad_states_are_refused)
         { "tensor: m, format: e4m3, scaling: tensor-pow2, factor: main", "which is for grad" },
         { "tensor: grad, format: e4m3, scaling: tensor-pow2, factor: mean",
           "state 1: 'mean' is no factor; there is: paper, adaptive, main" },
-        { "tensor: momentum, format: e4m3, scaling: none", "state 1 matches nothing" },
+        { "tensor: momentum, format: e4m3, scaling: none", "state 1: matches nothing" },
     };
     const fpx_experiment e = tiny_experiment(FPX_SWIGLU);
 
