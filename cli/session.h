@@ -39,12 +39,18 @@ typedef struct session_options {
     double learning_rate; /* overrides the experiment's where not 0 */
 } session_options;
 
-/* What a run's own checks found first: a shadow that contradicts a result, or a value that is not finite. */
-typedef struct session_finding {
-    int found, nonfinite;
+/* Where something was found, and what. */
+typedef struct session_spot {
+    int found;
     uint64_t step;
     char op[FPX_TRACE_NAME], tensor[FPX_TRACE_NAME]; /* "": only the loss was looked at */
     char what[320];
+} session_spot;
+
+/* What a run's own checks found first, each kind for itself, for only the second ends a run: a result that a shadow
+ * contradicts (not looked for behind a NaN or Inf, so it is the earlier of two), and a value that is not finite. */
+typedef struct session_finding {
+    session_spot shadow, nonfinite;
     uint64_t judged, contradicted; /* results that a shadow could contradict; that one did */
     uint64_t seen, unseen;      /* results of all shadows that were looked at, and that were not */
     double ratio[FPX_OP_KINDS]; /* the largest error / bound by kind of operation; 0: none seen */
@@ -101,8 +107,10 @@ fpx_status session_step(session *s, fpx_step_result *ret_result, fpx_error *err)
  * FPX_EINTERRUPTED. Saves checkpoints as asked. quiet: no progress. */
 fpx_status session_run(session *s, uint64_t max_steps, int quiet, fpx_step_result *ret_last,
                        fpx_error *err);
-/* The first finding, and what shadows judged, in a line or two; 1 where there is a finding. Silent where
- * nothing is to be said. */
+/* The first finding of any kind; NULL: none. */
+const session_spot *session_first(const session_finding *finding);
+/* The findings, and what shadows judged, a line each; 1 where there is a finding. Silent where nothing is
+ * to be said. */
 int session_print_finding(const session *s, FILE *out);
 
 /* ---- session_sample.c ---- */

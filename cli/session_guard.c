@@ -95,9 +95,9 @@ size_t guard_first_nonfinite(const fpx_tensor *desc, const void *codes)
 void guard_find(session *s, uint64_t step, const char *op, const char *tensor,
                 const fpx_tensor *desc, size_t at)
 {
-    session_finding *f = &s->finding;
+    session_spot *f = &s->finding.nonfinite;
 
-    f->found = f->nonfinite = 1;
+    f->found = 1;
     f->step = step;
     (void)snprintf(f->op, sizeof f->op, "%s", op);
     (void)snprintf(f->tensor, sizeof f->tensor, "%s", tensor);
@@ -111,7 +111,7 @@ static fpx_status keep_state(guard *g, fpx_error *err)
 {
     session *s = g->s;
 
-    if (!s->finding.nonfinite || g->kept || s->options.checkpoint == NULL)
+    if (!s->finding.nonfinite.found || g->kept || s->options.checkpoint == NULL)
         return FPX_OK;
     g->kept = 1;
     fpx_trainer_rewind(s->trainer);
@@ -168,13 +168,12 @@ int guard_caught(guard *g, fpx_error *err)
         return 0;
     if (g->op > g->clip) /* an update made it: the state is half new */
         return 1;
-    const session_finding norm = s->finding;
+    const uint64_t unseen = s->finding.unseen; /* counted already */
     fpx_trainer_rewind(s->trainer);
     g->locating = 1;
     (void)fpx_exec_part(exec, fpx_trainer_next_step(s->trainer), 0, (size_t)g->clip + 1, &again);
     g->locating = 0;
-    if (!s->finding.found)
-        s->finding = norm;
+    s->finding.unseen = unseen;
     fpx_trainer_rewind(s->trainer);
     g->kept = s->options.checkpoint != NULL && session_save(s, err) == FPX_OK;
     return 1;

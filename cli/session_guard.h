@@ -17,7 +17,7 @@ int guard_kept(const guard *g); /* the state before the step is saved */
 
 /* The first element of a result that is no finite number; SIZE_MAX: none. Codes that are packed have none. */
 size_t guard_first_nonfinite(const fpx_tensor *desc, const void *codes);
-/* The session's finding: this element. */
+/* The session's first value that is not finite: this element. */
 void guard_find(session *s, uint64_t step, const char *op, const char *tensor,
                 const fpx_tensor *desc, size_t at);
 

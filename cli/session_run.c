@@ -106,11 +106,13 @@ static void look_at_loss(session *s, const fpx_step_result *r)
 static void look_at_result(session *s, const fpx_step_result *r)
 {
     look_at_loss(s, r);
-    if (s->finding.found || (isfinite(r->loss) && isfinite(r->norm)))
+    session_spot *f = &s->finding.nonfinite;
+
+    if (f->found || (isfinite(r->loss) && isfinite(r->norm)))
         return;
-    s->finding.found = s->finding.nonfinite = 1;
-    s->finding.step = r->step;
-    (void)snprintf(s->finding.what, sizeof s->finding.what, "the %s is %g",
+    f->found = 1;
+    f->step = r->step;
+    (void)snprintf(f->what, sizeof f->what, "the %s is %g",
                    isfinite(r->loss) ? "gradient's norm" : "loss",
                    isfinite(r->loss) ? r->norm : r->loss);
 }
@@ -139,17 +141,47 @@ static void print_ratios(const session_finding *f, FILE *out)
         (void)fputc('\n', out);
 }
 
-int session_print_finding(const session *s, FILE *out)
+const session_spot *session_first(const session_finding *finding)
 {
-    const session_finding *f = &s->finding;
+    return finding->shadow.found      ? &finding->shadow
+           : finding->nonfinite.found ? &finding->nonfinite
+                                      : NULL;
+}
 
+static void print_spot(const session_spot *f, FILE *out)
+{
     if (f->found)
         (void)fprintf(out, "finding: step %llu%s%s%s%s: %s\n", (unsigned long long)f->step,
                       f->op[0] != '\0' ? ", " : "", f->op, f->op[0] != '\0' ? ", " : "", f->tensor,
                       f->what);
+}
+
+/* Why nothing was judged, and what would be. */
+static const char *no_verdict(const session *s)
+{
+    const fpx_shadow_spec *spec = fpx_shadow_spec_of(s->shadows[0]);
+
+    if (s->finding.seen == 0)
+        return "no result was looked at";
+    if (spec->mode == FPX_SHADOW_EQUAL)
+        return "the cpu's arithmetic cannot contradict itself: --device PLUGIN.so names what it "
+               "is to judge, --shadow local judges by error bounds";
+    if (spec->mode == FPX_SHADOW_LOCAL)
+        return spec->format.bits == 64 ? "none of these operations has an error bound"
+                                       : "float32 judges none of these operations: --shadow local "
+                                         "judges in float64";
+    return "it has no error bounds: --shadow local has";
+}
+
+int session_print_finding(const session *s, FILE *out)
+{
+    const session_finding *f = &s->finding;
+    const int found = session_first(f) != NULL;
+
+    print_spot(&f->shadow, out);
+    print_spot(&f->nonfinite, out);
     if (s->nshadows > 0 && f->judged == 0)
-        (void)fprintf(out, "shadow %s: no information: nothing that it could contradict\n",
-                      s->options.shadow);
+        (void)fprintf(out, "shadow %s: no information: %s\n", s->options.shadow, no_verdict(s));
     else if (s->nshadows > 0)
         (void)fprintf(out, "shadow %s: %llu results judged, %llu contradicted\n", s->options.shadow,
                       (unsigned long long)f->judged, (unsigned long long)f->contradicted);
@@ -164,13 +196,13 @@ int session_print_finding(const session *s, FILE *out)
             out,
             "the state before step %llu is in %s: to see it happen again, with every value: "
             "--resume %s --trace FILE --values '*'\n",
-            (unsigned long long)f->step, s->options.checkpoint, s->options.checkpoint);
-    if (f->found && s->options.trace != NULL)
+            (unsigned long long)f->nonfinite.step, s->options.checkpoint, s->options.checkpoint);
+    if (found && s->options.trace != NULL)
         (void)fprintf(out, "see: fpx diff %s\n", s->options.trace);
-    else if (f->found)
+    else if (found)
         (void)fprintf(out, "to see more: --trace FILE%s, then fpx diff FILE\n",
                       s->nshadows == 0 ? " --shadow local" : "");
-    return f->found;
+    return found;
 }
 
 /* A step, or as much of it as is done when Ctrl-C comes. */
@@ -234,7 +266,7 @@ static fpx_status run_all(session *s, uint64_t max_steps, int quiet, fpx_step_re
             shown = now;
         }
         *ret_last = r;
-        if (s->guard != NULL && s->finding.nonfinite) {
+        if (s->guard != NULL && s->finding.nonfinite.found) {
             s->ended = 1;
             return FPX_OK;
         }

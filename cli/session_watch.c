@@ -189,9 +189,9 @@ static fpx_status begin_step(void *context, const fpx_exec *exec, uint64_t step,
     return w->writer ? fpx_trace_begin(w->writer, step, err) : FPX_OK;
 }
 
-static session_finding *find_here(watch *w, uint64_t step, size_t record)
+static session_spot *find_here(watch *w, uint64_t step, size_t record)
 {
-    session_finding *f = &w->s->finding;
+    session_spot *f = &w->s->finding.shadow;
 
     f->found = 1;
     f->step = step;
@@ -234,16 +234,17 @@ static void judge(watch *w, uint64_t step, uint32_t kind, size_t record, const v
         if (!(g->mismatches > 0.0))
             continue;
         f->contradicted++;
-        if (f->found)
+        if (f->shadow.found || f->nonfinite.found)
             continue;
-        f = find_here(w, step, record);
+        session_spot *here = find_here(w, step, record);
         fpx_shadow_name(fpx_shadow_spec_of(w->s->shadows[m]), name);
-        (void)snprintf(f->what, sizeof f->what, "%.0f of %zu elements %s (shadow %s)%s",
+        (void)snprintf(here->what, sizeof here->what, "%.0f of %zu elements %s (shadow %s)%s",
                        g->mismatches, fpx_tensor_count(&w->records[record].desc),
                        equality ? "have other bits" : "are off by more than the bound", name,
                        first_bits(&w->records[record].desc, g, bits, sizeof bits));
     }
-    if (f->found || (at = guard_first_nonfinite(&w->records[record].desc, codes)) == SIZE_MAX)
+    if (f->nonfinite.found ||
+        (at = guard_first_nonfinite(&w->records[record].desc, codes)) == SIZE_MAX)
         return;
     guard_find(w->s, step, w->records[record].op, w->records[record].tensor,
                &w->records[record].desc, at);

@@ -28,19 +28,19 @@ static fpx_status run_open(session *s, const char *pattern, const char *prompt, 
         status = fpx_trainer_evaluate(s->trainer, &r->validation, err);
     if (status != FPX_OK)
         return status;
-    if (!s->finding.found && !isfinite(r->validation)) {
-        s->finding.found = 1;
-        s->finding.step = (uint64_t)s->experiment->steps - 1;
-        (void)snprintf(s->finding.what, sizeof s->finding.what, "validation after it gives %g",
-                       r->validation);
+    if (!s->finding.nonfinite.found && !isfinite(r->validation)) {
+        s->finding.nonfinite.found = 1;
+        s->finding.nonfinite.step = (uint64_t)s->experiment->steps - 1;
+        (void)snprintf(s->finding.nonfinite.what, sizeof s->finding.nonfinite.what,
+                       "validation after it gives %g", r->validation);
     }
-    if (s->finding.found)
+    if (s->finding.nonfinite.found)
         (void)snprintf(r->finding, sizeof r->finding, "step %llu: %s",
-                       (unsigned long long)s->finding.step, s->finding.what);
+                       (unsigned long long)s->finding.nonfinite.step, s->finding.nonfinite.what);
     r->looked_at = seen.values;
     if (seen.values > 0)
         r->flushed = (double)seen.zeros / (double)seen.values;
-    if (prompt != NULL && !s->finding.found && strcmp(r->unit, "byte") == 0)
+    if (prompt != NULL && !s->finding.nonfinite.found && strcmp(r->unit, "byte") == 0)
         status = fpx_trainer_sample(s->trainer, prompt, TRAIN_SAMPLE, r->sample, err);
     return status;
 }

@@ -96,11 +96,13 @@ static int has_pairs(const session *s)
     return s->experiment->data.kind == FPX_DATA_PREFERENCE;
 }
 
-static json_t *finding_json(const session_finding *f)
+/* NULL, or one not found: null. */
+static json_t *spot_json(const session_spot *f)
 {
-    return f->found ? json_pack("{s:I, s:s, s:s, s:s}", "step", (json_int_t)f->step, "operation",
-                                f->op, "tensor", f->tensor, "text", f->what)
-                    : json_null();
+    return f != NULL && f->found
+               ? json_pack("{s:I, s:s, s:s, s:s}", "step", (json_int_t)f->step, "operation", f->op,
+                           "tensor", f->tensor, "text", f->what)
+               : json_null();
 }
 
 /* Losses that left their band: how many, the rule, and the first of them. */
@@ -139,13 +141,15 @@ static fpx_status write_json(const char *path, const session *s, const fpx_step_
     const uint64_t next = fpx_trainer_next_step(s->trainer);
     const int ran = next > s->first_step;
     const int in_bytes = strcmp(fpx_trainer_unit(s->trainer), "byte") == 0;
-    json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "schema", "fpx.train/1", "experiment",
-        s->experiment->name, "recipe", s->recipe->name, "seed", (json_int_t)s->experiment->seed,
-        "steps", (json_int_t)next, "loss", ran ? cli_json_number(r->loss) : json_null(),
-        "gradient_norm", ran ? cli_json_number(r->norm) : json_null(), "bits_per_byte",
-        bits_per_byte && in_bytes ? cli_json_number(*bits_per_byte) : json_null(), "finding",
-        finding_json(&s->finding), "spikes", spikes_json(s));
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+                  "fpx.train/1", "experiment", s->experiment->name, "recipe", s->recipe->name,
+                  "seed", (json_int_t)s->experiment->seed, "steps", (json_int_t)next, "loss",
+                  ran ? cli_json_number(r->loss) : json_null(), "gradient_norm",
+                  ran ? cli_json_number(r->norm) : json_null(), "bits_per_byte",
+                  bits_per_byte && in_bytes ? cli_json_number(*bits_per_byte) : json_null(),
+                  "finding", spot_json(session_first(&s->finding)), "nonfinite",
+                  spot_json(&s->finding.nonfinite), "spikes", spikes_json(s));
 
     if (root != NULL && has_pairs(s))
         (void)json_object_set_new(root, "preference", preference_json(r, ran, v));
@@ -170,14 +174,16 @@ static fpx_status finish(const cli_args *a, session *s, const fpx_step_result *r
         else if (status == FPX_OK)
             (void)fprintf(stderr, "validation: %.4f bits per %s\n", v.bits,
                           fpx_trainer_unit(s->trainer));
-        if (status == FPX_OK && !isfinite(v.bits) && !s->finding.found) {
-            s->finding.found = 1;
-            s->finding.step = r->step;
-            (void)snprintf(s->finding.what, sizeof s->finding.what, "validation after it gives %g",
-                           v.bits);
+        session_spot *f = &s->finding.nonfinite;
+
+        if (status == FPX_OK && !isfinite(v.bits) && !f->found) {
+            f->found = 1;
+            f->step = r->step;
+            (void)snprintf(f->what, sizeof f->what, "validation after it gives %g", v.bits);
         }
     }
-    if (status == FPX_OK && a->option[OPT_SAMPLE] && !s->finding.found) { /* NaN draws nothing */
+    if (status == FPX_OK && a->option[OPT_SAMPLE] &&
+        !s->finding.nonfinite.found) { /* NaN draws nothing */
         char text[161];
 
         status = fpx_trainer_sample(s->trainer, a->option[OPT_SAMPLE], sizeof text - 1, text, err);

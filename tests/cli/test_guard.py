@@ -4,6 +4,7 @@ written, computed again here."""
 import json
 import pathlib
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -54,6 +55,28 @@ with tempfile.TemporaryDirectory() as name:
     found = finding(folder / "u.json")
     expect("an update", code == 1 and found["operation"].endswith("/w/quantize") and found["step"] == 0, (found, said))
     expect("whose state is half new: nothing is saved", not (folder / "u").exists() or not list((folder / "u").iterdir()))
+    # A shadow finds something in a step before: it looks at every step, at the first one only, or with a trace.
+    late = folder / "late.yaml"
+    late.write_text(good.replace("0.003", "1000000"))
+    unit = ("--recipe", "fp8", "--shadow", "local:hopper/wgmma/fp8-fp32")
+    alone, _ = train(late, "--recipe", "fp8", "--json", folder / "alone.json")
+    want = finding(folder / "alone.json")
+    expect("alone: both names", alone == 1 and want == json.loads((folder / "alone.json").read_text())["nonfinite"], want)
+    for name, more in (("shadowed", ()), ("sampled", ("--shadow-every", "1000")), ("traced", ("--trace", folder / "t.h5"))):
+        kept = folder / f"{name}.states"
+        code, said = train(late, *unit, *more, "--checkpoint", kept, "--json", folder / f"{name}.json")
+        result = json.loads((folder / f"{name}.json").read_text())
+        expect(f"{name}: the shadow's", code == 1 and "other bits" in result["finding"]["text"], said)
+        expect(f"{name}: and the NaN's", result["nonfinite"] == want, (result["nonfinite"], want))
+        expect(f"{name}: after it", result["finding"]["step"] < want["step"], result)
+        expect(f"{name}: both printed", all(f["text"] in said for f in (result["finding"], want)), said)
+        expect(f"{name}: the state before it", [p.name for p in kept.glob("*")] == [f"step-{want['step']:06}.safetensors"]
+               and f"the state before step {want['step']} is in" in said, said)
+        if name == "sampled":  # step 0 whole; what is run again to find the operation is not counted again
+            looked, of = map(int, re.search(r"sampled: (\d+) of (\d+) results", said).groups())
+            expect("sampled: the count", looked * want["step"] < of <= looked * (want["step"] + 1), said)
+    code, said = train(late, "--steps", "1", "--shadow", "local:cpu")
+    expect("no verdict says what to do", code == 0 and "no information" in said and "--device" in said, said)
     (folder / "good.yaml").write_text(good)
     code, said = train(folder / "good.yaml", "--steps", "3", "--json", folder / "g.json")
     result = json.loads((folder / "g.json").read_text())
