@@ -2,6 +2,7 @@
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +32,25 @@ static int selected(const cli_args *a, const fpx_trace_record *r)
     return a->option[OPT_TENSOR] == NULL || fnmatch(a->option[OPT_TENSOR], r->tensor, 0) == 0;
 }
 
+/* The longest name, so that columns hold: at least 34. */
+static int column_width(const fpx_trace_layout *l, size_t offset)
+{
+    size_t most = 34;
+
+    for (size_t i = 0; i < l->nrecords; i++) {
+        const size_t n = strlen((const char *)&l->records[i] + offset);
+
+        most = n > most ? n : most;
+    }
+    return (int)most;
+}
+
 static fpx_status list(const cli_args *a, fpx_trace *trace, size_t index, fpx_error *err)
 {
     const fpx_trace_layout *l = fpx_trace_layout_of(trace);
     const size_t n = fpx_trace_steps(trace);
+    const int tensor = column_width(l, offsetof(fpx_trace_record, tensor));
+    const int op = column_width(l, offsetof(fpx_trace_record, op));
 
     (void)index;
     (void)err;
@@ -52,7 +68,7 @@ static fpx_status list(const cli_args *a, fpx_trace *trace, size_t index, fpx_er
 
         if (!selected(a, r))
             continue;
-        (void)printf("%-40s %-40s %-14s %-9s %s", r->tensor, r->op, r->kind, r->role,
+        (void)printf("%-*s %-*s %-14s %-9s %s", tensor, r->tensor, op, r->op, r->kind, r->role,
                      r->values ? "values " : "digests ");
         print_shape(&r->desc);
         (void)putchar('\n');
@@ -63,6 +79,7 @@ static fpx_status list(const cli_args *a, fpx_trace *trace, size_t index, fpx_er
 static fpx_status stats(const cli_args *a, fpx_trace *trace, size_t index, fpx_error *err)
 {
     const fpx_trace_layout *l = fpx_trace_layout_of(trace);
+    const int width = column_width(l, offsetof(fpx_trace_record, tensor));
     fpx_stats *s = calloc(l->nrecords + 1, sizeof *s);
     fpx_status status;
 
@@ -70,14 +87,14 @@ static fpx_status stats(const cli_args *a, fpx_trace *trace, size_t index, fpx_e
         return fpx_error_set(err, FPX_ENOMEM, "out of memory");
     status = fpx_trace_stats(trace, index, s, NULL, err);
     if (status == FPX_OK)
-        (void)printf("step %" PRIu64 "\n%-40s %11s %11s %11s %9s %9s %6s %6s\n",
-                     fpx_trace_step_at(trace, index), "tensor", "amax", "rms", "mean", "zero",
-                     "saturated", "NaN", "Inf");
+        (void)printf("step %" PRIu64 "\n%-*s %11s %11s %11s %9s %9s %6s %6s\n",
+                     fpx_trace_step_at(trace, index), width, "tensor", "amax", "rms", "mean",
+                     "zero", "saturated", "NaN", "Inf");
     for (size_t i = 0; i < l->nrecords && status == FPX_OK; i++)
         if (selected(a, &l->records[i]))
-            (void)printf("%-40s %11.4g %11.4g %11.4g %9" PRIu64 " %9" PRIu64 " %6" PRIu64
+            (void)printf("%-*s %11.4g %11.4g %11.4g %9" PRIu64 " %9" PRIu64 " %6" PRIu64
                          " %6" PRIu64 "\n",
-                         l->records[i].tensor, s[i].amax, s[i].rms, s[i].mean, s[i].zero,
+                         width, l->records[i].tensor, s[i].amax, s[i].rms, s[i].mean, s[i].zero,
                          s[i].saturated, s[i].nan, s[i].inf);
     free(s);
     return status;
@@ -119,13 +136,14 @@ static void print_number(double x)
 }
 
 /* Where the largest was; nothing where nothing was, or all are 0. */
-static void print_place(const fpx_trace_layout *l, double x, size_t record)
+static void print_place(const fpx_trace_layout *l, int width, double x, size_t record)
 {
-    (void)printf("  %-34s", x > 0.0 ? l->records[record].op : "");
+    (void)printf("  %-*s", width, x > 0.0 ? l->records[record].op : "");
 }
 
 static void print_growth(const fpx_trace_layout *l, const fpx_growth *g, size_t n, size_t mode)
 {
+    const int width = column_width(l, offsetof(fpx_trace_record, op));
     uint64_t seen = 0, steps = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -133,9 +151,10 @@ static void print_growth(const fpx_trace_layout *l, const fpx_growth *g, size_t 
         steps += g[i].seen > 0;
     }
     (void)printf("shadow %s: looked at %" PRIu64 " of %" PRIu64 " results, in %" PRIu64
-                 " of %zu steps\n%8s %10s %10s %10s  %-34s %10s  %-34s %10s\n",
-                 l->modes[mode].name, seen, (uint64_t)n * l->nrecords, steps, n, "step",
-                 "parameters", "loss", "error", "in", "of bound", "in", "disagree");
+                 " of %zu steps\n",
+                 l->modes[mode].name, seen, (uint64_t)n * l->nrecords, steps, n);
+    (void)printf("%8s %10s %10s %10s  %-*s %10s  %-*s %10s\n", "step", "parameters", "loss",
+                 "error", width, "in", "of bound", width, "in", "disagree");
     for (size_t i = 0; i < n; i++) {
         (void)printf("%8" PRIu64, g[i].step);
         if (g[i].seen == 0) {
@@ -145,9 +164,9 @@ static void print_growth(const fpx_trace_layout *l, const fpx_growth *g, size_t 
         print_number(g[i].parameters);
         print_number(g[i].loss);
         print_number(g[i].error);
-        print_place(l, g[i].error, g[i].error_record);
+        print_place(l, width, g[i].error, g[i].error_record);
         print_number(g[i].ratio);
-        print_place(l, g[i].ratio, g[i].ratio_record);
+        print_place(l, width, g[i].ratio, g[i].ratio_record);
         print_number(g[i].mismatches);
         (void)putchar('\n');
     }

@@ -253,6 +253,17 @@ static void cut(char text[FPX_SETTING_VALUE], const walk *w)
         (void)snprintf(text, FPX_SETTING_VALUE, "%.*s%s", (int)most, w->value, dots);
 }
 
+int fpx_settings_find(const fpx_settings *settings, const char *key,
+                      char ret_value[FPX_SETTING_VALUE])
+{
+    walk found;
+
+    if (!find(settings, key, &found))
+        return 0;
+    cut(ret_value, &found);
+    return 1;
+}
+
 size_t fpx_settings_differ(const fpx_settings *a, const fpx_settings *b, fpx_setting *ret,
                            size_t room)
 {

@@ -124,30 +124,53 @@ static int stands_for(const html_data *d, const html_top *x, const html_top *y)
            (x->ratio <= 1.0 && y->ratio <= 1.0 && strcmp(rx->kind, ry->kind) == 0);
 }
 
-/* Keeps the list sorted, the first of equals first. */
-static void keep_top(html_data *d, const html_top *t)
+/* Other bits all have the ratio Inf: then the more elements the worse. Of equals the first. */
+static int worse(const html_top *x, const html_top *y)
 {
-    size_t at = 0, end;
+    return x->ratio != y->ratio ? x->ratio > y->ratio : x->mismatches > y->mismatches;
+}
 
-    for (size_t i = 0; i < d->ntop; i++) {
-        if (!stands_for(d, &d->top[i], t))
+static void keep_worst(html_top *worst, const html_top *t)
+{
+    if (worse(t, &worst[t->record]))
+        worst[t->record] = *t;
+}
+
+static int by_worst(const void *px, const void *py)
+{
+    const html_top *x = px, *y = py;
+
+    if (worse(x, y) || worse(y, x))
+        return worse(x, y) ? -1 : 1;
+    if (x->mode != y->mode)
+        return x->mode < y->mode ? -1 : 1;
+    if (x->step != y->step)
+        return x->step < y->step ? -1 : 1;
+    return x->record < y->record ? -1 : x->record > y->record;
+}
+
+/* From the worst of each record those that no worse one stands for. */
+static void choose_top(html_data *d, html_top *worst)
+{
+    size_t chosen = 0;
+
+    qsort(worst, d->layout->nrecords, sizeof *worst, by_worst);
+    for (size_t r = 0; r < d->layout->nrecords && worst[r].ratio > 0.0; r++) {
+        size_t i = 0;
+
+        while (i < chosen && !stands_for(d, &worst[i], &worst[r]))
+            i++;
+        if (i < chosen)
             continue;
-        if (d->top[i].ratio >= t->ratio)
-            return;
-        memmove(d->top + i, d->top + i + 1, (--d->ntop - i) * sizeof *t);
-        break;
+        worst[chosen++] = worst[r];
+        d->top_of += isinf(worst[0].ratio) == isinf(worst[r].ratio);
     }
-    while (at < d->ntop && d->top[at].ratio >= t->ratio)
-        at++;
-    if (at == HTML_TOP)
-        return;
-    end = d->ntop < HTML_TOP ? d->ntop++ : HTML_TOP - 1;
-    memmove(d->top + at + 1, d->top + at, (end - at) * sizeof *t);
-    d->top[at] = *t;
+    d->ntop = chosen < HTML_TOP ? chosen : HTML_TOP;
+    memcpy(d->top, worst, d->ntop * sizeof *worst);
 }
 
 static void add_figure(html_data *d, size_t mode, size_t step_index, size_t record,
-                       const fpx_figure *f)
+                       const fpx_figure *f, html_top *worst)
 {
     const int equality = fpx_trace_demands_bits(&d->layout->modes[mode]);
     const int odd = f->mismatches > 0.0 && (equality || f->ratio >= 0.0);
@@ -160,17 +183,21 @@ static void add_figure(html_data *d, size_t mode, size_t step_index, size_t reco
         cell->error = error;
         cell->record = record;
     }
-    if (larger(f->ratio, cell->ratio))
+    if (larger(f->ratio, cell->ratio)) {
         cell->ratio = f->ratio;
-    if (odd && f->mismatches > cell->mismatches)
+        cell->ratio_record = record;
+    }
+    if (odd && f->mismatches > cell->mismatches) {
         cell->mismatches = f->mismatches;
+        cell->mismatches_record = record;
+    }
     map->judged += equality || f->ratio >= 0.0;
     if (odd && equality)
-        keep_top(d, &(html_top){ (double)INFINITY, f->mismatches, mode, record,
-                                 html_columns_run(d)->step[step_index], f->element });
+        keep_worst(worst, &(html_top){ (double)INFINITY, f->mismatches, mode, record,
+                                       html_columns_run(d)->step[step_index], f->element });
     else if (f->ratio > 0.0)
-        keep_top(d, &(html_top){ f->ratio, odd ? f->mismatches : 0.0, mode, record,
-                                 html_columns_run(d)->step[step_index], f->element });
+        keep_worst(worst, &(html_top){ f->ratio, odd ? f->mismatches : 0.0, mode, record,
+                                       html_columns_run(d)->step[step_index], f->element });
 }
 
 static void free_map(html_map *map)
@@ -195,20 +222,24 @@ static fpx_status new_map(const html_data *d, html_map *map, fpx_error *err)
 static fpx_status read_figures(html_data *d, fpx_error *err)
 {
     fpx_figure *figures = calloc(d->layout->nrecords + 1, sizeof *figures);
-    fpx_status status = figures ? FPX_OK : no_memory(err);
+    html_top *worst = calloc(d->layout->nrecords + 1, sizeof *worst); /* of each record */
+    fpx_status status = figures && worst ? FPX_OK : no_memory(err);
 
     for (size_t m = 0; m < d->nmaps && status == FPX_OK; m++) {
         status = new_map(d, &d->maps[m], err);
         for (size_t i = 0; i < html_columns_run(d)->n && status == FPX_OK; i++) {
             status = fpx_trace_figures(d->shadowed, i, m, figures, err);
             for (size_t r = 0; r < d->layout->nrecords && status == FPX_OK; r++)
-                add_figure(d, m, i, r, &figures[r]);
+                add_figure(d, m, i, r, &figures[r], worst);
             d->maps[m].growth[i].step = html_columns_run(d)->step[i];
             if (status == FPX_OK)
                 fpx_growth_of(d->layout, &d->layout->modes[m], figures, &d->maps[m].growth[i]);
         }
     }
+    if (status == FPX_OK)
+        choose_top(d, worst);
     free(figures);
+    free(worst);
     return status;
 }
 

@@ -39,7 +39,7 @@ static double value_of(const fpx_growth *g, size_t offset)
 }
 
 static void put_curve(FILE *f, const html_data *d, size_t mode, const struct curve *c,
-                      uint64_t *step, double *y)
+                      uint64_t *step, double *y, int *open)
 {
     const fpx_growth *growth = d->maps[mode].growth;
     html_chart chart = { .label = c->label,
@@ -59,6 +59,9 @@ static void put_curve(FILE *f, const html_data *d, size_t mode, const struct cur
     chart.lines[0].n = n;
     if (n == 0)
         return;
+    if (!*open)
+        (void)fputs("<section><h2>Error over the steps</h2>\n", f);
+    *open = 1;
     (void)fputs("<figure><h3>Shadow <code>", f);
     html_put(f, d->layout->modes[mode].name);
     (void)fprintf(f, "</code></h3><p class=\"say\">%s</p>\n", c->words);
@@ -71,16 +74,14 @@ void html_put_growth(FILE *f, const html_data *d)
     const size_t n = html_columns_run(d)->n;
     uint64_t *step = calloc(n + 1, sizeof *step);
     double *y = calloc(n + 1, sizeof *y);
+    int open = 0; /* no section without a curve */
 
-    for (size_t m = 0; step != NULL && y != NULL && m < d->nmaps && n > 0; m++) {
-        if (m == 0)
-            (void)fputs("<section><h2>Error over the steps</h2>\n", f);
+    for (size_t m = 0; step != NULL && y != NULL && m < d->nmaps; m++)
         for (size_t c = 0; c < sizeof curves / sizeof curves[0]; c++)
             if (strncmp(d->layout->modes[m].name, curves[c].mode, strlen(curves[c].mode)) == 0)
-                put_curve(f, d, m, &curves[c], step, y);
-        if (m + 1 == d->nmaps)
-            (void)fputs("</section>\n", f);
-    }
+                put_curve(f, d, m, &curves[c], step, y, &open);
+    if (open)
+        (void)fputs("</section>\n", f);
     free(step);
     free(y);
 }

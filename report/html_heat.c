@@ -61,6 +61,17 @@ static int is_marked(const html_cell *c)
     return c->ratio > 1.0 || c->mismatches > 0.0;
 }
 
+/* The largest of a cell are of one tensor or of several: named where it is not the one named first. */
+static void put_of(FILE *f, const html_data *d, const html_cell *c, size_t record)
+{
+    (void)fputs("; ", f);
+    if (record == c->record)
+        return;
+    (void)fputs("in ", f);
+    html_put(f, d->layout->records[record].tensor);
+    (void)fputs(" ", f);
+}
+
 static void put_tooltip(FILE *f, const map_view *v, size_t row, size_t column)
 {
     const html_data *d = v->data;
@@ -79,11 +90,14 @@ static void put_tooltip(FILE *f, const map_view *v, size_t row, size_t column)
     html_put_number(f, c->error);
     (void)fputs(" in ", f);
     html_put(f, d->layout->records[c->record].tensor);
-    if (c->mismatches > 0.0)
-        (void)fprintf(f, "; %.0f element%s", c->mismatches,
+    if (c->mismatches > 0.0) {
+        put_of(f, d, c, c->mismatches_record);
+        (void)fprintf(f, "%.0f element%s", c->mismatches,
                       c->mismatches == 1.0 ? " disagrees" : "s disagree");
+    }
     if (c->ratio > 1.0) {
-        (void)fputs("; error is ", f);
+        put_of(f, d, c, c->ratio_record);
+        (void)fputs("error is ", f);
         html_put_number(f, c->ratio);
         (void)fputs(" times its bound", f);
     }

@@ -45,7 +45,7 @@ typedef struct html_cell {
                           tensors that differ in one step */
     double ratio;      /* largest error / bound, NaN: none */
     double mismatches; /* of the result that has most */
-    size_t record;     /* that has the largest error */
+    size_t record, ratio_record, mismatches_record; /* that have the largest */
 } html_cell;
 
 typedef struct html_map {
@@ -77,9 +77,9 @@ typedef struct html_data {
     size_t *
         nonfinite; /* [row][column]: most tensors that hold NaN or Inf in one step; NULL: no maps */
     size_t nonfinite_cells;
-    html_map differ; /* cells NULL: nothing to compare with, or nothing differs */
-    html_top top[HTML_TOP];
-    size_t ntop;
+    html_map differ;        /* cells NULL: nothing to compare with, or nothing differs */
+    html_top top[HTML_TOP]; /* worst first */
+    size_t ntop, top_of;    /* listed; of how many such as the first */
 } html_data;
 
 /* FPX_ENOMEM, or what reading the traces gives; then nothing is left to free. */

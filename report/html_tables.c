@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <fpx/settings.h>
+
 #include "html_parts.h"
 
 static int nothing_apart(const html_gap *gap)
@@ -124,12 +126,16 @@ void html_put_top(FILE *f, const html_data *d)
     const int other_bits = d->ntop > 0 && isinf(d->top[0].ratio) && d->top[0].mismatches > 0.0 &&
                            fpx_trace_demands_bits(&d->layout->modes[d->top[0].mode]);
 
+    char cut[64] = "";
+
     if (d->ntop == 0)
         return;
+    if (d->top_of > d->ntop)
+        (void)snprintf(cut, sizeof cut, ": %zu of %zu", d->ntop, d->top_of);
     (void)fprintf(
         f,
         "<section><h2>%s</h2><p class=\"say\">%s %s, worst "
-        "first.</p>\n<div class=\"wide\"><table class=\"top\"><tr><th>%s</th><th></th>"
+        "first%s.</p>\n<div class=\"wide\"><table class=\"top\"><tr><th>%s</th><th></th>"
         "<th>operation</th><th>tensor</th><th>step</th><th>shadow</th></tr>\n",
         other_bits ? "Operations that disagree" : "Largest errors, measured by their bounds",
         other_bits ? "Their shadow has the same arithmetic and yet other bits."
@@ -137,7 +143,7 @@ void html_put_top(FILE *f, const html_data *d)
                      "no correct arithmetic exceeds it. <b>Up to 1 all is well.</b>",
         other_bits ? "The worst of each"
                    : "Each operation above its bound, the worst of each kind below",
-        other_bits ? "elements" : "error / bound");
+        cut, other_bits ? "elements" : "error / bound");
     for (size_t i = 0; i < d->ntop; i++) {
         const html_top *t = &d->top[i];
         const fpx_trace_record *r = &d->layout->records[t->record];
@@ -186,13 +192,55 @@ static void steps_text(const html_run *run, char *text, size_t room)
                        run->step[run->n - 1]);
 }
 
+static int is_empty(const char *text)
+{
+    return text == NULL || text[0] == '\0';
+}
+
+static int same_text(const char *x, const char *y)
+{
+    return strcmp(is_empty(x) ? "" : x, is_empty(y) ? "" : y) == 0;
+}
+
 static void put_experiment(FILE *f, const char *name, const fpx_trace_layout *l)
 {
-    if (l->experiment == NULL || l->experiment[0] == '\0')
+    if (is_empty(l->experiment))
         return;
-    (void)fprintf(f, "<details><summary>Experiment%s</summary><pre>", name);
+    (void)fprintf(f, "<details><summary>Experiment%s</summary>", name);
+    if (!is_empty(l->overrides)) {
+        (void)fputs("<p>The command line put in place of the file\xe2\x80\x99s own:</p><pre>", f);
+        html_put(f, l->overrides);
+        (void)fputs("</pre><p>The file:</p>", f);
+    }
+    (void)fputs("<pre>", f);
     html_put(f, l->experiment);
     (void)fputs("</pre></details>\n", f);
+}
+
+static void put_recipe(FILE *f, const char *name, const fpx_trace_layout *l)
+{
+    if (is_empty(l->recipe))
+        return;
+    (void)fprintf(f, "<details><summary>Recipe%s</summary><pre>", name);
+    html_put(f, l->recipe);
+    (void)fputs("</pre></details>\n", f);
+}
+
+/* What the run had, whatever the experiment's file says. No row where neither says it. */
+static void put_setting(FILE *f, const char *name, const char *key, const fpx_trace_layout *a,
+                        const fpx_trace_layout *b)
+{
+    const fpx_settings sa = { a->experiment, a->overrides, a->recipe };
+    char va[FPX_SETTING_VALUE] = "", vb[FPX_SETTING_VALUE] = "";
+    int there = fpx_settings_find(&sa, key, va);
+
+    if (b != NULL) {
+        const fpx_settings sb = { b->experiment, b->overrides, b->recipe };
+
+        there |= fpx_settings_find(&sb, key, vb);
+    }
+    if (there)
+        put_row(f, name, va, b != NULL ? vb : NULL);
 }
 
 void html_put_runs(FILE *f, const html_data *d)
@@ -200,7 +248,9 @@ void html_put_runs(FILE *f, const html_data *d)
     const fpx_report_input *in = d->in;
     const fpx_trace_layout *a = fpx_trace_layout_of(in->trace),
                            *b = in->other ? fpx_trace_layout_of(in->other) : NULL;
-    const int same = b != NULL && strcmp(a->experiment, b->experiment) == 0;
+    const int same = b == NULL || (same_text(a->experiment, b->experiment) &&
+                                   same_text(a->overrides, b->overrides));
+    const int same_recipe = b == NULL || same_text(a->recipe, b->recipe);
     char sa[96], sb[96], ta[32], tb[32];
 
     steps_text(&d->a, sa, sizeof sa);
@@ -212,13 +262,19 @@ void html_put_runs(FILE *f, const html_data *d)
                   b ? "<tr><th></th><th>A</th><th>B</th></tr>" : "");
     put_row(f, "Trace", in->trace_name ? in->trace_name : "A",
             b ? (in->other_name ? in->other_name : "B") : NULL);
-    put_row(f, "Steps", sa, b ? sb : NULL);
+    put_setting(f, "Recipe", "recipe", a, b);
+    put_setting(f, "Seed", "seed", a, b);
+    put_setting(f, "Steps", "steps", a, b);
+    put_row(f, "Steps in the trace", sa, b ? sb : NULL);
     put_row(f, "Tensors a step", ta, b ? tb : NULL);
     put_row(f, "Device", a->device, b ? b->device : NULL);
     put_row(f, "Version", a->version, b ? b->version : NULL);
     (void)fputs("</table></div>\n", f);
-    put_experiment(f, same || b == NULL ? "" : " A", a);
-    if (b != NULL && !same)
+    put_experiment(f, same ? "" : " A", a);
+    if (!same)
         put_experiment(f, " B", b);
+    put_recipe(f, same_recipe ? "" : " A", a);
+    if (!same_recipe)
+        put_recipe(f, " B", b);
     (void)fputs("</section>\n", f);
 }

@@ -31,6 +31,10 @@ typedef struct fpx_setting {
 size_t fpx_settings_differ(const fpx_settings *a, const fpx_settings *b, fpx_setting *ret,
                            size_t room);
 
+/* 1, and the value of one setting, cut to fit, in ret: what the run had, not what was overridden; 0: it has none. */
+int fpx_settings_find(const fpx_settings *settings, const char *key,
+                      char ret_value[FPX_SETTING_VALUE]);
+
 /* A digest of all settings in order, equal where keys and values are: starting with that of no bytes, for
  * each setting the digest list of (digest so far, digest of the key's bytes, of the value's). */
 fpx_digest fpx_settings_digest(const fpx_settings *settings);

@@ -101,6 +101,15 @@ START_TEST(overrides_take_the_place)
     ck_assert_str_eq(found[0].key, "recipe");
     ck_assert_str_eq(found[0].a, "bf16");
     ck_assert_str_eq(found[0].b, "fp8");
+    char value[FPX_SETTING_VALUE];
+    ck_assert_int_eq(fpx_settings_find(&a, "seed", value), 1);
+    ck_assert_str_eq(value, "2");
+    ck_assert_int_eq(fpx_settings_find(&a, "recipe", value), 1);
+    ck_assert_str_eq(value, "bf16");
+    ck_assert_int_eq(fpx_settings_find(&b, "recipe", value), 1);
+    ck_assert_str_eq(value, "fp8");
+    ck_assert_int_eq(fpx_settings_find(&a, "none", value), 0);
+    ck_assert_str_eq(value, "fp8");
 }
 END_TEST
 

@@ -145,12 +145,15 @@ static void put_figure(fpx_trace_writer *w, const table *t, const run_made *made
 {
     const double none = (double)NAN;
     const int struck = mode == 0 && r == t->struck && is_struck(made, step);
+    const int equal = made->all_disagree && mode == 0;
     const fpx_figure figure = { .max_abs = 1e-6,
                                 .rms = 1e-7 * (double)(r + 1),
                                 .rms_reference = r == 0 ? 0.0 : 1.0,
                                 .cosine = 1.0,
-                                .ratio = struck ? made->ratio : 0.5,
-                                .mismatches = struck ? made->mismatches : 0.0,
+                                .ratio = struck || equal ? made->ratio : 0.5,
+                                .mismatches = struck  ? made->mismatches
+                                              : equal ? (double)(r % 7 + 1)
+                                                      : 0.0,
                                 .element = STRUCK,
                                 .expected = 1.25,
                                 .actual = struck ? none : 1.25,
@@ -166,7 +169,10 @@ fpx_trace *run_write(const char *path, const run_made *made)
 {
     static table t;
     fpx_trace_layout layout = { .records = t.records,
-                                .experiment = "name: " FIXTURE_SCRIPT "\n",
+                                .experiment =
+                                    made->texts[0] ? made->texts[0] : "name: " FIXTURE_SCRIPT "\n",
+                                .overrides = made->texts[1],
+                                .recipe = made->texts[2],
                                 .device = "cpu \xff <b>",
                                 .version = "0.0" };
     fpx_trace_writer *w = NULL;

@@ -21,6 +21,8 @@ typedef struct run_made {
     double mismatches; /* and its mismatches */
     uint64_t nan_loss; /* this step's loss is NaN; UINT64_MAX: none */
     int values;
+    int all_disagree; /* mode 0: the results not struck have r % 7 + 1 mismatches, and `ratio` */
+    const char *texts[3]; /* experiment, overrides, recipe; NULL: a name only, "", "" */
 } run_made;
 
 /* 12 steps, 2 layers, no shadows, values, nothing struck. */

@@ -366,9 +366,87 @@ START_TEST(large)
     made.nan_loss = 400; /* after the finding */
     char *page = page_of_one(&made);
     check_has(page, "First finding at step 333");
-    check_has(page, "error is 2 times its bound</title>");
+    check_has(page, "; in layer.1/attn.qkv/y 1 element disagrees; in layer.1/attn.qkv/y error is 2 "
+                    "times its bound</title>"); /* the largest error is of another */
     check_has(page, "class=\"range a\"");
     check_has(page, ">to layer.7<"); /* embed, then layers, three to a row */
+    free(page);
+}
+END_TEST
+
+/* Equality has no ratio: the worst have the most elements, and the list says what it leaves out. */
+START_TEST(other_bits_worst_first)
+{
+    run_made made = run_plain();
+    const char *at;
+    double last = 1e9;
+    int rows = 0;
+
+    made.layers = 11; /* of 27 results 18 have figures, each of an operation of its own */
+    made.modes[0] = "local:cpu";
+    made.all_disagree = 1;
+    made.ratio = (double)NAN;
+    made.strike = 5;
+    made.mismatches = 16.0;
+    char *page = page_of_one(&made);
+    check_has(page, "<h2>Operations that disagree</h2>");
+    check_has(page, "worst first: 10 of 18.");
+    check_has(page, "<th>shadow</th></tr>\n<tr class=\"over\"><td>16 ");
+    for (at = page; (at = strstr(at, "<tr class=\"over\"><td>")) != NULL; at++, rows++) {
+        const double n = strtod(at + strlen("<tr class=\"over\"><td>"), NULL);
+
+        ck_assert_msg(n <= last, "%g after %g", n, last);
+        last = n;
+    }
+    ck_assert_int_eq(rows, 10);
+    check_lacks(page, "Error over the steps"); /* equality has no curve */
+    free(page);
+
+    made.layers = 1;
+    made.strike = UINT64_MAX;
+    page = page_of_one(&made);
+    check_has(page, "worst first.");
+    free(page);
+}
+END_TEST
+
+#define SETTINGS_YAML "recipe: fp8-hopper\nsteps: 8\nseed: 1\n"
+
+/* What the command line put in the experiment's place is what was run. */
+START_TEST(overrides_are_what_was_run)
+{
+    run_made one = run_plain(), two;
+
+    one.texts[0] = SETTINGS_YAML;
+    one.texts[1] = "seed: 7\nsteps: 4\nrecipe: fp8\n";
+    one.texts[2] = "name: fp8\nrules: <1>\n";
+    char *page = page_of_one(&one);
+    check_has(page, "<th scope=\"row\">Recipe</th><td>fp8</td>");
+    check_has(page, "<th scope=\"row\">Seed</th><td>7</td>");
+    check_has(page, "<th scope=\"row\">Steps</th><td>4</td>");
+    check_has(page, "<summary>Experiment</summary><p>The command line put in place");
+    check_has(page, "<pre>seed: 7\nsteps: 4\nrecipe: fp8\n</pre>");
+    check_has(page, "<summary>Recipe</summary><pre>name: fp8\nrules: &lt;1&gt;\n</pre>");
+    free(page);
+
+    two = one;
+    two.texts[1] = NULL;
+    two.texts[2] = "name: fp8-hopper\n";
+    page = page_of_two(&one, &two);
+    check_has(page, "<th scope=\"row\">Recipe</th><td>fp8</td><td>fp8-hopper</td>");
+    check_has(page, "<th scope=\"row\">Seed</th><td>7</td><td>1</td>");
+    check_has(page, "<th scope=\"row\">Steps</th><td>4</td><td>8</td>");
+    check_has(page, "<summary>Experiment A</summary><p>");
+    check_has(page, "<summary>Experiment B</summary><pre>" SETTINGS_YAML);
+    check_has(page, "<summary>Recipe A</summary>");
+    check_has(page, "<summary>Recipe B</summary>");
+    free(page);
+
+    teardown(); /* a trace is never overwritten */
+    setup();
+    page = page_of_two(&one, &one);
+    check_has(page, "<summary>Experiment</summary>");
+    check_has(page, "<summary>Recipe</summary>");
     free(page);
 }
 END_TEST
@@ -428,6 +506,8 @@ int main(void)
     tcase_add_test(tc, no_verdict);
     tcase_add_test(tc, hardly_anything);
     tcase_add_test(tc, large);
+    tcase_add_test(tc, other_bits_worst_first);
+    tcase_add_test(tc, overrides_are_what_was_run);
     tcase_add_test(tc, whole_or_not_at_all);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
