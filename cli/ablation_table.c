@@ -169,6 +169,8 @@ static void print_row(const ablation_results *r, const ablation_row *row, FILE *
     if (row->arm->expect != FPX_EXPECT_NOTHING)
         (void)fprintf(out, "  %-8s  %s", fpx_expectation_name((fpx_expectation)row->arm->expect),
                       row->reproduces);
+    else if (row->against != NULL)
+        (void)fprintf(out, "  %-8s  -", "-"); /* so that no name comes to stand there */
     (void)fprintf(out, "%s\n", against);
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,64 +22,122 @@ enum { MAX_BYTES = 1 << 28 };
 struct run_store {
     char *path;
     int fd;
-    run_record *at;
+    run_line *at;
     size_t n, room;
 };
 
-static double number_of(const json_t *value)
+/* ---- a line ---- */
+static int read_number(const json_t *value, double most, double *ret_number)
 {
-    if (json_is_string(value)) /* as cli_json_number writes them */
-        return strtod(json_string_value(value), NULL);
-    return json_number_value(value);
+    const double number = json_number_value(value);
+
+    if (!json_is_number(value) || !(number >= 0.0 && number <= most))
+        return 0;
+    *ret_number = number;
+    return 1;
 }
 
-static fpx_status keep(run_store *s, const run_record *run, fpx_error *err)
+/* Bits; and what is not finite, as cli_json_number writes it. */
+static int read_validation(const json_t *value, double *ret_number)
+{
+    static const char *const words[] = { "NaN", "Infinity", "-Infinity" };
+
+    for (size_t i = 0; json_is_string(value) && i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(json_string_value(value), words[i]) != 0)
+            continue;
+        *ret_number = strtod(words[i], NULL);
+        return 1;
+    }
+    return read_number(value, DBL_MAX, ret_number);
+}
+
+static int read_text(const json_t *value, char *ret_text, size_t room)
+{
+    if (!json_is_string(value) || json_string_length(value) >= room)
+        return 0;
+    (void)snprintf(ret_text, room, "%s", json_string_value(value));
+    return 1;
+}
+
+/* What is wrong with it; NULL: nothing. */
+static const char *read_run(const json_t *root, run_line *line)
+{
+    const json_t *seed = json_object_get(root, "seed");
+    run_record *run = &line->run;
+
+    if (!read_text(json_object_get(root, "key"), run->key, sizeof run->key) ||
+        strlen(run->key) != RUN_KEY - 1 ||
+        !read_text(json_object_get(root, "finding"), run->finding, sizeof run->finding))
+        return "is no finished run of fpx";
+    if (!read_validation(json_object_get(root, "validation"), &run->validation))
+        return "validation is neither a number of 0 or more nor \"NaN\", \"Infinity\", "
+               "\"-Infinity\"";
+    if (!read_number(json_object_get(root, "flushed"), 1.0, &run->flushed))
+        return "flushed is no share, a number from 0 to 1";
+    if (!read_text(json_object_get(root, "arm"), line->arm, sizeof line->arm))
+        return "arm is no name of an arm";
+    if (!json_is_integer(seed) || json_integer_value(seed) < 1)
+        return "seed is no whole number from 1";
+    line->seed = (uint64_t)json_integer_value(seed);
+    if (!read_number(json_object_get(root, "learning_rate"), DBL_MAX, &line->rate))
+        return "learning_rate is no number of 0 or more";
+    return NULL;
+}
+
+static fpx_status keep(run_store *s, const run_line *line, fpx_error *err)
 {
     if (s->n == s->room) {
         const size_t room = s->room ? 2 * s->room : 64;
-        run_record *more = realloc(s->at, room * sizeof *more);
+        run_line *more = realloc(s->at, room * sizeof *more);
 
         if (more == NULL)
             return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", s->path);
         s->at = more;
         s->room = room;
     }
-    s->at[s->n++] = *run;
+    s->at[s->n++] = *line;
     return FPX_OK;
 }
 
-static fpx_status read_line(run_store *s, size_t line, const char *text, size_t count,
-                            fpx_error *err)
+static int is_blank(const char *text, size_t count)
 {
-    json_t *root = json_loadb(text, count, JSON_REJECT_DUPLICATES, NULL);
-    const char *key = json_string_value(json_object_get(root, "key"));
-    const char *finding = json_string_value(json_object_get(root, "finding"));
-    const json_t *validation = json_object_get(root, "validation");
-    const json_t *flushed = json_object_get(root, "flushed");
-    run_record run = { .validation = number_of(validation), .flushed = number_of(flushed) };
-    fpx_status status;
+    size_t n = 0;
 
-    if (count < sizeof mark - 1 || memcmp(text, mark, sizeof mark - 1) != 0 || key == NULL ||
-        strlen(key) != RUN_KEY - 1 || finding == NULL || validation == NULL ||
-        !json_is_number(flushed)) {
-        status = fpx_error_set(err, FPX_EINVAL,
-                               "%s:%zu: is no finished run of fpx: name another file with --runs",
-                               s->path, line);
-    } else {
-        (void)snprintf(run.key, sizeof run.key, "%s", key);
-        (void)snprintf(run.finding, sizeof run.finding, "%s", finding);
-        status = keep(s, &run, err);
-    }
-    json_decref(root);
-    return status;
+    while (n < count && strchr(" \t\r", text[n]) != NULL && text[n] != '\0')
+        n++;
+    return n == count;
 }
 
+static fpx_status read_line(run_store *s, size_t number, const char *text, size_t count,
+                            fpx_error *err)
+{
+    run_line line = { .number = number };
+    json_t *root;
+    const char *wrong = "is no finished run of fpx";
+
+    if (is_blank(text, count))
+        return FPX_OK;
+    root = json_loadb(text, count, JSON_REJECT_DUPLICATES, NULL);
+    if (root != NULL && count >= sizeof mark - 1 && memcmp(text, mark, sizeof mark - 1) == 0)
+        wrong = read_run(root, &line);
+    json_decref(root);
+    if (wrong != NULL)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s:%zu: %s: remove that line to keep the others, or name another "
+                             "file with --runs",
+                             s->path, number, wrong);
+    return keep(s, &line, err);
+}
+
+/* ---- the file ---- */
 static fpx_status read_all(run_store *s, fpx_error *err)
 {
     char *text = NULL;
-    size_t count = 0, at = 0, line = 1;
-    fpx_status status = fpx_file_read(s->path, MAX_BYTES, &text, &count, err);
+    size_t all = 0, count, at = 0, line = 1;
+    fpx_status status = fpx_file_read(s->path, MAX_BYTES, &text, &all, err);
 
+    for (count = all; count > 0 && text[count - 1] == '\0';)
+        count--;
     while (status == FPX_OK && at < count) {
         const char *end = memchr(text + at, '\n', count - at);
 
@@ -87,12 +146,12 @@ static fpx_status read_all(run_store *s, fpx_error *err)
         status = read_line(s, line++, text + at, (size_t)(end - text) - at, err);
         at = (size_t)(end - text) + 1;
     }
-    if (status == FPX_OK && at < count) {
+    if (status == FPX_OK && at < all) { /* cut off */
         const size_t rest = count - at, known = rest < sizeof mark - 1 ? rest : sizeof mark - 1;
 
         if (memcmp(text + at, mark, known) != 0)
-            status = read_line(s, line, text + at, 0, err); /* its words */
-        else if (ftruncate(s->fd, (off_t)at) != 0)
+            status = read_line(s, line, text + at, rest, err); /* its words, unless it is blank */
+        if (status == FPX_OK && ftruncate(s->fd, (off_t)at) != 0)
             status = fpx_error_set(err, FPX_EIO, "%s: %s", s->path, strerror(errno));
     }
     free(text);
@@ -137,21 +196,21 @@ void run_store_close(run_store *store)
     free(store);
 }
 
-const run_record *run_store_find(const run_store *store, const char *key)
+const run_line *run_store_find(const run_store *store, const char *key, const run_line *after)
 {
-    for (size_t i = 0; i < store->n; i++)
-        if (strcmp(store->at[i].key, key) == 0)
+    for (size_t i = after != NULL ? (size_t)(after - store->at) + 1 : 0; i < store->n; i++)
+        if (strcmp(store->at[i].run.key, key) == 0)
             return &store->at[i];
     return NULL;
 }
 
-fpx_status run_store_add(run_store *store, const run_record *run, const char *arm, uint64_t seed,
-                         double rate, fpx_error *err)
+fpx_status run_store_add(run_store *store, const run_line *line, fpx_error *err)
 {
-    json_t *root = json_pack("{s:s, s:s, s:s, s:I, s:f, s:o, s:f, s:s}", "schema", "fpx.run/1",
-                             "key", run->key, "arm", arm, "seed", (json_int_t)seed, "learning_rate",
-                             rate, "validation", cli_json_number(run->validation), "flushed",
-                             run->flushed, "finding", run->finding);
+    const run_record *run = &line->run;
+    json_t *root = json_pack(
+        "{s:s, s:s, s:s, s:I, s:f, s:o, s:f, s:s}", "schema", "fpx.run/1", "key", run->key, "arm",
+        line->arm, "seed", (json_int_t)line->seed, "learning_rate", line->rate, "validation",
+        cli_json_number(run->validation), "flushed", run->flushed, "finding", run->finding);
     char *text = root != NULL ? json_dumps(root, JSON_PRESERVE_ORDER) : NULL;
     const size_t length = text != NULL ? strlen(text) : 0;
     fpx_status status = FPX_OK;
@@ -164,5 +223,5 @@ fpx_status run_store_add(run_store *store, const run_record *run, const char *ar
         status =
             fpx_error_set(err, FPX_EIO, "%s: cannot be written: %s", store->path, strerror(errno));
     free(text);
-    return status == FPX_OK ? keep(store, run, err) : status;
+    return status == FPX_OK ? keep(store, line, err) : status;
 }

@@ -6,9 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <fpx/ablation.h>
 #include <fpx/status.h>
 
-enum { RUN_KEY = 65, RUN_FINDING = 384 };
+enum { RUN_KEY = 65, RUN_FINDING = 640 };
 
 typedef struct run_record {
     char key[RUN_KEY];         /* digest of all that decides its result */
@@ -17,18 +18,27 @@ typedef struct run_record {
     char finding[RUN_FINDING]; /* why it was ended; "": it was not */
 } run_record;
 
+/* A line of the file: the run, and what it is to a reader. */
+typedef struct run_line {
+    run_record run;
+    char arm[FPX_ARM_NAME + 1];
+    uint64_t seed;
+    double rate;
+    size_t number; /* in the file, from 1; 0: added since */
+} run_line;
+
 typedef struct run_store run_store;
 
 /* Opens or makes the file, and locks it. A last line that was cut off, when the machine or the process died, is taken
- * away. FPX_EIO; FPX_EINVAL: it holds other lines, or another process has it. */
+ * away, as are zero bytes at the end, which a file system leaves after a power cut; blank lines are no lines. FPX_EIO;
+ * FPX_EINVAL: it holds other lines, named by their number, or another process has it. */
 fpx_status run_store_open(const char *path, run_store **ret_store, fpx_error *err);
 void run_store_close(run_store *store); /* NULL is fine */
 
-/* NULL: not finished yet. Valid until the next run is added. */
-const run_record *run_store_find(const run_store *store, const char *key);
+/* The first line with this key behind `after` (NULL: of all); NULL: there is none. Valid until the next is added. */
+const run_line *run_store_find(const run_store *store, const char *key, const run_line *after);
 
-/* One write, on the disk before it returns. arm, seed and rate are for a reader. FPX_EIO, FPX_ENOMEM. */
-fpx_status run_store_add(run_store *store, const run_record *run, const char *arm, uint64_t seed,
-                         double rate, fpx_error *err);
+/* One write, on the disk before it returns. FPX_EIO, FPX_ENOMEM. */
+fpx_status run_store_add(run_store *store, const run_line *line, fpx_error *err);
 
 #endif /* CLI_RUN_STORE_H */

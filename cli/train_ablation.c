@@ -2,6 +2,7 @@
 #include "train_ablation.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,7 +171,9 @@ static fpx_status run_one(plan *p, const place_of_run *at, fpx_error *err)
     at->run->validation = outcome.validation;
     at->run->flushed = outcome.flushed;
     (void)snprintf(at->run->finding, sizeof at->run->finding, "%s", outcome.finding);
-    return run_store_add(p->store, at->run, a->arms[at->arm].name, at->seed, rate, err);
+    run_line line = { .run = *at->run, .seed = at->seed, .rate = rate };
+    (void)snprintf(line.arm, sizeof line.arm, "%s", a->arms[at->arm].name);
+    return run_store_add(p->store, &line, err);
 }
 
 static void say(const plan *p, const place_of_run *at, size_t done, size_t all, double left)
@@ -189,21 +192,69 @@ static void say(const plan *p, const place_of_run *at, size_t done, size_t all, 
     (void)fprintf(stderr, "; about %.0f s left\n", left);
 }
 
-/* Finished runs from before: how many; ret_known[index] says which. */
-static size_t recall(plan *p, size_t all, unsigned char *ret_known)
+/* Of another arm of the file, with other settings. A name that no arm has is that of one before it was renamed. */
+static int is_of_another(const plan *p, const place_of_run *at, const run_line *line)
 {
+    char key[RUN_KEY];
+
+    for (size_t i = 0; i < p->ablation->narms; i++) {
+        if (strcmp(p->ablation->arms[i].name, line->arm) != 0)
+            continue;
+        key_of(p, i, p->results.rates[at->rate], at->seed, key);
+        return strcmp(key, line->run.key) != 0;
+    }
+    return 0;
+}
+
+static int same_number(double x, double y)
+{
+    return x == y || (isnan(x) && isnan(y));
+}
+
+/* A line against the plan, by which its key was made, and against the first with that key. */
+static fpx_status check_line(const plan *p, const place_of_run *at, const run_line *line,
+                             const run_line *first, fpx_error *err)
+{
+    const double rate = p->results.rates[at->rate];
+
+    if (line->seed != at->seed || line->rate != rate || is_of_another(p, at, line))
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s:%zu: says arm %s, seed %llu, learning rate %g, but its key is "
+                             "that of %s, %llu, %g: remove that line to keep the others",
+                             p->store_path, line->number, line->arm, (unsigned long long)line->seed,
+                             line->rate, p->ablation->arms[at->arm].name,
+                             (unsigned long long)at->seed, rate);
+    if (!same_number(line->run.validation, first->run.validation) ||
+        line->run.flushed != first->run.flushed ||
+        strcmp(line->run.finding, first->run.finding) != 0)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s:%zu: is the run of line %zu with another result: remove both to "
+                             "keep the others",
+                             p->store_path, line->number, first->number);
+    return FPX_OK;
+}
+
+/* Finished runs from before: how many; ret_known[index] says which. */
+static fpx_status recall(plan *p, size_t all, unsigned char *ret_known, size_t *ret_count,
+                         fpx_error *err)
+{
+    fpx_status status = FPX_OK;
     size_t known = 0;
 
-    for (size_t i = 0; i < all; i++) {
+    for (size_t i = 0; i < all && status == FPX_OK; i++) {
         const place_of_run at = place_of(p, i);
 
         key_of(p, at.arm, p->results.rates[at.rate], at.seed, at.run->key);
-        const run_record *found = run_store_find(p->store, at.run->key);
-        if (found != NULL)
-            *at.run = *found;
-        known += ret_known[i] = found != NULL;
+        const run_line *first = run_store_find(p->store, at.run->key, NULL);
+        for (const run_line *line = first; line != NULL && status == FPX_OK;
+             line = run_store_find(p->store, at.run->key, line))
+            status = check_line(p, &at, line, first, err);
+        if (first != NULL)
+            *at.run = first->run;
+        known += ret_known[i] = first != NULL;
     }
-    return known;
+    *ret_count = known;
+    return status;
 }
 
 static fpx_status run_all(plan *p, fpx_error *err)
@@ -211,13 +262,15 @@ static fpx_status run_all(plan *p, fpx_error *err)
     const size_t all = p->results.nrates * p->ablation->narms * p->ablation->seeds;
     unsigned char *known = calloc(all, 1);
     const double start = seconds();
-    fpx_status status = FPX_OK;
-    size_t ran = 0;
+    size_t ran = 0, before = 0;
 
     if (known == NULL)
         return fpx_error_set(err, FPX_ENOMEM, "out of memory");
-    const size_t before = recall(p, all, known);
-
+    fpx_status status = recall(p, all, known, &before, err);
+    if (status != FPX_OK) {
+        free(known);
+        return status;
+    }
     (void)fprintf(stderr, "plan: %u arms x %zu learning rates x %u seeds = %zu runs of %u steps\n",
                   p->ablation->narms, p->results.nrates, p->ablation->seeds, all,
                   p->experiment->steps);

@@ -7,6 +7,15 @@
 
 #include "flushed.h"
 
+/* As session_print_finding has it. */
+static void say_spot(const session_spot *f, char ret_text[TRAIN_FINDING])
+{
+    const int named = f->op[0] != '\0';
+
+    (void)snprintf(ret_text, TRAIN_FINDING, "step %llu%s%s%s%s: %s", (unsigned long long)f->step,
+                   named ? ", " : "", f->op, named ? ", " : "", f->tensor, f->what);
+}
+
 static fpx_status run_open(session *s, const char *pattern, const char *prompt, int quiet,
                            train_outcome *r, fpx_error *err)
 {
@@ -35,8 +44,7 @@ static fpx_status run_open(session *s, const char *pattern, const char *prompt, 
                        "validation after it gives %g", r->validation);
     }
     if (s->finding.nonfinite.found)
-        (void)snprintf(r->finding, sizeof r->finding, "step %llu: %s",
-                       (unsigned long long)s->finding.nonfinite.step, s->finding.nonfinite.what);
+        say_spot(&s->finding.nonfinite, r->finding);
     r->looked_at = seen.values;
     if (seen.values > 0)
         r->flushed = (double)seen.zeros / (double)seen.values;

@@ -4,15 +4,16 @@
 
 #include "session.h"
 
-enum { TRAIN_SAMPLE = 120, TRAIN_FINDING = 384 };
+enum { TRAIN_SAMPLE = 120, TRAIN_FINDING = 640 };
 
 typedef struct train_outcome {
     double validation; /* bits; NaN where the run was ended at a NaN or Inf */
     const char *unit;  /* of them: "byte", "token", "pair" */
     double
         flushed; /* share of the values that are not 0, of the tensors asked for, that the last step stored as 0 */
-    uint64_t looked_at;            /* how many such values there were */
-    char finding[TRAIN_FINDING];   /* the first value that is not finite: "step 3: ..."; "": none */
+    uint64_t looked_at; /* how many such values there were */
+    char finding
+        [TRAIN_FINDING]; /* the first value that is not finite: "step 3, op, tensor: ..."; "": none */
     char sample[TRAIN_SAMPLE + 1]; /* "" where none was asked for, or tokens are no text */
 } train_outcome;
 

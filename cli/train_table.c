@@ -24,7 +24,8 @@ typedef struct table {
     double bits[MAX_RECIPES][MAX_SEEDS];
     char samples[MAX_RECIPES][TRAIN_SAMPLE + 1]; /* of the first seed */
     const char *unit;                            /* of bits: "byte", "token" */
-    char finding[512]; /* the first run that left the finite numbers; "": none */
+    char finding[TRAIN_FINDING +
+                 2 * FPX_NAME_MAX]; /* the first run that left the finite numbers; "": none */
 } table;
 
 static fpx_status train_one(const char *experiment, uint64_t steps, table *t, size_t recipe,
@@ -54,6 +55,30 @@ static fpx_status train_one(const char *experiment, uint64_t steps, table *t, si
     return FPX_OK;
 }
 
+static void print_cell(double x, FILE *out)
+{
+    if (isfinite(x))
+        (void)fprintf(out, " %10.4f", x);
+    else
+        (void)fprintf(out, " %10s", "-");
+}
+
+static void print_pair(const table *t, size_t r, FILE *out)
+{
+    const paired d = paired_difference(t->bits[r], t->bits[0], t->nseeds);
+
+    (void)fprintf(out, "%s against %s, paired: ", t->names[r], t->names[0]);
+    if (!isfinite(d.mean)) {
+        (void)fprintf(out, "-, no comparison: a run left the finite numbers\n");
+        return;
+    }
+    (void)fprintf(out, "%+.4f +- %.4f bits per %s (95 %%): %s\n", d.mean, d.half, t->unit,
+                  !(d.half < (double)INFINITY) ? "one seed decides nothing"
+                  : fabs(d.mean) <= d.half     ? "no difference seen"
+                  : d.mean > 0.0               ? "worse"
+                                               : "better");
+}
+
 static void print_table(const table *t, FILE *out)
 {
     double mean, deviation;
@@ -64,30 +89,21 @@ static void print_table(const table *t, FILE *out)
     for (size_t i = 0; i < t->nseeds; i++) {
         (void)fprintf(out, "\n%-10zu", i + 1);
         for (size_t r = 0; r < t->nrecipes; r++)
-            (void)fprintf(out, " %10.4f", t->bits[r][i]);
+            print_cell(t->bits[r][i], out);
     }
     (void)fprintf(out, "\n%-10s", "mean");
     for (size_t r = 0; r < t->nrecipes; r++) {
         mean_and_deviation(t->bits[r], t->nseeds, &mean, &deviation);
-        (void)fprintf(out, " %10.4f", mean);
+        print_cell(mean, out);
     }
     (void)fprintf(out, "\n%-10s", "deviation");
     for (size_t r = 0; r < t->nrecipes; r++) {
         mean_and_deviation(t->bits[r], t->nseeds, &mean, &deviation);
-        (void)fprintf(out, " %10.4f", deviation);
+        print_cell(deviation, out);
     }
     (void)fprintf(out, "\n\n");
-    for (size_t r = 1; r < t->nrecipes; r++) {
-        const paired d = paired_difference(t->bits[r], t->bits[0], t->nseeds);
-
-        (void)fprintf(out, "%s against %s, paired: %+.4f +- %.4f bits per %s (95 %%): %s\n",
-                      t->names[r], t->names[0], d.mean, d.half, t->unit,
-                      !isfinite(d.mean) ? "no comparison: a run left the finite numbers"
-                      : !(d.half < (double)INFINITY) ? "one seed decides nothing"
-                      : fabs(d.mean) <= d.half       ? "no difference seen"
-                      : d.mean > 0.0                 ? "worse"
-                                                     : "better");
-    }
+    for (size_t r = 1; r < t->nrecipes; r++)
+        print_pair(t, r, out);
     for (size_t r = 0; r < t->nrecipes && strcmp(t->unit, "byte") == 0; r++)
         (void)fprintf(out, "\n%s, seed 1, continues \"And the LORD said \":\n%s\n", t->names[r],
                       t->samples[r]);

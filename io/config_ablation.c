@@ -55,7 +55,7 @@ static const cyaml_schema_field_t ablation_fields[] = {
     TEXT(ablation_texts, margin_reason),
     TEXT(ablation_texts, diverged_above),
     CYAML_FIELD_SEQUENCE_COUNT("learning_rates", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
-                               ablation_texts, learning_rates, nrates, &rate_schema, 1,
+                               ablation_texts, learning_rates, nrates, &rate_schema, 0,
                                FPX_RATES_MAX),
     CYAML_FIELD_SEQUENCE_COUNT("arms", CYAML_FLAG_POINTER, ablation_texts, arms, narms, &arm_schema,
                                0, FPX_ARMS_MAX),
@@ -168,6 +168,57 @@ static fpx_status check_arm(const char *label, const char *text, const fpx_ablat
     return FPX_OK;
 }
 
+/* Each higher than the one before: "stable up to" has a meaning only then. */
+static fpx_status check_rates(const char *label, const char *text, const fpx_ablation *a,
+                              fpx_error *err)
+{
+    io_yaml_place key, value;
+    char path[48], what[96];
+
+    if (a->nrates == 0 && io_yaml_find(text, strlen(text), "learning_rates", 1, &key, &value))
+        return io_value_refuse(label, text, "learning_rates",
+                               "is empty: leave it out, or name at least one", err);
+    for (unsigned i = 1; i < a->nrates; i++) {
+        if (a->learning_rates[i] > a->learning_rates[i - 1])
+            continue;
+        (void)snprintf(path, sizeof path, "learning_rates[%u]", i);
+        (void)snprintf(what, sizeof what,
+                       "is %g after %g: list them from the lowest to the highest, each once",
+                       a->learning_rates[i], a->learning_rates[i - 1]);
+        return io_value_refuse(label, text, path, what, err);
+    }
+    return FPX_OK;
+}
+
+/* The arm that this one is compared with; a->narms: the baseline, by its not being named. */
+static unsigned against_of(const fpx_ablation *a, unsigned i)
+{
+    unsigned other = 0;
+
+    while (other < a->narms &&
+           (a->arms[i].against == NULL || strcmp(a->arms[other].name, a->arms[i].against) != 0))
+        other++;
+    return other;
+}
+
+/* From arm to arm, each being compared with the next, one comes to the baseline. */
+static fpx_status check_circles(const char *label, const char *text, const fpx_ablation *a,
+                                fpx_error *err)
+{
+    for (unsigned i = 0; i < a->narms; i++) {
+        unsigned at = against_of(a, i);
+
+        for (unsigned n = 0; n < a->narms && at < a->narms && at != i; n++)
+            at = against_of(a, at);
+        if (at == i)
+            return refuse_arm(label, text, i, ".against",
+                              "leads back to this arm: the last of such a row is compared with "
+                              "the baseline",
+                              err);
+    }
+    return FPX_OK;
+}
+
 static const char file_characters[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
@@ -180,6 +231,10 @@ static fpx_status check(const char *label, const char *text, const fpx_ablation 
         of_kind[a->arms[i].kind]++;
         status = check_arm(label, text, a, i, err);
     }
+    if (status == FPX_OK)
+        status = check_circles(label, text, a, err);
+    if (status == FPX_OK)
+        status = check_rates(label, text, a, err);
     if (status != FPX_OK)
         return status;
     if (a->name[strspn(a->name, file_characters)] != '\0' || strlen(a->name) > FPX_ABLATION_NAME)

@@ -61,7 +61,7 @@ typedef struct fpx_ablation {
     char *margin_reason;
     /* Bits: a run that ends above has diverged, as has one that meets a NaN or Inf. */
     double diverged_above;
-    double *learning_rates; /* each arm at each of them; none: the experiment's */
+    double *learning_rates; /* rising; each arm at each of them; none: the experiment's */
     unsigned nrates;
     fpx_arm *arms;
     unsigned narms;
@@ -71,8 +71,8 @@ typedef struct fpx_ablation {
 int fpx_is_ablation(const char *path);
 
 /* FPX_EIO, FPX_EFORMAT, FPX_ENOMEM as fpx_experiment_read; also where there is not one baseline, no control that is
- * expected to be worse or to diverge, an arm compared with itself or with none of the file, an expectation without claim
- * and source. *ret_ablation is to be freed by the function below. */
+ * expected to be worse or to diverge, an arm compared with itself, with none of the file or in a circle, rates that do not
+ * rise, an expectation without claim and source. *ret_ablation is to be freed by the function below. */
 fpx_status fpx_ablation_read(const char *path, fpx_ablation **ret_ablation, fpx_error *err);
 fpx_status fpx_ablation_parse(const char *label, const char *text, fpx_ablation **ret_ablation,
                               fpx_error *err);

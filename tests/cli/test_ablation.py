@@ -7,6 +7,7 @@ import math
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import statistics
@@ -151,7 +152,12 @@ REFUSED = [
     (GOOD.replace("flushed: \"*.v\"\n", "measure: flushed\n"), "say of which tensors"),
     (GOOD.replace("flushed: \"*.v\"", "flushed: \"*.w\""), "is the name of nothing that an arm quantizes"),
     (GOOD + "learning_rates: [0.1, fast]\n", "learning_rates[1] is 'fast'"),
-    (GOOD + "learning_rates: []\n", "learning_rates"),
+    (GOOD + "learning_rates: []\n", "learning_rates is empty: leave it out, or name at least one"),
+    (GOOD + "learning_rates: [0.3, 0.003, 3]\n", "learning_rates[1] is 0.003 after 0.3: list them from the lowest"),
+    (GOOD + "learning_rates: [0.1, 0.3, 0.30]\n", "learning_rates[2] is 0.3 after 0.3: list them from the lowest"),
+    (GOOD.replace("recipe: bf16,", "recipe: bf16, against: v-fp8,"), "arms[1].against leads back to this arm"),
+    (GOOD.replace("recipe: bf16,", "recipe: bf16, against: frozen,").replace("kind: control,", "kind: control, against: v-fp8,"),
+     "arms[1].against leads back to this arm"),
     (GOOD.replace("recipe: bf16", "recipe: bf17"), "arm bf16: no recipe 'bf17'"),
     (GOOD.replace("recipe: mine", "recipe: yours"), "arm v-fp8: yours.yaml"),
     (GOOD.replace("experiment: base", "experiment: none"), "none.yaml"),
@@ -243,6 +249,65 @@ with h5py.File("v.h5") as file:
         zeros += int((there & (stored[last].reshape(-1) << 1 & 0xff == 0)).sum())
 expect("the share of it", values > 0 and v["flushed"][2] == zeros / values, (values, zeros, v["flushed"]))
 
+# ---- the file of runs: what is read is what was written, or is refused by its line ----
+written = pathlib.Path("runs/small.jsonl").read_text()
+third = written.splitlines()[2]
+now = json.loads(third)
+
+
+def with_runs(text, *args):
+    pathlib.Path("edited.jsonl").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return run_text("train", "good.yaml", "--runs", "edited.jsonl", *args)
+
+
+def third_as(key, value):
+    line = json.dumps({**now, key: value}) if value != "absent" else json.dumps({k: v for k, v in now.items() if k != key})
+    return written.replace(third, line)
+
+
+for key, value, words in (
+        ("validation", None, "validation is neither"), ("validation", "6", "validation is neither"),
+        ("validation", -1, "validation is neither"), ("validation", "nan", "validation is neither"),
+        ("validation", True, "validation is neither"), ("validation", "absent", "validation is neither"),
+        ("flushed", 7.0, "flushed is no share"), ("flushed", -0.5, "flushed is no share"), ("flushed", "0", "flushed is no share"),
+        ("flushed", "NaN", "flushed is no share"), ("arm", 3, "arm is no name"), ("arm", "absent", "arm is no name"),
+        ("seed", 0, "seed is no whole number"), ("seed", 1.5, "seed is no whole number"),
+        ("learning_rate", "0.01", "learning_rate is no number"), ("key", "", "is no finished run"),
+        ("finding", None, "is no finished run")):
+    done = with_runs(third_as(key, value))
+    expect(f"a line with {key} {value}", done.returncode == 2 and f"edited.jsonl:3: {words}" in done.stderr and
+           "remove that line to keep the others" in done.stderr and done.stdout == "", done.stderr)
+    expect("nothing of it is lost", pathlib.Path("edited.jsonl").read_text() == third_as(key, value))
+for key, value in (("seed", now["seed"] + 1), ("learning_rate", 0.02), ("arm", "fp32" if now["arm"] != "fp32" else "bf16")):
+    done = with_runs(third_as(key, value))
+    expect(f"{key} against the plan", done.returncode == 2 and "edited.jsonl:3: says arm" in done.stderr and
+           "remove that line" in done.stderr, done.stderr)
+done = with_runs(third_as("arm", "once-named-so"))
+expect("an arm that was renamed", done.returncode == 0 and "20 of 20 runs are in" in done.stderr, done.stderr)
+for key, value in (("validation", 5.0), ("validation", "NaN"), ("flushed", 0.5), ("finding", "none")):
+    done = with_runs(written + json.dumps({**now, key: value}) + "\n")
+    expect(f"the same run with another {key}", done.returncode == 2 and "edited.jsonl:21: is the run of line 3 with another" in
+           done.stderr, done.stderr)
+expect("twice the same", with_runs(written + third + "\n").stdout == table)
+done = with_runs(written.replace('"seed": ', '"flushed": 0.0, "seed": ', 1))
+expect("a key twice in a line", done.returncode == 2 and "edited.jsonl:1: is no finished run" in done.stderr, done.stderr)
+for tail in (b"\0" * 4096, third[:40].encode() + b"\0" * 100, third[:9].encode(), b"  "):
+    done = with_runs(written.encode() + tail)
+    expect("a tail of a power cut", done.stdout == table and pathlib.Path("edited.jsonl").read_text() == written, done.stderr)
+done = with_runs("\n" + written.replace("\n", "\n\n  \r\n", 3) + "\n")
+expect("blank lines", done.returncode == 0 and done.stdout == table and "20 of 20" in done.stderr, done.stderr)
+done = with_runs(written.encode() + b"\0\0\0" + third.encode() + b"\n")
+expect("zeros within", done.returncode == 2 and "edited.jsonl:21: is no finished run of fpx: remove that line" in done.stderr,
+       done.stderr)
+expect("and the tail of notes", with_runs("my notes\0\0").returncode == 2 and
+       pathlib.Path("edited.jsonl").read_bytes() == b"my notes\0\0")
+
+# An arm without a claim: the name of what it is compared with stands under no heading of another thing.
+done = run_text("train", write("noclaim.yaml", GOOD.replace('expect: better, claim: "less is more", source: "nobody"',
+                                                            "expect: nothing")))
+head, line = (next(line for line in done.stdout.splitlines() if line.startswith(w)) for w in ("arm ", "v-fp8 "))
+expect("without a claim", done.returncode == 0 and line[head.index("claimed"):].split() == ["-", "-", "(to", "bf16)"], done.stdout)
+
 # The same again: nothing runs. A margin is no part of a run.
 done = run_text("train", write("wide.yaml", GOOD.replace("margin: 0.05", "margin: 9")), "--json", "-")
 expect("all known", done.returncode == 0 and "20 of 20 runs are in" in done.stderr and "run 20" not in done.stderr,
@@ -270,6 +335,16 @@ expect("highest stable rates", [line.split() for line in done.stdout.splitlines(
        ["bf16", "0.01"], done.stdout)
 runs = [json.loads(line) for line in pathlib.Path("runs/hot.jsonl").read_text().splitlines()]
 expect("why", any("NaN" in r["finding"] for r in runs if r["learning_rate"] == 1e6), runs[-1])
+hottest = next(r for r in runs if r["learning_rate"] == 1e6 and r["arm"] == "bf16" and "NaN or Inf, the first" in r["finding"])
+write("hot-base.yaml", BASE.replace("learning_rate: 0.01", "learning_rate: 1000000"))
+alone = run_text("train", "hot-base.yaml", "--recipe", "bf16", "--seed", str(hottest["seed"]))
+expect("in the words of fpx train", alone.returncode == 1 and f"finding: {hottest['finding']}\n" in alone.stdout and
+       hottest["finding"].count(", ") >= 3, (hottest, alone.stdout))
+both = run_text("train", "hot-base.yaml", "--compare", "fp32,bf16", "--seeds", "2")
+expect("and of a comparison, without a nan in its table", both.returncode == 1 and "nan" not in both.stdout and
+       "bf16 against fp32, paired: -, no comparison: a run left the finite numbers" in both.stdout and
+       re.search(r"finding: recipe fp32, seed 1, step \d+, \S+, \S+: element", both.stdout) is not None and
+       re.search(r"^mean +- +-$", both.stdout, re.M) is not None, both.stdout)
 again = run_text("train", "hot.yaml", "--json", "hot2.json")
 expect("read back, NaN and all", again.stdout == done.stdout and pathlib.Path("hot.json").read_bytes() ==
        pathlib.Path("hot2.json").read_bytes(), again.stderr)
