@@ -185,7 +185,7 @@ static fpx_status open_all(session *s, fpx_error *err)
 {
     fpx_shadow_spec specs[FPX_SHADOW_MAX];
     size_t nspecs = 0;
-    unsigned keep = 0;
+    unsigned keep = s->options.plan ? FPX_PLAN_ONLY : 0;
     char chain[64] = "";
     int goes_on;
     fpx_status status;
