@@ -128,7 +128,10 @@ int train_memory(const session_options *options, const char *json)
         return cli_fail(&err);
     fpx_status status = fpx_trainer_memory(s.trainer, &m, &err);
     if (status == FPX_OK) {
-        const uint64_t rest = resident(); /* there are no arenas */
+        uint64_t rest = resident(); /* there are no arenas, and no work space */
+
+        for (size_t i = 0; i < s.ndevices; i++)
+            rest += fpx_device_planned(s.devices[i]);
 
         print(cli_text_stream(json, NULL), &s, &m, rest);
         if (json != NULL)
