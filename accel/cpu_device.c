@@ -35,6 +35,8 @@ typedef struct cpu_device {
     cpu_table *tables;
     void *work;
     size_t work_bytes;
+    int plan;       /* no work space is made */
+    size_t planned; /* what it would have been */
 } cpu_device;
 
 /* [wide][vectors]: the same source compiled for both real types, plain and with AVX2. */
@@ -103,6 +105,16 @@ static void cpu_describe(void *device, char *text, size_t text_size)
                    fpx_gemm_kernel_name(d->options.level), fpx_pool_threads(d->pool),
                    fpx_pool_threads(d->pool) == 1 ? "" : "s",
                    d->options.engine == FPX_ENGINE_REPRO ? "repro" : "openblas");
+}
+
+void cpu_device_plan(void *device)
+{
+    ((cpu_device *)device)->plan = 1;
+}
+
+size_t cpu_device_planned(const void *device)
+{
+    return ((const cpu_device *)device)->planned;
 }
 
 size_t cpu_device_parallel_runs(const void *device)
@@ -211,6 +223,10 @@ static fpx_status prepare_work(cpu_device *d, size_t bytes)
 {
     void *work;
 
+    if (d->plan && bytes <= SIZE_MAX / 2) {
+        d->planned = bytes > d->planned ? bytes : d->planned;
+        return FPX_OK;
+    }
     if (bytes <= d->work_bytes)
         return FPX_OK;
     if ((work = cpu_memory_block(bytes)) == NULL)

@@ -10,6 +10,7 @@
 
 #include <fpx/device.h>
 
+#include "cpu_device.h"
 #include "plugin_client.h"
 #include "plugin_table.h"
 #include "plugin_wire.h"
@@ -199,6 +200,17 @@ void fpx_device_close(fpx_device *device)
 const char *fpx_device_name(const fpx_device *device)
 {
     return device->name;
+}
+
+void fpx_device_plan(fpx_device *device)
+{
+    if (device->table == &fpx_accel_cpu)
+        cpu_device_plan(device->opened);
+}
+
+uint64_t fpx_device_planned(const fpx_device *device)
+{
+    return device->table == &fpx_accel_cpu ? cpu_device_planned(device->opened) : 0;
 }
 
 void fpx_device_describe(fpx_device *device, char *text, size_t text_size)

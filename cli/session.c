@@ -39,6 +39,8 @@ static fpx_status open_devices(session *s, fpx_error *err)
     if ((status = fpx_device_open(spec, &s->reference, err)) != FPX_OK)
         return status;
     s->devices[s->ndevices++] = s->reference;
+    for (size_t i = 0; i < s->ndevices && s->options.plan; i++)
+        fpx_device_plan(s->devices[i]);
     return FPX_OK;
 }
 
@@ -185,7 +187,7 @@ static fpx_status open_all(session *s, fpx_error *err)
 {
     fpx_shadow_spec specs[FPX_SHADOW_MAX];
     size_t nspecs = 0;
-    unsigned keep = 0;
+    unsigned keep = s->options.plan ? FPX_PLAN_ONLY : 0;
     char chain[64] = "";
     int goes_on;
     fpx_status status;

@@ -31,6 +31,7 @@ typedef struct session_options {
     int samples;      /* a text is asked for at the end */
     int resume;       /* start from the folder's newest checkpoint */
     int golden;       /* collect a golden */
+    int plan;         /* only what it needs: FPX_PLAN_ONLY */
     int guard;        /* end the run where a NaN or Inf is made */
     const cli_file
         *files; /* what else the command reads and writes, checked with the session's own */

@@ -40,6 +40,14 @@ static void row(FILE *out, const char *name, uint64_t most, uint64_t together, d
                   (double)most / parameters, together, (double)together / parameters);
 }
 
+/* Its memory in bytes; 0 where the system does not say. */
+static double machine(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+    return pages > 0 && page > 0 ? (double)pages * (double)page : 0.0;
+}
+
 static uint64_t peak_of(const fpx_memory *m, uint64_t rest)
 {
     return rest + m->arena + m->evaluation;
@@ -83,6 +91,9 @@ static void print(FILE *out, const session *s, const fpx_memory *m, uint64_t res
                   (double)peak_of(m, rest) / 1048576.0, (double)m->arena / 1048576.0,
                   (double)m->evaluation / 1048576.0, (double)m->corpus / 1048576.0,
                   ((double)rest - (double)m->corpus) / 1048576.0);
+    if (machine() > 0.0 && (double)peak_of(m, rest) > machine())
+        (void)fprintf(out, "note: this machine has %.1f GiB, the run needs %.1f\n",
+                      machine() / 1073741824.0, (double)peak_of(m, rest) / 1073741824.0);
 }
 
 static fpx_status write_json(const char *path, const session *s, const fpx_memory *m, uint64_t rest,
@@ -117,10 +128,10 @@ int train_memory(const session_options *options, const char *json)
         return cli_fail(&err);
     fpx_status status = fpx_trainer_memory(s.trainer, &m, &err);
     if (status == FPX_OK) {
-        /* Of the arenas only parameters have been touched: in both of them. */
-        const uint64_t now = resident(),
-                       touched = m.most[FPX_MEMORY_MASTER] * (m.evaluation ? 2 : 1);
-        const uint64_t rest = now > touched ? now - touched : 0;
+        uint64_t rest = resident(); /* there are no arenas, and no work space */
+
+        for (size_t i = 0; i < s.ndevices; i++)
+            rest += fpx_device_planned(s.devices[i]);
 
         print(cli_text_stream(json, NULL), &s, &m, rest);
         if (json != NULL)

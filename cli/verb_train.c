@@ -252,9 +252,9 @@ static int run(const cli_args *a)
                            a->option[OPT_JSON]);
     if (a->option[OPT_MEMORY] &&
         (a->option[OPT_RESUME] || a->option[OPT_CHECKPOINT] || a->option[OPT_TRACE] ||
-         a->option[OPT_SAMPLE] || a->option[OPT_SHADOW]))
+         a->option[OPT_SAMPLE] || a->option[OPT_SHADOW] || a->option[OPT_INIT]))
         return cli_usage("train", "--memory trains nothing and counts no shadows: leave --resume, "
-                                  "--checkpoint, --trace, --sample and --shadow out");
+                                  "--init, --checkpoint, --trace, --sample and --shadow out");
     if (a->option[OPT_RESUME] && a->option[OPT_CHECKPOINT])
         return cli_usage("train", "--resume DIR also saves there: leave --checkpoint out");
     if (a->option[OPT_RESUME] && a->option[OPT_INIT])
@@ -285,7 +285,8 @@ static int run(const cli_args *a)
     o.checkpoint = o.resume ? a->option[OPT_RESUME] : a->option[OPT_CHECKPOINT];
     if (numbers(a, &o, &err) != FPX_OK)
         return cli_fail(&err);
-    if (a->option[OPT_MEMORY])
+    o.plan = a->option[OPT_MEMORY] != NULL;
+    if (o.plan)
         return train_memory(&o, a->option[OPT_JSON]);
     if (session_open(&o, &s, &err) != FPX_OK)
         return fail(a, &err);

@@ -28,7 +28,8 @@ struct fpx_exec {
     uint64_t *offsets; /* of tensors in the arena */
     step_span *spans;
     fpx_arena *arena;
-    char *base; /* the arena's address */
+    uint64_t bytes; /* of the arena */
+    char *base;     /* its address */
     fpx_observer *observers;
     size_t nobservers;
     unsigned keep;
@@ -113,9 +114,9 @@ static fpx_status choose_device(fpx_exec *exec, size_t index, fpx_error *err)
                          why.text[0] == '\0' ? "" : ": ", reason(why.text, e->call.name));
 }
 
-static fpx_status open_memory(fpx_exec *exec, uint64_t bytes, fpx_error *err)
+static fpx_status open_memory(fpx_exec *exec, fpx_error *err)
 {
-    fpx_status status = fpx_arena_new(bytes > 0 ? bytes : 64, &exec->arena, err);
+    fpx_status status = fpx_arena_new(exec->bytes, &exec->arena, err);
 
     if (status != FPX_OK)
         return status;
@@ -157,7 +158,10 @@ static fpx_status build(fpx_exec *exec, fpx_device *const *devices, fpx_error *e
         if (used > extra)
             extra = used;
     }
-    if ((status = open_memory(exec, end + extra, err)) != FPX_OK)
+    exec->bytes = end + extra > 0 ? end + extra : 64;
+    if (exec->keep & FPX_PLAN_ONLY)
+        return FPX_OK;
+    if ((status = open_memory(exec, err)) != FPX_OK)
         return status;
     for (size_t i = 0; i < nops; i++)
         set_places(exec, i);
@@ -258,7 +262,7 @@ const char *fpx_exec_op_device(const fpx_exec *exec, uint32_t op)
 
 uint64_t fpx_exec_arena_bytes(const fpx_exec *exec)
 {
-    return fpx_arena_bytes(exec->arena);
+    return exec->bytes;
 }
 
 /* Moves one tensor, and its scales, between the arena and a device that cannot see it. */

@@ -8,12 +8,18 @@
 #include <fpx/optable.h>
 #include <fpx/program.h>
 
+#include "name_index.h"
+
 struct fpx_program {
     fpx_program_tensor *tensors;
     size_t ntensors, tensor_room;
     fpx_program_op *ops;
     size_t nops, op_room;
+    name_index tensor_names, op_names;
 };
+
+_Static_assert(offsetof(fpx_program_tensor, name) == 0 && offsetof(fpx_program_op, name) == 0,
+               "name_index finds names where entries begin");
 
 fpx_status fpx_program_new(fpx_program **ret_program)
 {
@@ -31,6 +37,8 @@ void fpx_program_free(fpx_program *program)
         return;
     free(program->tensors);
     free(program->ops);
+    free(program->tensor_names.slots);
+    free(program->op_names.slots);
     free(program);
 }
 
@@ -56,18 +64,13 @@ static int name_is_good(const char *name)
 
 uint32_t fpx_program_find_tensor(const fpx_program *program, const char *name)
 {
-    for (size_t i = 0; i < program->ntensors; i++)
-        if (strcmp(program->tensors[i].name, name) == 0)
-            return (uint32_t)i;
-    return FPX_NO_TENSOR;
+    return name_index_find(&program->tensor_names, program->tensors, sizeof *program->tensors,
+                           name);
 }
 
 uint32_t fpx_program_find_op(const fpx_program *program, const char *name)
 {
-    for (size_t i = 0; i < program->nops; i++)
-        if (strcmp(program->ops[i].name, name) == 0)
-            return (uint32_t)i;
-    return FPX_NO_TENSOR;
+    return name_index_find(&program->op_names, program->ops, sizeof *program->ops, name);
 }
 
 /* The levels of scaling that the scale tensor makes: its own format, then those it has itself. 0: its shape is not that
@@ -117,13 +120,15 @@ fpx_status fpx_program_add_tensor(fpx_program *program, const fpx_program_tensor
         return fpx_error_set(err, FPX_EINVAL, "tensor %s: its scales are not those of its blocks",
                              tensor->name);
     tensors = reserve(program->tensors, program->ntensors, &program->tensor_room, sizeof *tensors);
-    if (tensors == NULL)
+    if (tensors != NULL)
+        program->tensors = tensors;
+    if (tensors == NULL || !name_index_reserve(&program->tensor_names, tensors, sizeof *tensors))
         return fpx_error_set(err, FPX_ENOMEM, "tensor %s: out of memory", tensor->name);
-    program->tensors = tensors;
     added = &tensors[program->ntensors];
     *added = *tensor;
     added->producer = FPX_NO_TENSOR;
     added->desc = desc;
+    name_index_add(&program->tensor_names, tensors, sizeof *tensors);
     *ret_index = (uint32_t)program->ntensors++;
     return FPX_OK;
 }
@@ -221,10 +226,12 @@ fpx_status fpx_program_add_op(fpx_program *program, const fpx_program_op *op, ui
     if ((status = fpx_call_check(&call, err)) != FPX_OK)
         return status;
     ops = reserve(program->ops, program->nops, &program->op_room, sizeof *ops);
-    if (ops == NULL)
+    if (ops != NULL)
+        program->ops = ops;
+    if (ops == NULL || !name_index_reserve(&program->op_names, ops, sizeof *ops))
         return fpx_error_set(err, FPX_ENOMEM, "%s: out of memory", op->name);
-    program->ops = ops;
     ops[program->nops] = *op;
+    name_index_add(&program->op_names, ops, sizeof *ops);
     assert(program->tensors != NULL); /* check_outputs found every output among them */
     for (uint32_t i = 0; i < op->nout; i++)
         program->tensors[op->out[i]].producer = (uint32_t)program->nops;
@@ -304,6 +311,19 @@ fpx_status fpx_program_widen(const fpx_program *program, const fpx_format *forma
     return FPX_OK;
 }
 
+/* The names are those of the other. */
+static int copy_names(name_index *index, const name_index *from)
+{
+    *index = (name_index){ .slots = calloc(from->room + 1, sizeof *index->slots) };
+    if (index->slots == NULL)
+        return 0;
+    index->room = from->room;
+    index->count = from->count;
+    if (from->room > 0)
+        memcpy(index->slots, from->slots, from->room * sizeof *index->slots);
+    return 1;
+}
+
 static fpx_status edit(fpx_program *p, const fpx_program *from, const fpx_attr *attrs,
                        fpx_error *err)
 {
@@ -311,7 +331,9 @@ static fpx_status edit(fpx_program *p, const fpx_program *from, const fpx_attr *
 
     p->tensors = malloc((from->ntensors + 1) * sizeof *p->tensors);
     p->ops = malloc((from->nops + 1) * sizeof *p->ops);
-    if (p->tensors == NULL || p->ops == NULL)
+    if (p->tensors == NULL || p->ops == NULL ||
+        !copy_names(&p->tensor_names, &from->tensor_names) ||
+        !copy_names(&p->op_names, &from->op_names))
         return fpx_error_set(err, FPX_ENOMEM, "a program: out of memory");
     p->tensor_room = (p->ntensors = from->ntensors) + 1;
     p->op_room = (p->nops = from->nops) + 1;

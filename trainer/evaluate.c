@@ -15,9 +15,9 @@ fpx_status trainer_prepare_evaluation(fpx_trainer *t, fpx_error *err)
     if (t->eval_model == NULL)
         status = fpx_model_build(t->experiment, t->recipe, 0, 0, 0, &t->eval_model, err);
     if (status == FPX_OK && t->eval_exec == NULL)
-        status = fpx_exec_new(t->eval_model->program, t->devices, t->ndevices, FPX_KEEP_ALL,
-                              &t->eval_exec, err);
-    if (status != FPX_OK)
+        status = fpx_exec_new(t->eval_model->program, t->devices, t->ndevices,
+                              FPX_KEEP_ALL | t->plan, &t->eval_exec, err);
+    if (status != FPX_OK || t->plan)
         return status;
     for (size_t i = 0; i < fpx_program_tensors(t->eval_model->program); i++) {
         const fpx_program_tensor *p = fpx_program_tensor_at(t->eval_model->program, i);

@@ -176,7 +176,7 @@ static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevi
             "steps: lower steps, batch, accumulate or sequence, or take a larger corpus",
             e->name, e->steps, e->data.accumulate, e->data.batch, e->data.sequence, possible);
     if ((status = fpx_model_build(e, t->recipe, 1, 0, 0, &t->model, err)) != FPX_OK ||
-        (status = check_memory(t, err)) != FPX_OK ||
+        (!t->plan && (status = check_memory(t, err)) != FPX_OK) ||
         (status = fpx_exec_new(t->model->program, devices, ndevices, keep, &t->exec, err)) !=
             FPX_OK)
         return status;
@@ -185,7 +185,7 @@ static fpx_status build(fpx_trainer *t, fpx_device *const *devices, size_t ndevi
         return fpx_error_set(err, FPX_ENOMEM, "trainer: out of memory");
     if ((status = preference_new(t, err)) != FPX_OK)
         return status;
-    return initialise(t, err);
+    return t->plan ? FPX_OK : initialise(t, err);
 }
 
 fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *recipe,
@@ -203,6 +203,7 @@ fpx_status fpx_trainer_new(const fpx_experiment *experiment, const fpx_recipe *r
     t->experiment = experiment;
     t->recipe = recipe;
     t->ndevices = ndevices;
+    t->plan = keep & FPX_PLAN_ONLY;
     for (size_t i = 0; i < ndevices; i++)
         t->devices[i] = devices[i];
     env = fpx_fpenv_enter();

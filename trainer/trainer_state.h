@@ -15,6 +15,7 @@ struct fpx_trainer {
     const fpx_recipe *recipe;
     fpx_device **devices;
     size_t ndevices;
+    unsigned plan; /* FPX_PLAN_ONLY: there are no values; else 0 */
     fpx_corpus *corpus;
     fpx_model *model;
     fpx_exec *exec;

@@ -33,6 +33,11 @@ void fpx_device_close(fpx_device *device); /* NULL is fine */
 const char *fpx_device_name(const fpx_device *device); /* the spec it was opened with */
 void fpx_device_describe(fpx_device *device, char *text, size_t text_size);
 
+/* For FPX_PLAN_ONLY (fpx/exec.h): the built-in device then makes no work space in prepare, and cannot run what needs
+ * any; other devices do as ever. planned: bytes of it that there would be in this process, 0 of other devices. */
+void fpx_device_plan(fpx_device *device);
+uint64_t fpx_device_planned(const fpx_device *device);
+
 /* The ABI's functions, with errors as text that name the device and the call. A host process that
  * died, or did not answer in time (FPX_DEVICE_TIMEOUT seconds in the environment, default 60, read by
  * open), or any device that returned a status or a handle the ABI does not know, gives FPX_EDEVICE,

@@ -43,7 +43,9 @@ int fpx_looks_at_outputs(const void *context, uint64_t step, uint32_t op); /* 0 
 enum fpx_exec_keep {
     FPX_KEEP_INPUTS = 1,      /* copy what an in-place operation overwrites, for the observers */
     FPX_KEEP_UNQUANTIZED = 2, /* sources of quantized tensors live as long as those */
-    FPX_KEEP_ALL = 4          /* no two tensors share memory: every tensor readable after a step */
+    FPX_KEEP_ALL = 4,         /* no two tensors share memory: every tensor readable after a step */
+    FPX_PLAN_ONLY = 8         /* devices prepare, but no arena is made: nothing is run, there is no
+                               * fpx_exec_data; spans and bytes are those of an executor without this */
 };
 
 /* devices: in order of preference; each operation runs on the first that prepares it. The last is

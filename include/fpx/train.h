@@ -48,7 +48,8 @@ double fpx_learning_rate(const fpx_experiment *experiment, uint64_t step);
 typedef struct fpx_trainer fpx_trainer;
 
 /* Builds the training program and its executor on these devices (fpx_exec_new's order), initial weights
- * from the seed. keep: enum fpx_exec_keep. experiment, recipe, devices must outlive the trainer.
+ * from the seed. keep: enum fpx_exec_keep; with FPX_PLAN_ONLY there are no weights, the machine may be smaller than the
+ * model, and only fpx_trainer_model, _exec and _memory may be asked. experiment, recipe, devices must outlive the trainer.
  * FPX_ENOMEM: also where parameters and moments are larger than the machine's memory, with text.
  * FPX_EINVAL: also where steps * accumulate * batch * sequence would repeat a token; the text says how many steps the
  * corpus gives. */

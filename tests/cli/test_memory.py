@@ -6,10 +6,11 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 fpx, source = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 text = (source / "experiments/default.yaml").read_text().replace("../datasets", str(source / "datasets"))
-failures = 0
+source_text, failures = text, 0
 
 # Bytes a parameter of master, gradient, m, v; what scales and groups add is below 0.1.
 states = {"fp32": (4, 4, 4, 4), "bf16": (4, 4, 4, 4), "fp8-lm-o1": (2, 1, 4, 4), "fp8-lm-o2": (2, 1, 1, 2),
@@ -23,9 +24,9 @@ def train(experiment, *more):
     return [str(fpx), "train", str(experiment), "--device", "cpu,threads=1", "--steps", "2", *more]
 
 
-def peak(command):
+def peak(command, stdout=None):
     """VmHWM of one process: ru_maxrss of the very child."""
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0, command
@@ -68,4 +69,20 @@ with tempfile.TemporaryDirectory() as folder:
     refused = shadowed.returncode == 2 and "counts no shadows" in shadowed.stderr and not shadowed.stdout
     failures += not refused
     print(f"{'ok  ' if refused else 'FAIL'} with a shadow: {shadowed.stderr}")
+    # 6.7 G parameters, and many layers: planned only, on any machine.
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
+    for sizes in ("width: 4096, layers: 32, heads: 32, hidden: 11008, vocabulary: 32000",
+                  "width: 16, layers: 100, heads: 4, hidden: 24, vocabulary: 256"):
+        plain.write_text(source_text.replace("width: 128, layers: 2, heads: 4, hidden: 352, vocabulary: 256", sizes))
+        with open(pathlib.Path(folder) / "out", "w+") as out:
+            began = time.monotonic()
+            most = peak(train(plain, "--recipe", "bf16", "--memory"), out)
+            took = time.monotonic() - began
+            out.seek(0)
+            said = out.read().splitlines()
+        needed = [float(line.split("predicted: ")[1].split(" MiB")[0]) * 2**20 for line in said if "predicted" in line]
+        note = said[-1].startswith("note: this machine has") == (needed[0] > physical)
+        right = note and took < 30 and most < 256 << 20
+        failures += not right
+        print(f"{'ok  ' if right else 'FAIL'} planned only, {sizes}: {took:.1f} s, {most / 2**20:.0f} MiB, {said[-1]}")
 sys.exit(failures != 0)

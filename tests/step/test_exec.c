@@ -505,6 +505,48 @@ START_TEST(failures_name_the_operation)
 }
 END_TEST
 
+/* The same plan without an arena, and what the device would have made; nothing can be run. */
+START_TEST(a_plan_is_that_of_the_executor)
+{
+    fpx_model *model = build_model("fp8", FPX_SWIGLU);
+    fpx_device *device = tiny_device("cpu,threads=1"), *planner = tiny_device("cpu,threads=1");
+    fpx_device *plugin = tiny_device(plugin_file("plugin_gemm.so"));
+
+    fpx_device_plan(planner);
+    fpx_device_plan(plugin);
+    for (size_t k = 0; k < KEEPS; k++) {
+        fpx_exec *exec = build_exec(model, &device, 1, keeps[k]), *plan = NULL;
+
+        MUST(fpx_exec_new(model->program, &planner, 1, keeps[k] | FPX_PLAN_ONLY, &plan, err));
+        ck_assert_uint_eq(fpx_exec_arena_bytes(plan), fpx_exec_arena_bytes(exec));
+        for (uint32_t i = 0; i < fpx_program_tensors(model->program); i++) {
+            uint32_t first[2], last[2];
+
+            fpx_exec_span(exec, i, &first[0], &last[0]);
+            fpx_exec_span(plan, i, &first[1], &last[1]);
+            ck_assert_uint_eq(first[0], first[1]);
+            ck_assert_uint_eq(last[0], last[1]);
+        }
+        REFUSED(fpx_exec_step(plan, 0, err), FPX_EINVAL, "buffer 0");
+        fpx_exec_free(plan);
+        fpx_exec_free(exec);
+    }
+    ck_assert_uint_gt(fpx_device_planned(planner), 0);
+    ck_assert_uint_eq(fpx_device_planned(device), 0);
+    ck_assert_uint_eq(fpx_device_planned(plugin), 0);
+
+    fpx_exec *exec = NULL; /* with an arena, but on a device that only plans */
+    MUST(fpx_exec_new(model->program, &planner, 1, 0, &exec, err));
+    tiny_fill(exec, SEED, 256);
+    REFUSED(fpx_exec_step(exec, 0, err), FPX_EINVAL, "not prepared");
+    fpx_exec_free(exec);
+    fpx_device_close(plugin);
+    fpx_device_close(planner);
+    fpx_device_close(device);
+    fpx_model_free(model);
+}
+END_TEST
+
 /* The first step too: what is needed is there when fpx_exec_new returns. */
 START_TEST(a_step_allocates_nothing)
 {
@@ -556,6 +598,7 @@ static void add(TCase *tc)
     tcase_add_loop_test(tc, devices_give_the_bits_of_cpu, 0, 3);
     tcase_add_test(tc, operations_alone_are_the_step);
     tcase_add_test(tc, failures_name_the_operation);
+    tcase_add_test(tc, a_plan_is_that_of_the_executor);
     tcase_add_test(tc, a_step_allocates_nothing);
 }
 

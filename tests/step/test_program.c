@@ -224,6 +224,29 @@ START_TEST(scales_have_levels)
 }
 END_TEST
 
+/* Each name gives its own entry, and is taken; others give none. */
+static void check_names(fpx_program *p)
+{
+    const fpx_program_tensor *last = fpx_program_tensor_at(p, fpx_program_tensors(p) - 1);
+    fpx_program_tensor again = *last;
+    fpx_program_op op = *fpx_program_op_at(p, 0);
+    uint32_t index = 77;
+
+    for (size_t i = 0; i < fpx_program_tensors(p); i++)
+        ck_assert_uint_eq(fpx_program_find_tensor(p, fpx_program_tensor_at(p, i)->name), i);
+    for (size_t i = 0; i < fpx_program_ops(p); i++)
+        ck_assert_uint_eq(fpx_program_find_op(p, fpx_program_op_at(p, i)->name), i);
+    ck_assert_uint_eq(fpx_program_find_tensor(p, "t"), FPX_NO_TENSOR);
+    ck_assert_uint_eq(fpx_program_find_tensor(p, "t301"), FPX_NO_TENSOR);
+    ck_assert_uint_eq(fpx_program_find_op(p, "t0"), FPX_NO_TENSOR);
+    REFUSED(fpx_program_add_tensor(p, &again, &index, err), FPX_EINVAL, "the name is taken");
+    REFUSED(fpx_program_add_op(p, &op, &index, err), FPX_EINVAL, "empty or taken");
+    ck_assert_uint_eq(index, 77);
+    snprintf(again.name, sizeof again.name, "new");
+    MUST(fpx_program_add_tensor(p, &again, &index, err));
+    ck_assert_uint_eq(fpx_program_find_tensor(p, "new"), index);
+}
+
 START_TEST(programs_grow)
 {
     fpx_program *p = empty();
@@ -249,6 +272,18 @@ START_TEST(programs_grow)
         ck_assert_uint_eq(fpx_program_op_at(p, i)->in[0], i);
         ck_assert_uint_eq(fpx_program_op_at(p, i)->out[0], i + 1);
     }
+
+    fpx_attr *attrs = calloc(fpx_program_ops(p), sizeof *attrs);
+    fpx_program *edited = NULL, *wide = NULL;
+
+    MUST(fpx_program_edit(p, attrs, &edited, err));
+    MUST(fpx_program_widen(p, &fpx_fp64, &wide, err));
+    check_names(p);
+    check_names(edited);
+    check_names(wide);
+    free(attrs);
+    fpx_program_free(edited);
+    fpx_program_free(wide);
     fpx_program_free(p);
 }
 END_TEST
