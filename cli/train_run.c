@@ -62,12 +62,7 @@ fpx_status train_run(const session_options *options, const char *pattern, const 
 
     if ((status = session_open(options, &s, err)) != FPX_OK)
         return status;
-    status = s.experiment->data.validation > 0.0
-                 ? run_open(&s, pattern, prompt, quiet, &r, err)
-                 : fpx_error_set(err, FPX_EINVAL,
-                                 "%s: data.validation is 0: there is nothing to compare by; hold a "
-                                 "share of the text back (0.1)",
-                                 options->experiment);
+    status = run_open(&s, pattern, prompt, quiet, &r, err);
     (void)session_close(&s, NULL);
     if (status == FPX_OK)
         *ret_outcome = r;
