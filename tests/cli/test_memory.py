@@ -69,6 +69,10 @@ with tempfile.TemporaryDirectory() as folder:
     refused = shadowed.returncode == 2 and "counts no shadows" in shadowed.stderr and not shadowed.stdout
     failures += not refused
     print(f"{'ok  ' if refused else 'FAIL'} with a shadow: {shadowed.stderr}")
+    started = subprocess.run(train(plain, "--memory", "--init", "x"), capture_output=True, text=True)
+    refused = started.returncode == 2 and "leave --resume, --init," in started.stderr and not started.stdout
+    failures += not refused
+    print(f"{'ok  ' if refused else 'FAIL'} with weights: {started.stderr}")
     # 6.7 G parameters, and many layers: planned only, on any machine.
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
     for sizes in ("width: 4096, layers: 32, heads: 32, hidden: 11008, vocabulary: 32000",
