@@ -46,7 +46,8 @@ typedef struct session_finding {
     char op[FPX_TRACE_NAME], tensor[FPX_TRACE_NAME]; /* "": only the loss was looked at */
     char what[320];
     uint64_t judged, contradicted; /* results that a shadow could contradict; that one did */
-    uint64_t seen, unseen;      /* results of all shadows that were looked at, and that were not */
+    uint64_t seen, unseen; /* results of all shadows that were in the sample, and that were not */
+    uint64_t looked_at;    /* of seen: those that a shadow says anything of */
     double ratio[FPX_OP_KINDS]; /* the largest error / bound by kind of operation; 0: none seen */
 } session_finding;
 
