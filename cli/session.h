@@ -53,7 +53,8 @@ typedef struct session_spot {
 typedef struct session_finding {
     session_spot shadow, nonfinite;
     uint64_t judged, contradicted; /* results that a shadow could contradict; that one did */
-    uint64_t seen, unseen;      /* results of all shadows that were looked at, and that were not */
+    uint64_t seen, unseen; /* results of all shadows that were in the sample, and that were not */
+    uint64_t looked_at;    /* of seen: those that a shadow says anything of */
     double ratio[FPX_OP_KINDS]; /* the largest error / bound by kind of operation; 0: none seen */
 } session_finding;
 

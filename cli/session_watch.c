@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <fpx/growth.h>
 #include <fpx/opshape.h>
 #include <fpx/optable.h>
 #include <fpx/settings.h>
@@ -226,6 +227,7 @@ static void judge(watch *w, uint64_t step, uint32_t kind, size_t record, const v
 
         f->seen += isnan(g->mismatches) ? 0 : 1;
         f->unseen += isnan(g->mismatches) ? 1 : 0;
+        f->looked_at += (uint64_t)fpx_figure_says(g);
         if (equality ? isnan(g->max_abs) : !(g->ratio >= 0.0))
             continue;
         f->judged++;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <fpx/diff.h>
 #include <fpx/report.h>
 
 #include "cli.h"
@@ -131,11 +132,32 @@ static int record(const cli_args *a)
     return status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
 }
 
-static void describe(const char *path, const fpx_golden_difference *d, char *text, size_t room)
+/* A row of the equality shadow says what a device ran. Where nothing here contradicts that device, another row than the
+ * recorded one is no other bits; but the chain digests, which decide, have it in them. */
+static fpx_outcome outcome_of(const fpx_golden_difference *d, const session *s)
+{
+    if (!d->found)
+        return FPX_HOLDS;
+    return d->only_device && !s->finding.shadow.found && !s->finding.nonfinite.found
+               ? FPX_NO_VERDICT
+               : FPX_FINDING;
+}
+
+/* device: what fpx_device_describe said of the device that ran. */
+static void describe(const char *path, const fpx_golden_difference *d, fpx_outcome outcome,
+                     const char *device, char *text, size_t room)
 {
     if (!d->found)
         (void)snprintf(text, room, "%s holds: %llu steps have the recorded bits", path,
                        (unsigned long long)d->steps_got);
+    else if (outcome == FPX_NO_VERDICT)
+        (void)snprintf(
+            text, room,
+            "%s: no verdict: the marks of all operations agree in %llu steps, but not those of "
+            "%s, which tell what the device ran: recorded on another device than this run's "
+            "(%s), or by another version, they were not compared\n"
+            "check with the --device of the recording, or record without --shadow",
+            path, (unsigned long long)d->steps_got, d->row, device);
     else if (d->other_rows)
         (void)snprintf(text, room, "%s: the program itself differs, first at %s", path, d->row);
     else if (d->rows == 0)
@@ -145,10 +167,11 @@ static void describe(const char *path, const fpx_golden_difference *d, char *tex
                        path, (unsigned long long)d->step);
     else
         (void)snprintf(text, room,
-                       "%s: first difference at step %llu in %s (%llu rows differ in that step)\n"
+                       "%s: first difference at step %llu in %s (%llu row%s in that step)\n"
                        "to see the element: fpx train ... --trace new.h5 --values '*' with both "
                        "versions, then fpx diff",
-                       path, (unsigned long long)d->step, d->row, (unsigned long long)d->rows);
+                       path, (unsigned long long)d->step, d->row, (unsigned long long)d->rows,
+                       d->rows == 1 ? " differs" : "s differ");
 }
 
 static void put_escaped(const char *text, const char *also, FILE *out)
@@ -184,21 +207,25 @@ static void annotate(const char *path, const fpx_golden_difference *d, FILE *out
     (void)fputc('\n', out);
 }
 
-/* device: what fpx_device_describe said of the device that ran. */
-static fpx_status write_results(const cli_args *a, const fpx_golden_difference *d, const char *text,
-                                const char *device, fpx_error *err)
+static fpx_status write_results(const cli_args *a, const fpx_golden_difference *d,
+                                fpx_outcome outcome, const char *text, const char *device,
+                                fpx_error *err)
 {
+    static const char *const verdicts[] = { "holds", "finding", "no verdict" };
     const char *json = a->option[OPT_JSON], *junit = a->option[OPT_JUNIT];
 
     if (json != NULL) {
-        json_t *root = json_pack("{s:s, s:b, s:I, s:s, s:s, s:s}", "schema", "fpx.golden/1",
-                                 "holds", !d->found, "step", (json_int_t)d->step, "operation",
-                                 d->row, "text", text, "device", device);
+        json_t *root =
+            json_pack("{s:s, s:b, s:s, s:I, s:s, s:s, s:s}", "schema", "fpx.golden/1", "holds",
+                      !d->found, "verdict", verdicts[outcome], "step", (json_int_t)d->step,
+                      "operation", d->row, "text", text, "device", device);
         const fpx_status status = cli_write_json(json, root, err);
 
         if (status != FPX_OK)
             return status;
     }
+    if (junit != NULL && outcome == FPX_NO_VERDICT)
+        return fpx_report_junit_error(junit, "fpx.golden", a->positional[2], text, err);
     return junit ? fpx_report_junit(junit, "fpx.golden", a->positional[2], d->found ? text : NULL,
                                     err)
                  : FPX_OK;
@@ -223,10 +250,11 @@ static int check(const cli_args *a)
 {
     const char *path = a->positional[2];
     fpx_golden_difference d;
+    fpx_outcome outcome = FPX_NO_VERDICT;
     fpx_golden *expected = NULL;
     fpx_error err = { 0 };
     uint64_t steps;
-    char text[1024], device[512];
+    char text[2048], device[512];
     fpx_status status;
     session s;
 
@@ -248,17 +276,19 @@ static int check(const cli_args *a)
         FILE *out = cli_text_stream(a->option[OPT_JSON], a->option[OPT_JUNIT]);
 
         fpx_golden_compare(expected, watch_golden(s.watch), &d);
-        describe(path, &d, text, sizeof text);
-        (void)fprintf(out, "%s\n", text);
-        annotate(path, &d, out);
+        outcome = outcome_of(&d, &s);
         fpx_device_describe(s.devices[0], device, sizeof device);
-        status = write_results(a, &d, text, device, &err);
+        describe(path, &d, outcome, device, text, sizeof text);
+        (void)fprintf(out, "%s\n", text);
+        if (outcome == FPX_FINDING)
+            annotate(path, &d, out);
+        status = write_results(a, &d, outcome, text, device, &err);
         (void)session_close(&s, NULL);
     }
     fpx_golden_free(expected);
     if (status != FPX_OK)
         return cli_fail(&err);
-    return d.found ? EXIT_FINDING : EXIT_HOLDS;
+    return (int)outcome; /* its values are the exit codes */
 }
 
 static int run(const cli_args *a)
@@ -277,7 +307,9 @@ const cli_verb verb_golden = {
     "record runs the first steps of EXPERIMENT and writes their digests to FILE; an existing FILE\n"
     "changes only with --reason. check runs them again and compares; with GITHUB_ACTIONS=true it "
     "also\n"
-    "prints the finding as an annotation.\n"
+    "prints the finding as an annotation. Exit code 2: only rows of shadow local:cpu differ, as "
+    "those\n"
+    "of another device do.\n"
     "example: fpx golden check experiments/demo.yaml tests/goldens/demo-fp8.golden --junit fpx.xml",
     options,
     3,

@@ -144,15 +144,16 @@ static void print_place(const fpx_trace_layout *l, int width, double x, size_t r
 static void print_growth(const fpx_trace_layout *l, const fpx_growth *g, size_t n, size_t mode)
 {
     const int width = column_width(l, offsetof(fpx_trace_record, op));
-    uint64_t seen = 0, steps = 0;
+    uint64_t seen = 0, judged = 0, steps = 0;
 
     for (size_t i = 0; i < n; i++) {
         seen += g[i].seen;
+        judged += g[i].judged;
         steps += g[i].seen > 0;
     }
-    (void)printf("shadow %s: looked at %" PRIu64 " of %" PRIu64 " results, in %" PRIu64
-                 " of %zu steps\n",
-                 l->modes[mode].name, seen, (uint64_t)n * l->nrecords, steps, n);
+    (void)printf("shadow %s: judged %" PRIu64 " of %" PRIu64 " results (%" PRIu64
+                 " looked at), in %" PRIu64 " of %zu steps\n",
+                 l->modes[mode].name, judged, (uint64_t)n * l->nrecords, seen, steps, n);
     (void)printf("%8s %10s %10s %10s  %-*s %10s  %-*s %10s\n", "step", "parameters", "loss",
                  "error", width, "in", "of bound", width, "in", "disagree");
     for (size_t i = 0; i < n; i++) {

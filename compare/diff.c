@@ -126,6 +126,7 @@ static fpx_status look_inside(pair *p, size_t step, size_t r, const fpx_diff_pol
     memset(place, 0, sizeof *place);
     place->step = fpx_trace_step_at(p->a, s->a);
     place->record = *record;
+    memcpy(place->device_b, other->device, sizeof place->device_b);
     if (!record->values || !other->values)
         return FPX_OK;
     status = fpx_trace_values(p->a, s->a, m->a, p->codes_a, err);

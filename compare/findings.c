@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/growth.h>
+
 #include "align.h"
 
 fpx_status fpx_diff_policy_parse(const char *text, fpx_diff_policy *ret_policy, fpx_error *err)
@@ -68,13 +70,19 @@ static void take(search *q, uint64_t step, size_t record, const fpx_figure *figu
     q->first = record;
 }
 
-/* A result that a shadow did not look at has a figure of NaN alone. */
+/* A result that is not in a shadow's sample has a figure of NaN alone; one that is there has mismatches, but else says
+ * nothing where the shadow had nothing to say. */
 static void count_seen(search *q, size_t mode)
 {
     uint64_t seen = 0;
 
-    for (size_t r = 0; r < q->layout->nrecords; r++)
+    for (size_t r = 0; r < q->layout->nrecords; r++) {
+        const uint64_t says = (uint64_t)fpx_figure_says(&q->figures[r]);
+
         seen += isnan(q->figures[r].mismatches) ? 0 : 1;
+        q->found.looked_at += says;
+        q->found.mode_looked_at[mode] += says;
+    }
     q->found.seen[mode] += seen;
     q->found.seen_steps[mode] += seen > 0;
 }
@@ -95,7 +103,8 @@ static fpx_status look_at_shadow(search *q, size_t index, size_t mode, fpx_error
             q->found.unjudged_expected = q->figures[r].expected;
             q->found.unjudged_actual = q->figures[r].actual;
         }
-        q->found.looked_at += (uint64_t)judged;
+        q->found.judged += (uint64_t)judged;
+        q->found.mode_judged[mode] += (uint64_t)judged;
         if (!judged || !(q->figures[r].mismatches > 0.0))
             continue;
         q->found.findings++;
@@ -160,7 +169,7 @@ fpx_outcome fpx_finding_outcome(const fpx_shadow_finding *finding)
 {
     if (finding->found)
         return FPX_FINDING;
-    return finding->looked_at == 0 || finding->unjudged > 0 || finding->steps < finding->planned
+    return finding->judged == 0 || finding->unjudged > 0 || finding->steps < finding->planned
                ? FPX_NO_VERDICT
                : FPX_HOLDS;
 }

@@ -16,6 +16,11 @@ static int is_parameter(const fpx_trace_layout *layout, size_t record)
     return 0;
 }
 
+int fpx_figure_says(const fpx_figure *f)
+{
+    return !isnan(f->max_abs) || !isnan(f->ratio);
+}
+
 double fpx_figure_relative(const fpx_figure *f)
 {
     if (isnan(f->rms) || f->rms == 0.0)
@@ -36,7 +41,7 @@ void fpx_growth_of(const fpx_trace_layout *layout, const fpx_trace_mode *mode,
 {
     const int bits = fpx_trace_demands_bits(mode);
     double distance = 0.0, length = 0.0, disagree = 0.0;
-    uint64_t parameters = 0, judged = 0;
+    uint64_t parameters = 0;
     fpx_growth g = { .step = ret_growth->step,
                      .parameters = (double)NAN,
                      .loss = (double)NAN,
@@ -48,14 +53,14 @@ void fpx_growth_of(const fpx_trace_layout *layout, const fpx_trace_mode *mode,
         const fpx_figure *f = &figures[r];
         const double n = (double)fpx_tensor_count(&layout->records[r].desc);
 
-        if (isnan(f->mismatches))
+        if (!fpx_figure_says(f))
             continue;
         g.seen++;
         take_larger(fpx_figure_relative(f), r, &g.error, &g.error_record);
         if (f->ratio > 1.0 || strcmp(layout->records[r].kind, "gemm") == 0)
             take_larger(f->ratio, r, &g.ratio, &g.ratio_record);
         if (bits ? !isnan(f->max_abs) : f->ratio >= 0.0) {
-            judged++;
+            g.judged++;
             disagree += f->mismatches > 0.0 ? 1.0 : 0.0;
         }
         if (is_parameter(layout, r) && !isnan(f->rms)) {
@@ -66,7 +71,7 @@ void fpx_growth_of(const fpx_trace_layout *layout, const fpx_trace_mode *mode,
         if (strcmp(layout->records[r].tensor, "loss") == 0)
             g.loss = f->max_abs;
     }
-    if (judged > 0)
+    if (g.judged > 0)
         g.mismatches = disagree;
     if (parameters > 0 && length > 0.0)
         g.parameters = sqrt(distance) / sqrt(length);

@@ -82,6 +82,10 @@ static json_t *place(const fpx_place_found *f)
     json_t *o = json_object();
 
     set_record(o, f->step, &f->record);
+    if (f->device_b[0] != '\0') { /* both have this record: "device" is A's */
+        (void)json_object_set_new(o, "device_a", text_of(f->record.device));
+        (void)json_object_set_new(o, "device_b", text_of(f->device_b));
+    }
     if (f->has_values) {
         set_element(o, t, f->element, f->index);
         (void)json_object_set_new(o, "value_a", number(f->value_a));
@@ -109,17 +113,20 @@ static fpx_status write_root(const char *path, json_t *root, fpx_error *err)
     return status;
 }
 
-/* What each shadow looked at. */
+/* What each shadow judged and looked at, and what was in its sample. */
 static json_t *shadows(const fpx_trace_layout *layout, const fpx_shadow_finding *finding)
 {
     json_t *list = json_array();
 
     for (size_t m = 0; m < layout->nmodes; m++)
-        (void)json_array_append_new(
-            list, json_pack("{s:o, s:I, s:I, s:I}", "shadow", text_of(layout->modes[m].name),
-                            "results_seen", (json_int_t)finding->seen[m], "results",
-                            (json_int_t)(finding->steps * finding->results), "steps_seen",
-                            (json_int_t)finding->seen_steps[m]));
+        (void)json_array_append_new(list,
+                                    json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "shadow",
+                                              text_of(layout->modes[m].name), "results_seen",
+                                              (json_int_t)finding->seen[m], "results",
+                                              (json_int_t)(finding->steps * finding->results),
+                                              "steps_seen", (json_int_t)finding->seen_steps[m],
+                                              "judged", (json_int_t)finding->mode_judged[m],
+                                              "looked_at", (json_int_t)finding->mode_looked_at[m]));
     return list;
 }
 
@@ -129,12 +136,13 @@ fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *lay
     const fpx_figure *f = &finding->figure;
     uint64_t expected, actual;
     json_t *root = json_pack(
-        "{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "schema", "fpx.finding/1", "verdict",
-        outcomes[fpx_finding_outcome(finding)], "found", finding->found, "findings",
+        "{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "schema", "fpx.finding/1",
+        "verdict", outcomes[fpx_finding_outcome(finding)], "found", finding->found, "findings",
         (json_int_t)(finding->findings + finding->nonfinite_results), "not_finite",
         (json_int_t)finding->nonfinite_results, "looked_at", (json_int_t)finding->looked_at,
         "unjudged", (json_int_t)finding->unjudged, "steps", (json_int_t)finding->steps,
-        "planned_steps", (json_int_t)finding->planned);
+        "planned_steps", (json_int_t)finding->planned, "judged", (json_int_t)finding->judged,
+        "results", (json_int_t)(finding->steps * finding->results * layout->nmodes));
 
     (void)json_object_set_new(root, "shadows", shadows(layout, finding));
     if (finding->unjudged > 0) {

@@ -211,7 +211,7 @@ static void put_finding_words(FILE *f, const fpx_trace_layout *layout, const fpx
 static void put_finding_verdict(FILE *f, const fpx_trace_layout *layout,
                                 const fpx_shadow_finding *s)
 {
-    if (!s->found && (layout->nmodes == 0 || s->looked_at == 0)) {
+    if (!s->found && (layout->nmodes == 0 || s->judged == 0)) {
         open_verdict(f, UNDECIDED);
         (void)fprintf(
             f,
@@ -223,7 +223,7 @@ static void put_finding_verdict(FILE *f, const fpx_trace_layout *layout,
     }
     open_verdict(f, s->found ? FINDING : fpx_finding_outcome(s) == FPX_HOLDS ? HOLDS : UNDECIDED);
     if (!s->found) {
-        (void)fprintf(f, "Nothing found: %" PRIu64 " shadowed results agree.</p>", s->looked_at);
+        (void)fprintf(f, "Nothing found: %" PRIu64 " shadowed results agree.</p>", s->judged);
         return;
     }
     (void)fprintf(f, "First finding at step %" PRIu64 " in ", s->step);
@@ -238,7 +238,7 @@ static void put_finding_verdict(FILE *f, const fpx_trace_layout *layout,
     (void)fprintf(f,
                   ".</p><p class=\"more\">%" PRIu64 " such results of %" PRIu64
                   " judged in the whole run.</p>",
-                  s->findings, s->looked_at);
+                  s->findings, s->judged);
 }
 
 static void put_sampled(FILE *f, const fpx_trace_layout *layout, const fpx_shadow_finding *s)
@@ -249,9 +249,11 @@ static void put_sampled(FILE *f, const fpx_trace_layout *layout, const fpx_shado
         (void)fputs("<p class=\"more\">Sampled: the shadow ", f);
         html_put_code(f, layout->modes[m].name);
         (void)fprintf(f,
-                      " looked at %" PRIu64 " of %" PRIu64 " results, in %" PRIu64 " of %" PRIu64
+                      " judged %" PRIu64 " of %" PRIu64 " results (%" PRIu64
+                      " looked at), in %" PRIu64 " of %" PRIu64
                       " steps; nothing is known of the rest.</p>",
-                      s->seen[m], s->steps * s->results, s->seen_steps[m], s->steps);
+                      s->mode_judged[m], s->steps * s->results, s->mode_looked_at[m],
+                      s->seen_steps[m], s->steps);
     }
 }
 

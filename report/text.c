@@ -70,13 +70,18 @@ int wording_codes(const fpx_format *format, const fpx_figure *figure, uint64_t *
     return 1;
 }
 
-static void put_record(page *p, uint64_t step, const fpx_trace_record *r)
+/* device_b: where the second of two traces ran it; NULL: there is one trace. */
+static void put_record(page *p, uint64_t step, const fpx_trace_record *r, const char *device_b)
 {
     char shape[96];
 
     wording_shape(&r->desc, shape, sizeof shape);
     put(p, "  step       %" PRIu64 "\n", step);
-    put(p, "  operation  %s  (%s, %s, on %s)\n", r->op, r->kind, r->role, r->device);
+    if (device_b == NULL || device_b[0] == '\0' || strcmp(r->device, device_b) == 0)
+        put(p, "  operation  %s  (%s, %s, on %s)\n", r->op, r->kind, r->role, r->device);
+    else
+        put(p, "  operation  %s  (%s, %s, A on %s, B on %s)\n", r->op, r->kind, r->role, r->device,
+            device_b);
     put(p, "  tensor     %s  %s\n", r->tensor, shape);
 }
 
@@ -161,7 +166,7 @@ static void put_first(page *p, const fpx_diff *d)
             d->records_compared, d->unpaired_before);
     else
         put(p, "first difference:\n");
-    put_record(p, f->step, &f->record);
+    put_record(p, f->step, &f->record, f->device_b);
     if (f->has_values) {
         wording_index(&f->record.desc, f->index, index, sizeof index);
         put(p, "  element    %" PRIu64 " = %s\n", f->element, index);
@@ -223,16 +228,24 @@ void fpx_report_diff_text(const fpx_diff *diff, char *text, size_t room)
     }
 }
 
+/* How much of the run each shadow's verdict is about. */
+static void put_judged(page *p, const fpx_trace_layout *layout, const fpx_shadow_finding *f)
+{
+    for (size_t m = 0; m < layout->nmodes; m++)
+        put(p, "shadow %s: judged %" PRIu64 " of %" PRIu64 " results (%" PRIu64 " looked at)\n",
+            layout->modes[m].name, f->mode_judged[m], f->steps * f->results, f->mode_looked_at[m]);
+}
+
 /* What was left unseen. */
 static void put_sampled(page *p, const fpx_trace_layout *layout, const fpx_shadow_finding *f)
 {
     for (size_t m = 0; m < layout->nmodes; m++)
         if (f->seen[m] < f->steps * f->results)
             put(p,
-                "sampled: shadow %s looked at %" PRIu64 " of %" PRIu64 " results, in %" PRIu64
-                " of %" PRIu64 " steps; nothing is known of the rest\n",
-                layout->modes[m].name, f->seen[m], f->steps * f->results, f->seen_steps[m],
-                f->steps);
+                "sampled: shadow %s looked at %" PRIu64 " of %" PRIu64
+                " steps; nothing is known of the "
+                "rest\n",
+                layout->modes[m].name, f->seen_steps[m], f->steps);
 }
 
 /* What was left without verdict. */
@@ -253,7 +266,7 @@ static void put_nonfinite(page *p, const fpx_shadow_finding *finding)
     char index[96];
 
     put(p, "first value that is not a finite number:\n");
-    put_record(p, finding->step, &finding->record);
+    put_record(p, finding->step, &finding->record, NULL);
     if (finding->has_element) {
         wording_index(&finding->record.desc, finding->index, index, sizeof index);
         put(p, "  element    %.0f = %s\n", finding->figure.element, index);
@@ -282,18 +295,18 @@ static void put_finding(page *p, const fpx_trace_layout *layout, const fpx_shado
         put(p, "this trace has no shadow: train with --shadow local:cpu or --shadow local\n");
         return;
     }
-    if (finding->looked_at == 0) {
+    if (finding->judged == 0) {
         put(p, "no information: these shadows judge nothing (the same arithmetic on the same "
                "device, or "
                "no error bound); --shadow local has bounds\n");
         return;
     }
     if (!finding->found) {
-        put(p, "nothing found: %" PRIu64 " shadowed results agree\n", finding->looked_at);
+        put(p, "nothing found: %" PRIu64 " shadowed results agree\n", finding->judged);
         return;
     }
     put(p, "first finding (shadow %s):\n", layout->modes[finding->mode].name);
-    put_record(p, finding->step, &finding->record);
+    put_record(p, finding->step, &finding->record, NULL);
     wording_index(&finding->record.desc, finding->index, index, sizeof index);
     put(p, "  element    %.0f = %s\n", f->element, index);
     if (wording_codes(&finding->record.desc.format, f, &expected, &actual)) {
@@ -314,6 +327,7 @@ void fpx_report_finding_text(const fpx_trace_layout *layout, const fpx_shadow_fi
 
     text[0] = '\0';
     put_finding(&p, layout, finding);
+    put_judged(&p, layout, finding);
     put_sampled(&p, layout, finding);
     put_unjudged(&p, finding);
 }

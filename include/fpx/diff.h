@@ -38,6 +38,8 @@ typedef struct fpx_place_found {
     uint64_t differing;           /* elements that differ in this tensor at this step */
     uint64_t code_a, code_b;      /* bit patterns there */
     double value_a, value_b;      /* decoded, scales included */
+    char device_b
+        [FPX_TRACE_NAME]; /* where the second trace's record ran; the first's: record.device; "": no such record */
 } fpx_place_found;
 
 /* Records that pair with none of the other trace, by (operation, tensor). */
@@ -115,12 +117,15 @@ typedef struct fpx_shadow_finding {
     fpx_trace_record unjudged_record;
     double unjudged_expected, unjudged_actual;
     uint64_t steps, planned; /* of the trace, as fpx_trace_steps, fpx_trace_planned */
-    uint64_t looked_at;      /* (step, record, mode) triples that could have had one; 0: no
+    uint64_t judged;         /* (step, record, mode) triples that could have had one; 0: no
                                      information, as of the same arithmetic on the same device */
-    /* What each mode's shadow ran again, of steps * results: (step, record) pairs, and the steps that have one. A sampled
-     * shadow says nothing of the others. */
+    uint64_t
+        looked_at; /* triples of which the shadow says anything: judged, unjudged, or measured only */
+    /* Of each mode's steps * results (step, record) pairs: those in its sample, whether or not it had anything to say
+     * there, and the steps that have one: a sampled shadow says nothing of the others; and as above. */
     uint64_t results;
     uint64_t seen[FPX_TRACE_MODES], seen_steps[FPX_TRACE_MODES];
+    uint64_t mode_looked_at[FPX_TRACE_MODES], mode_judged[FPX_TRACE_MODES];
 } fpx_shadow_finding;
 
 /* A NaN or Inf is a finding too, with or without shadows: no operation of a healthy run makes one. In the same

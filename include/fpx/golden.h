@@ -71,6 +71,8 @@ typedef struct fpx_golden_difference {
     char row
         [FPX_GOLDEN_NAME]; /* the first row that differs there; "": their marks agree by chance */
     uint64_t rows;         /* rows that differ there */
+    int only_device; /* in all steps only the marks of `shadow:local:cpu` differ, whose figures tell which operations a
+                      * device ran: no difference of bits is known, and none ruled out */
     uint64_t steps_expected, steps_got;
 } fpx_golden_difference;
 

@@ -15,7 +15,8 @@ extern "C" {
 /* One step of one shadow. NaN: it says nothing of that, or did not look. */
 typedef struct fpx_growth {
     uint64_t step;
-    uint64_t seen; /* results looked at; 0: the rest says nothing */
+    uint64_t seen;   /* results looked at (fpx_figure_says); 0: the rest says nothing */
+    uint64_t judged; /* of these, results that the shadow could contradict */
     double
         parameters; /* of all parameters after the update: |theirs - the shadow's| / |the shadow's|, Euclidean */
     double loss; /* |loss - the shadow's| */
@@ -27,6 +28,10 @@ typedef struct fpx_growth {
     double mismatches; /* results that disagree: where the shadow judges, else NaN */
     size_t error_record, ratio_record; /* where the largest were */
 } fpx_growth;
+
+/* 0 for the figure of a result that the shadow did not look at: it was not in the sample, or the shadow has nothing to
+ * say of it and did not run it (fpx_figure_unseen, fpx_figure_none of fpx/shadow.h). */
+int fpx_figure_says(const fpx_figure *figure);
 
 /* rms / rms_reference; 0 where there is no error, Inf where the reference is 0, NaN where there is no figure. */
 double fpx_figure_relative(const fpx_figure *figure);

@@ -43,6 +43,7 @@ code, said = train("whole", "--shadow", "local:fp64")
 expect("a whole shadow says nothing of samples", code == 0 and "sampled" not in said, said)
 code, said = train("some", "--shadow", "local:fp64", "--shadow-every", "2", "--shadow-layers", "-1,-",
                    "--shadow-roles", "wgrad,optimizer")
+code_said = said
 expect("sampled", code == 0 and "nothing is known of the rest" in said, said)
 expect("the run's bits are its own", chain("some") == chain("whole") == chain("plain"))
 whole, records = figures("whole", "local:fp64")
@@ -57,15 +58,36 @@ expect("those of the whole shadow", np.array_equal(some[seen], whole[seen], equa
 expect("the whole one looked at all", not np.isnan(whole[..., 5]).any())
 
 count = int(seen.sum())
-line = f"sampled: shadow local:fp64 looked at {count} of {seen.size} results, in 3 of 5 steps; nothing is known of the rest"
+says = int((~np.isnan(some[..., 0])).sum())
+judged = int((some[..., 4] >= 0).sum())
+expect("some of it says nothing, or not", 0 < judged <= says <= count, (judged, says, count))
+line = f"shadow local:fp64: judged {judged} of {seen.size} results ({says} looked at)\n" \
+       "sampled: shadow local:fp64 looked at 3 of 5 steps; nothing is known of the rest"
 done = run_text("diff", "some.h5", "--json", "some.json")
 expect("diff says it", done.returncode == 0 and line in done.stdout, done.stdout)
-expect("in JSON", json.loads(pathlib.Path("some.json").read_text())["shadows"] == [
-    {"shadow": "local:fp64", "results_seen": count, "results": seen.size, "steps_seen": 3}])
+found = json.loads(pathlib.Path("some.json").read_text())
+three = {"judged": judged, "looked_at": says, "results": seen.size}
+expect("in JSON", found["shadows"] == [{"shadow": "local:fp64", "results_seen": count, "steps_seen": 3, **three}], found)
+expect("in JSON, of all shadows", {key: found[key] for key in three} == three, found)
+expect("the table says it", f"shadow local:fp64: judged {judged} of {seen.size} results ({says} looked at), in 3 of 5 steps"
+       in run_text("trace", "growth", "some.h5").stdout)
+expect("the run says it", f"judged {judged} of {seen.size} results ({says} looked at), 0 contradicted" in code_said, code_said)
+
+# ---- the same arithmetic on the same device: in the sample, but nothing to look at ----
+code, said = train("vacuous", "--shadow", "local:cpu")
+rows, _ = figures("vacuous", "local:cpu")
+none = np.isnan(rows).sum(2) == rows.shape[2] - 2
+expect("mismatches and element are 0", code == 0 and none.all() and not rows[..., 5:7].any(), said)
+growth = run_text("trace", "growth", "vacuous.h5").stdout
+expect("no result counts", f"judged 0 of {none.size} results (0 looked at), in 0 of 5 steps" in growth, growth)
+expect("no step counts", growth.count("not looked at") == 5, growth)
+done = run_text("diff", "vacuous.h5", "--json", "-")
+found = json.loads(done.stdout)
+expect("no verdict", done.returncode == 2 and (found["judged"], found["looked_at"], found["results"]) == (0, 0, none.size), found)
 expect("a whole one has no such line", "sampled" not in run_text("diff", "whole.h5").stdout)
 run_text("report", "some.h5", "-o", "some.html")
 page = re.sub("<[^>]*>", "", pathlib.Path("some.html").read_text())
-expect("the page says it", f"looked at {count} of {seen.size} results, in 3 of 5 steps" in page)
+expect("the page says it", f"judged {judged} of {seen.size} results ({says} looked at), in 3 of 5 steps" in page)
 
 refused("free", "a free shadow goes on", "--shadow", "both", "--shadow-every", "2")
 refused("layer", "'7' is no layer: there are 0 to 1", "--shadow", "local", "--shadow-layers", "0,7")
@@ -146,12 +168,12 @@ expect("the state before it", sorted(p.name for p in pathlib.Path("bare").iterdi
 
 # ---- float32 ----
 code, said = train("narrow32", "--recipe", "fp8", "--shadow", "local:fp32")
-expect("products are judged", code == 0 and re.search(r"\b120 results judged, 0 contradicted", said), said)
+expect("products are judged", code == 0 and re.search(r"judged 120 of \d+ results \(120 looked at\), 0 contradicted", said), said)
 
 # ---- a matrix unit ----
 unit = "hopper/wgmma/fp8-fp32"
 code, said = train("same", "--recipe", "fp8-hopper", "--shadow", "local:" + unit, "--values", "layer.0/attn.qkv/y")
-expect("a recipe of this unit agrees", code == 0 and re.search(r"\b120 results judged, 0 contradicted", said), said)
+expect("a recipe of this unit agrees", code == 0 and re.search(r"judged 120 of \d+ results \(120 looked at\), 0 contradicted", said), said)
 expect("diff of it", run_text("diff", "same.h5").returncode == 0)
 code, said = train("other", "--recipe", "fp8", "--shadow", "local:" + unit)
 expect("other sums differ", code == 1 and "layer.0/attn.qkv/fprop" in said and "expected 0x" in said, said)

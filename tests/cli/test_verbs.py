@@ -205,7 +205,7 @@ for name, code in (("plugin_gemm.so", 0), ("plugin_gemm_wrong.so", 1)):
     for more in ((), ("--json", "train.json"), ("--trace", "wrong.h5")):
         train = ends(code, "train", "experiments/demo.yaml", "--steps", "2", "--shadow", "local:cpu", "--device",
                      os.path.join(os.path.dirname(plugin), name), *more)
-        expect(re.search(rf"^shadow local:cpu: \d+ results judged, {code} contradicted$", train.stdout, re.M),
+        expect(re.search(rf"^shadow local:cpu: judged (\d+) of \d+ results \(\1 looked at\), {code} contradicted$", train.stdout, re.M),
                f"{name}: {train.stdout}{train.stderr}")
         expect(("finding: step 0, " in train.stdout and "1 of " in train.stdout and "other bits" in train.stdout) == (code == 1),
                f"{name}: {train.stdout}")
@@ -215,6 +215,31 @@ for name, code in (("plugin_gemm.so", 0), ("plugin_gemm_wrong.so", 1)):
             clear(["wrong.h5", "wrong.h5.seg"])
     found = json.load(open("train.json", encoding="utf-8")).get("finding")
     expect((found is not None) == (code == 1), f"{name}: {found}")
+
+# ---- two devices: each is named beside its trace; one device is named once ----
+device = os.path.join(os.path.dirname(plugin), "plugin_gemm_wrong.so")
+for name, more in (("cpu.h5", ()), ("again.h5", ()), ("wrong.h5", ("--device", device))):
+    ends(0, "train", "experiments/demo.yaml", "--steps", "2", "--trace", name, *more)
+found = ends(1, "diff", "cpu.h5", "wrong.h5", "--json", "two.json")
+first = json.load(open("two.json", encoding="utf-8"))["first"]
+expect(re.search(rf"operation .*, A on {first['device_a']}, B on {re.escape(first['device_b'])}\)$", found.stdout, re.M), found.stdout)
+expect(first["device"] == first["device_a"] == "cpu" and "plugin_gemm_wrong.so" in first["device_b"], f"{first}")
+ends(0, "diff", "cpu.h5", "again.h5")
+clear(["cpu.h5", "cpu.h5.seg", "again.h5", "again.h5.seg", "wrong.h5", "wrong.h5.seg"])
+
+# ---- a golden of another device: its equality shadow's rows tell what ran, not other bits ----
+device = ("--device", os.path.join(os.path.dirname(plugin), "plugin_gemm.so"))
+for name, there, here in (("of_plugin.golden", device, ()), ("of_cpu.golden", (), device)):
+    ends(0, "golden", "record", "experiments/demo.yaml", name, "--steps", "2", "--shadow", "local:cpu", *there)
+    ends(0, "golden", "check", "experiments/demo.yaml", name, *there)
+    checked = ends(2, "golden", "check", "experiments/demo.yaml", name, *here, "--json", "shadow.json", "--junit", "shadow.xml")
+    expect("no verdict: the marks of all operations agree in 2 steps" in checked.stdout and "shadow:local:cpu" in checked.stdout
+           and "not compared" in checked.stdout, checked.stdout)
+    result = json.load(open("shadow.json", encoding="utf-8"))
+    expect(result["verdict"] == "no verdict" and result["holds"] is False, f"{result}")
+    expect(ElementTree.parse("shadow.xml").getroot().find(".//error") is not None, "shadow.xml: an error, no failure")
+    ends(1, "golden", "check", "experiments/demo.yaml", name, "--device", "cpu,engine=openblas")
+    ends(1, "golden", "check", "experiments/demo.yaml", name, "--device", device[1].replace("gemm", "gemm_wrong"))
 
 # ---- goldens: a change is found, named, and recorded only with a reason ----
 checked = ends(1, "golden", "check", "experiments/demo.yaml", "d.golden", "--device", "cpu,engine=openblas", "--junit", "d.xml")

@@ -299,7 +299,7 @@ START_TEST(findings_come_in_order)
     t = trace_of(&plain, f);
     ck_assert_int_eq(fpx_diff_shadows(t, &found, &err), FPX_OK);
     ck_assert_int_eq(found.found, 0);
-    ck_assert_uint_eq(found.looked_at, (uint64_t)STEPS * 2 * RECORDS);
+    ck_assert_uint_eq(found.judged, (uint64_t)STEPS * 2 * RECORDS);
     fpx_trace_free(t);
     f[(6 * 2 + 0) * RECORDS + 2] = figure(1.5, 1.0);         /* bound, step 6, record 2 */
     f[(6 * 2 + 1) * RECORDS + 1] = figure((double)NAN, 3.0); /* equality, step 6, record 1 */
@@ -340,7 +340,7 @@ START_TEST(what_is_not_finite_is_found)
     ck_assert_uint_eq(found.step, 5);
     ck_assert_uint_eq(found.record.op_index, 2);
     ck_assert_int_eq(found.has_element, _i);
-    ck_assert_uint_eq(found.looked_at, 0);
+    ck_assert_uint_eq(found.judged, 0);
     if (_i) {
         ck_assert_double_eq(found.figure.element, 7.0);
         ck_assert_uint_eq(found.index[1], 3);

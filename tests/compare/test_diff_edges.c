@@ -514,7 +514,7 @@ START_TEST(shadows)
     fpx_shadow_finding f = finding_of(marks, 3);
 
     ck_assert_int_eq(f.found, 0);
-    ck_assert_uint_eq(f.looked_at, 2);
+    ck_assert_uint_eq(f.judged, 2);
     f = finding_of(marks, 7);
     ck_assert_int_eq(f.found, 1);
     ck_assert_uint_eq(f.step, 2);
@@ -523,7 +523,7 @@ START_TEST(shadows)
     ck_assert_uint_eq(f.index[0], 1);
     ck_assert_uint_eq(f.index[1], 2);
     ck_assert_uint_eq(f.findings, 4);
-    ck_assert_uint_eq(f.looked_at, 6);
+    ck_assert_uint_eq(f.judged, 6);
     f = finding_of(marks + 6, 1);
     ck_assert_uint_eq(f.mode, 0);
     ck_assert_uint_eq(f.step, 3);

@@ -84,12 +84,15 @@ START_TEST(nothing_is_nan)
     ck_assert_uint_eq(g.seen, 0);
     ck_assert(isnan(g.parameters) && isnan(g.loss) && isnan(g.error) && isnan(g.ratio) &&
               isnan(g.mismatches));
-    f[2].mismatches = 0.0; /* looked at, and nothing to say */
+    f[2].mismatches = 0.0; /* in the sample, and nothing to say */
     fpx_growth_of(&layout, &equal, f, &g);
-    ck_assert_uint_eq(g.seen, 1);
+    ck_assert_uint_eq(g.seen, 0);
+    ck_assert_uint_eq(g.judged, 0);
     ck_assert(isnan(g.loss) && isnan(g.mismatches));
     f[0] = (fpx_figure){ .mismatches = 3.0, .rms = 1.0, .ratio = (double)NAN };
     fpx_growth_of(&layout, &equal, f, &g);
+    ck_assert_uint_eq(g.seen, 1);
+    ck_assert_uint_eq(g.judged, 1);
     ck_assert(g.mismatches == 1.0 && isinf(g.error) && g.error_record == 0);
     fpx_growth_of(&layout, &local, f, &g); /* judges nothing without a bound */
     ck_assert(isnan(g.mismatches));

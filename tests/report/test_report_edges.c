@@ -138,7 +138,7 @@ static fpx_shadow_finding some_finding(double ratio)
                              .record = layout.records[TINY_X],
                              .index = { 1, 0 },
                              .findings = 9,
-                             .looked_at = 50 };
+                             .judged = 50 };
 
     f.figure = (fpx_figure){ .ratio = ratio, .mismatches = 4, .element = 3, .expected = 1.0 };
     f.figure.actual = (double)INFINITY;

@@ -98,7 +98,7 @@ END_TEST
 START_TEST(what_ran_is_said)
 {
     fpx_diff diff = struck_diff();
-    fpx_shadow_finding f = { .looked_at = 3, .steps = 2, .planned = 6, .unjudged = 4 };
+    fpx_shadow_finding f = { .judged = 3, .steps = 2, .planned = 6, .unjudged = 4 };
     const fpx_trace_layout layout = { .nmodes = 1 };
     char text[4096];
     json_t *root;
