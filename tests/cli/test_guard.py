@@ -73,8 +73,11 @@ with tempfile.TemporaryDirectory() as name:
         expect(f"{name}: the state before it", [p.name for p in kept.glob("*")] == [f"step-{want['step']:06}.safetensors"]
                and f"the state before step {want['step']} is in" in said, said)
         if name == "sampled":  # step 0 whole; what is run again to find the operation is not counted again
-            looked, of = map(int, re.search(r"sampled: (\d+) of (\d+) results", said).groups())
-            expect("sampled: the count", looked * want["step"] < of <= looked * (want["step"] + 1), said)
+            _, once = train(late, *unit, "--steps", "1")
+            counts = [re.search(r"judged (\d+) of (\d+) results \((\d+) looked at\)", text) for text in (said, once)]
+            (judged, of, looked), (one, step, seen) = [map(int, found.groups()) if found else (0, 1, 0) for found in counts]
+            expect("sampled: the count", (judged, looked) == (one, seen) and looked > 0 and
+                   step * want["step"] <= of <= step * (want["step"] + 1), said + once)
     code, said = train(late, "--steps", "1", "--shadow", "local:cpu")
     expect("no verdict says what to do", code == 0 and "no information" in said and "--device" in said, said)
     (folder / "good.yaml").write_text(good)
