@@ -74,10 +74,9 @@ static fpx_real leaf_loss(const xent_job *j, size_t first, size_t last)
     return sum;
 }
 
-fpx_status OP(op_xent)(const op_run *run)
+/* Checks the targets and fills lse; *ret_job then gives the losses of leaves. */
+static fpx_status start(const op_run *run, size_t m, size_t leaves, xent_job *ret_job)
 {
-    const size_t m = (size_t)run->call->in[0].shape[0], leaves = leaves_of(run->call);
-    fpx_real *sums = run->work, *loss = run->out[0];
     xent_job j = { .level = run->level,
                    .logits = run->in[0],
                    .targets = run->in[1],
@@ -89,6 +88,19 @@ fpx_status OP(op_xent)(const op_run *run)
         return status;
     j.rows = (fpx_real *)(void *)((char *)run->work + op_line(leaves * sizeof(fpx_real)));
     fpx_parallel_for(run->pool, m, grain_rows(j.vocabulary), lse_rows, &j);
+    *ret_job = j;
+    return FPX_OK;
+}
+
+fpx_status OP(op_xent)(const op_run *run)
+{
+    const size_t m = (size_t)run->call->in[0].shape[0], leaves = leaves_of(run->call);
+    fpx_real *sums = run->work, *loss = run->out[0];
+    xent_job j;
+    const fpx_status status = start(run, m, leaves, &j);
+
+    if (status != FPX_OK)
+        return status;
     for (size_t leaf = 0; leaf < leaves; leaf++)
         sums[leaf] = leaf_loss(&j, leaf * (m / leaves), (leaf + 1) * (m / leaves));
     real_tree(run->level, sums, leaves, 1);
@@ -102,17 +114,11 @@ fpx_status OP(op_logp)(const op_run *run)
 {
     const size_t m = (size_t)run->call->in[0].shape[0], leaves = leaves_of(run->call);
     fpx_real *logp = run->out[0];
-    xent_job j = { .level = run->level,
-                   .logits = run->in[0],
-                   .targets = run->in[1],
-                   .lse = run->out[1],
-                   .vocabulary = (size_t)run->call->in[0].shape[1] };
-    const fpx_status status = op_check_ids(run, j.targets, m, j.vocabulary, 1);
+    xent_job j;
+    const fpx_status status = start(run, m, leaves, &j);
 
     if (status != FPX_OK)
         return status;
-    j.rows = (fpx_real *)(void *)((char *)run->work + op_line(leaves * sizeof(fpx_real)));
-    fpx_parallel_for(run->pool, m, grain_rows(j.vocabulary), lse_rows, &j);
     for (size_t leaf = 0; leaf < leaves; leaf++)
         logp[leaf] = canonical(-leaf_loss(&j, leaf * (m / leaves), (leaf + 1) * (m / leaves)));
     return FPX_OK;

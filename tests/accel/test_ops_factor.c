@@ -115,6 +115,23 @@ START_TEST(real_values_leave_it)
 }
 END_TEST
 
+/* SCALE to e4m3 of numbers of this amax, times a factor; the fixture is open after it. */
+static fpx_call scaled(fixture *f, fpx_scale_rule rule, float amax, float factor)
+{
+    fpx_call c = new_call(FPX_OP_SCALE);
+
+    fixture_open(f, "threads=1", seed);
+    add_in(&c, new_tensor(f, &fpx_fp32, SHAPE(2)));
+    add_in(&c, new_tensor(f, &fpx_fp32, SHAPE(2)));
+    add_out(&c, new_tensor(f, &fpx_fp32, SHAPE(2)));
+    c.attr.scale.target = fpx_e4m3;
+    c.attr.scale.rule = rule;
+    set(f, &c.in[0], 1, (double)amax);
+    set(f, &c.in[1], 0, (double)factor);
+    run_call(f, &c);
+    return c;
+}
+
 /* amax 3 -> 2^7 of 448: times the factor; 1 where amax says nothing; within 2^-126 .. 2^126. */
 START_TEST(the_scale_has_the_factor)
 {
@@ -134,18 +151,9 @@ START_TEST(the_scale_has_the_factor)
     };
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        fpx_call c = new_call(FPX_OP_SCALE);
         fixture f;
+        const fpx_call c = scaled(&f, FPX_SCALE_POW2, known[i].amax, known[i].factor);
 
-        fixture_open(&f, "threads=1", seed);
-        add_in(&c, new_tensor(&f, &fpx_fp32, SHAPE(2)));
-        add_in(&c, new_tensor(&f, &fpx_fp32, SHAPE(2)));
-        add_out(&c, new_tensor(&f, &fpx_fp32, SHAPE(2)));
-        c.attr.scale.target = fpx_e4m3;
-        c.attr.scale.rule = FPX_SCALE_POW2;
-        set(&f, &c.in[0], 1, (double)known[i].amax);
-        set(&f, &c.in[1], 0, (double)known[i].factor);
-        run_call(&f, &c);
         if (get(&f, &c.out[0], 0) != (double)known[i].want ||
             get(&f, &c.out[0], 1) != (double)(1.0f / known[i].want))
             ck_abort_msg("amax %g, factor %g: scale %a, not %a", (double)known[i].amax,
@@ -166,18 +174,9 @@ START_TEST(the_codes_scale_has_the_factor)
                   { 0x1.c00002p-2f, 1.5f, 1536.0f } };
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        fpx_call c = new_call(FPX_OP_SCALE);
         fixture f;
+        const fpx_call c = scaled(&f, FPX_SCALE_MS_AMP_EXACT, known[i].amax, known[i].factor);
 
-        fixture_open(&f, "threads=1", seed);
-        add_in(&c, new_tensor(&f, &fpx_fp32, SHAPE(2)));
-        add_in(&c, new_tensor(&f, &fpx_fp32, SHAPE(2)));
-        add_out(&c, new_tensor(&f, &fpx_fp32, SHAPE(2)));
-        c.attr.scale.target = fpx_e4m3;
-        c.attr.scale.rule = FPX_SCALE_MS_AMP_EXACT;
-        set(&f, &c.in[0], 1, (double)known[i].amax);
-        set(&f, &c.in[1], 0, (double)known[i].factor);
-        run_call(&f, &c);
         if (get(&f, &c.out[0], 0) != (double)known[i].want)
             ck_abort_msg("amax %g, factor %g: scale %a, not %a", (double)known[i].amax,
                          (double)known[i].factor, get(&f, &c.out[0], 0), (double)known[i].want);
