@@ -115,6 +115,16 @@ static uint32_t rotated(build *b, const copy *c, uint32_t source)
     (void)snprintf(name, sizeof name, "%s/%s.%s", site, c->stem, c->k_axis == 1 ? "row" : "col");
     if ((y = fpx_program_find_tensor(b->program, name)) != FPX_NO_TENSOR)
         return y;
+    if (b->status == FPX_OK && from.desc.shape[c->k_axis] % r->hadamard != 0)
+        b->status =
+            fpx_error_set(b->err, FPX_EINVAL,
+                          "recipe %s: its transform's size %u does not divide the %llu "
+                          "elements along k of %s: take widths that are multiples of %u, "
+                          "or transform none there",
+                          b->recipe->name, r->hadamard,
+                          (unsigned long long)from.desc.shape[c->k_axis], name, r->hadamard);
+    if (b->status != FPX_OK)
+        return FPX_NO_TENSOR;
     const uint32_t draw = r->fresh == FPX_FRESH_NEVER
                               ? FPX_NO_TENSOR
                               : build_draw(b, r->fresh == FPX_FRESH_STEP ? 0 : b->micro);
