@@ -54,22 +54,29 @@ static size_t first_16(const uint16_t *codes, size_t n, uint16_t exponent)
     return SIZE_MAX;
 }
 
+/* Of at most 8 bits: the codes without a value. In most formats they are the largest magnitudes, in some there is none. */
 static size_t first_8(const fpx_format *format, const unsigned char *codes, size_t n)
 {
+    const unsigned half = 1u << (format->bits - 1); /* codes of one sign */
     unsigned char bad[256] = { 0 };
+    unsigned least = half; /* of the magnitudes without a value */
     size_t i = 0;
 
-    for (unsigned code = 0; code < 1u << format->bits; code++)
+    for (unsigned code = 2 * half; code-- > 0;) {
         bad[code] = (unsigned char)!isfinite(fpx_format_value(format, code));
-    for (unsigned char any = 0; n - i >= BLOCK; i += BLOCK) {
-        for (size_t k = 0; k < BLOCK; k++)
-            any |= bad[codes[i + k]];
-        if (any != 0)
-            break;
+        least = bad[code] && code % half < least ? code % half : least;
     }
-    for (; i < n; i++)
-        if (bad[codes[i]])
-            return i;
+    while (i < n) {
+        const size_t here = n - i < BLOCK ? n - i : BLOCK;
+        unsigned char any = 0;
+
+        for (size_t k = 0; k < here; k++)
+            any |= (unsigned char)((codes[i + k] & (half - 1)) + (0x80 - least));
+        for (size_t k = 0; any >> 7 != 0 && k < here; k++)
+            if (bad[codes[i + k]])
+                return i + k;
+        i += here;
+    }
     return SIZE_MAX;
 }
 

@@ -16,7 +16,6 @@ static int has_avx2(void)
 #ifndef FPX_HAVE_AVX2
 #define metric_stats_avx2 metric_stats_scalar
 #define metric_compare_avx2 metric_compare_scalar
-#define metric_values_avx2 metric_values_scalar
 #endif
 
 fpx_status fpx_stats_codes(const fpx_format *format, double scale, const void *codes, size_t n,
@@ -26,16 +25,17 @@ fpx_status fpx_stats_codes(const fpx_format *format, double scale, const void *c
                       : metric_stats_scalar(format, scale, codes, n, ret_stats);
 }
 
-fpx_status fpx_compare_f64(const double *x, const double *reference, const double *bound, size_t n,
-                           fpx_comparison *ret_comparison)
+fpx_status fpx_compare_codes(const fpx_coded *x, const fpx_coded *reference, const double *bound,
+                             size_t n, fpx_comparison *ret_comparison)
 {
     return has_avx2() ? metric_compare_avx2(x, reference, bound, n, ret_comparison)
                       : metric_compare_scalar(x, reference, bound, n, ret_comparison);
 }
 
-fpx_status fpx_compare_values(const fpx_values *x, const fpx_values *reference, size_t n,
-                              fpx_comparison *ret_comparison)
+fpx_status fpx_compare_f64(const double *x, const double *reference, const double *bound, size_t n,
+                           fpx_comparison *ret_comparison)
 {
-    return has_avx2() ? metric_values_avx2(x, reference, n, ret_comparison)
-                      : metric_values_scalar(x, reference, n, ret_comparison);
+    const fpx_coded a = { &fpx_fp64, 1.0, x }, b = { &fpx_fp64, 1.0, reference };
+
+    return fpx_compare_codes(&a, &b, bound, n, ret_comparison);
 }

@@ -12,11 +12,9 @@
 #define METRIC_DECLARE(suffix)                                                                     \
     fpx_status metric_stats##suffix(const fpx_format *format, double scale, const void *codes,     \
                                     size_t n, fpx_stats *ret_stats);                               \
-    fpx_status metric_compare##suffix(const double *x, const double *reference,                    \
+    fpx_status metric_compare##suffix(const fpx_coded *x, const fpx_coded *reference,              \
                                       const double *bound, size_t n,                               \
-                                      fpx_comparison *ret_comparison);                             \
-    fpx_status metric_values##suffix(const fpx_values *x, const fpx_values *reference, size_t n,   \
-                                     fpx_comparison *ret_comparison)
+                                      fpx_comparison *ret_comparison)
 
 METRIC_DECLARE(_scalar);
 METRIC_DECLARE(_avx2);

@@ -151,11 +151,10 @@ static fpx_status build(fpx_shadow *sh, fpx_device *reference, fpx_error *err)
     sh->held = calloc(fpx_program_tensors(watched) + 1, sizeof *sh->held);
     sh->figures = calloc(fpx_program_ops(watched) * FPX_MAX_OUT + 1, sizeof *sh->figures);
     sh->value = calloc(n, sizeof(double));
-    sh->reference = calloc(n, sizeof(double));
     sh->scratch = calloc(largest_scratch(watched), sizeof(double));
     for (size_t i = 0; sh->figures && i < fpx_program_ops(watched) * FPX_MAX_OUT; i++)
         sh->figures[i] = fpx_figure_none;
-    whole = sh->held && sh->figures && sh->value && sh->reference && sh->scratch;
+    whole = sh->held && sh->figures && sh->value && sh->scratch;
     for (size_t i = 0; i < FPX_MAX_IN; i++)
         whole = (sh->input[i] = calloc(n, sizeof(double))) != NULL && whole;
     for (size_t i = 0; i < FPX_MAX_OUT; i++)
@@ -193,7 +192,6 @@ void fpx_shadow_free(fpx_shadow *shadow)
     free(shadow->on_unit);
     free(shadow->figures);
     free(shadow->value);
-    free(shadow->reference);
     free(shadow->scratch);
     for (size_t i = 0; i < FPX_MAX_IN; i++)
         free(shadow->input[i]);

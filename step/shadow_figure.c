@@ -22,126 +22,60 @@ static void finish(const sums *s, fpx_figure *f)
     f->cosine = norms > 0.0 ? s->product / norms : (s->value == s->reference ? 1.0 : 0.0);
 }
 
-/* The first element that fpx_compare_f64 counted: above its bound, or finite on one side only. */
-static size_t first_bad(const double *value, const double *reference, const double *bound, size_t n)
+static double value_at(const fpx_coded *c, size_t i)
+{
+    double x = 0.0;
+
+    shadow_decode(c->format, c->scale,
+                  (const unsigned char *)c->codes + i * fpx_format_size(c->format), &x, 1);
+    return x;
+}
+
+/* The first element that fpx_compare_codes counted: above its bound, or finite on one side only. */
+static size_t first_bad(const fpx_coded *value, const fpx_coded *reference, const double *bound,
+                        size_t n)
 {
     for (size_t i = 0; i < n; i++) {
+        const double v = value_at(value, i), r = value_at(reference, i);
         fpx_comparison one;
         const double *b = bound ? bound + i : NULL;
 
-        if (value[i] == reference[i])
+        if (v == r)
             continue;
-        if (fpx_compare_f64(value + i, reference + i, b, 1, &one) == FPX_OK &&
+        if (fpx_compare_f64(&v, &r, b, 1, &one) == FPX_OK &&
             (b ? one.above_bound : one.nonfinite) > 0)
             return i;
     }
     return 0;
 }
 
-enum { PIECE = 256 };
-
-/* Whether one of a piece's bounds is Inf: its exponent of ones carries into the sign's place. They are never NaN. */
-static int any_infinite(const double *bound)
-{
-    uint64_t any = 0;
-
-    for (size_t k = 0; k < PIECE; k++) {
-        uint64_t bits;
-
-        memcpy(&bits, bound + k, sizeof bits);
-        any |= bits + (UINT64_C(1) << 52);
-    }
-    return any >> 63 != 0;
-}
-
-/* The first element that differs and may differ by any amount: nothing can be said of it. n: none. */
-static size_t first_unbounded(const double *value, const double *reference, const double *bound,
-                              size_t n)
-{
-    size_t i = 0;
-
-    while (i < n) {
-        if (i % PIECE == 0 && n - i >= PIECE && !any_infinite(bound + i)) {
-            i += PIECE;
-            continue;
-        }
-        if (isinf(bound[i]) && value[i] != reference[i])
-            return i;
-        i++;
-    }
-    return n;
-}
-
-void shadow_compare_values(const double *value, const double *reference, const double *bound,
+void shadow_compare_values(const fpx_coded *value, const fpx_coded *reference, const double *bound,
                            size_t n, fpx_figure *ret_figure)
 {
     fpx_comparison c = { 0 };
-    const fpx_status status = fpx_compare_f64(value, reference, bound, n, &c);
+    const fpx_status status = fpx_compare_codes(value, reference, bound, n, &c);
     const uint64_t bad = bound ? c.above_bound : c.nonfinite;
+    const int unbounded = bad == 0 && c.unbounded > 0;
     size_t at = (size_t)(bound ? c.max_bound_index : c.max_abs_index);
 
     (void)status; /* has nothing to refuse */
-    const size_t unbounded =
-        bad == 0 && bound != NULL ? first_unbounded(value, reference, bound, n) : n;
-
     if (bad > 0)
         at = first_bad(value, reference, bound, n);
-    else if (unbounded < n)
-        at = unbounded;
+    else if (unbounded)
+        at = (size_t)c.unbounded_index;
     *ret_figure = (fpx_figure){ .max_abs = c.max_abs_error,
                                 .rms = c.rms_error,
                                 .rms_reference = c.rms_reference,
                                 .cosine = c.cosine,
-                                .ratio = unbounded < n ? -1.0
-                                         : bound       ? c.max_bound_ratio
-                                                       : (double)NAN,
+                                .ratio = unbounded ? -1.0
+                                         : bound   ? c.max_bound_ratio
+                                                   : (double)NAN,
                                 .mismatches = (double)bad,
                                 .element = (double)at,
-                                .expected = n > 0 ? reference[at] : 0.0,
-                                .actual = n > 0 ? value[at] : 0.0,
+                                .expected = n > 0 ? value_at(reference, at) : 0.0,
+                                .actual = n > 0 ? value_at(value, at) : 0.0,
                                 .expected_bits = (double)NAN,
                                 .actual_bits = (double)NAN };
-}
-
-typedef struct coded {
-    const fpx_format *format;
-    double scale;
-    const unsigned char *codes;
-} coded;
-
-static void make_values(const void *context, size_t first, size_t n, double *to)
-{
-    const coded *c = context;
-
-    shadow_decode(c->format, c->scale, c->codes + first * fpx_format_size(c->format), to, n);
-}
-
-int shadow_compare_narrow(const fpx_format *format, double scale, const void *codes,
-                          const float *reference, size_t n, fpx_figure *ret_figure)
-{
-    const coded x = { format, scale, codes }, r = { &fpx_fp32, 1.0, (const void *)reference };
-    const fpx_values values = { make_values, &x }, references = { make_values, &r };
-    fpx_comparison c = { 0 };
-    double at[2] = { 0.0, 0.0 };
-
-    (void)fpx_compare_values(&values, &references, n, &c);
-    if (c.nonfinite > 0)
-        return 0;
-    if (n > 0) {
-        make_values(&x, (size_t)c.max_abs_index, 1, &at[0]);
-        make_values(&r, (size_t)c.max_abs_index, 1, &at[1]);
-    }
-    *ret_figure = (fpx_figure){ .max_abs = c.max_abs_error,
-                                .rms = c.rms_error,
-                                .rms_reference = c.rms_reference,
-                                .cosine = c.cosine,
-                                .ratio = (double)NAN,
-                                .element = (double)c.max_abs_index,
-                                .expected = at[1],
-                                .actual = at[0],
-                                .expected_bits = (double)NAN,
-                                .actual_bits = (double)NAN };
-    return 1;
 }
 
 void shadow_compare_codes(const fpx_format *format, double scale, const void *code,

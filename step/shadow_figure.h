@@ -6,6 +6,7 @@
 
 #include <fpx/figure.h>
 #include <fpx/format.h>
+#include <fpx/metric.h>
 
 /* Any valid codes, integers too, to float64: the bits of fpx_decode_f64, sooner. */
 void shadow_decode(const fpx_format *format, double scale, const void *codes, double *out,
@@ -21,13 +22,8 @@ void shadow_widen(const float *x, double scale, double *out, size_t n);
 void shadow_widen_avx2(const float *x, double scale, double *out, size_t n);
 
 /* Values against a reference; bound may be NULL. */
-void shadow_compare_values(const double *value, const double *reference, const double *bound,
+void shadow_compare_values(const fpx_coded *value, const fpx_coded *reference, const double *bound,
                            size_t n, fpx_figure *ret_figure);
-
-/* Codes with one scale for all against float32 values, without bounds. 0: a value is finite on one side only, which the
- * figure then does not name; *ret_figure is what shadow_compare_values gives otherwise. */
-int shadow_compare_narrow(const fpx_format *format, double scale, const void *codes,
-                          const float *reference, size_t n, fpx_figure *ret_figure);
 
 /* Codes of `format` against codes of the same format: bits, and the values they stand for. */
 void shadow_compare_codes(const fpx_format *format, double scale, const void *code,

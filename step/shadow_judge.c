@@ -36,7 +36,8 @@ int shadow_has_own_order(const char *device)
            strstr(device, "engine=openblas") == NULL;
 }
 
-/* The bound needs every input exactly: also the scales that the widened program leaves out. sh->value holds output 0. */
+/* The bound needs every input exactly: also the scales that the widened program leaves out. A product's looks at what it
+ * is to judge. */
 static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
                          int any_order)
 {
@@ -50,6 +51,8 @@ static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fp
         return 0;
     fpx_program_call(view->program, view->op, &call);
     args.call = &call;
+    if (op->kind == FPX_OP_GEMM)
+        fpx_exec_decode(view->exec, op->out[0], view->out[0], sh->value);
     for (uint32_t i = 0; i < op->nin; i++) {
         const fpx_program_tensor *t = fpx_program_tensor_at(view->program, op->in[i]);
 
@@ -73,7 +76,13 @@ static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fp
     return 1;
 }
 
-/* A local float32 shadow has bounds of products. */
+/* A local float32 shadow has bounds of products, where all numbers are finite or none of a pair is. */
+static int has_narrow_bound(const fpx_shadow *sh, const fpx_program_op *op)
+{
+    return op->kind == FPX_OP_GEMM && sh->spec.mode == FPX_SHADOW_LOCAL &&
+           sh->spec.format.bits == 32;
+}
+
 static void judge_product(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
                           int any_order, fpx_figure *figure)
 {
@@ -99,32 +108,21 @@ static void judge_product(const fpx_shadow *sh, const fpx_op_view *view, const f
     figure->actual = (double)args.value[verdict.element];
 }
 
-/* A float32 shadow keeps nothing as float64. */
-static int compare_narrow(const fpx_shadow *sh, const fpx_op_view *view, uint32_t id,
-                          const void *codes, fpx_figure *figure)
-{
-    const fpx_tensor *desc = &fpx_program_tensor_at(view->program, id)->desc;
-    const fpx_tensor *shadow = &fpx_program_tensor_at(fpx_exec_program(sh->exec), id)->desc;
-
-    return fpx_format_equal(&shadow->format, &fpx_fp32) && !shadow_has_blocks(view->exec, id) &&
-           shadow_compare_narrow(&desc->format, fpx_exec_scale(view->exec, id), codes,
-                                 fpx_exec_data(sh->exec, id), fpx_tensor_count(desc), figure);
-}
-
-/* Output o, of which sh->value has the values where o is 0. */
+/* Output o, whose id is `id`. Only scales of blocks need the values written out. */
 static void compare_values(const fpx_shadow *sh, const fpx_op_view *view, uint32_t id, uint32_t o,
                            const double *bound, fpx_figure *figure)
 {
+    const fpx_tensor *desc = &fpx_program_tensor_at(view->program, id)->desc;
     const fpx_tensor *shadow = &fpx_program_tensor_at(fpx_exec_program(sh->exec), id)->desc;
-    const double *reference = fpx_exec_data(sh->exec, id);
+    const fpx_coded reference = { &shadow->format, fpx_exec_scale(sh->exec, id),
+                                  fpx_exec_data(sh->exec, id) };
+    fpx_coded value = { &desc->format, fpx_exec_scale(view->exec, id), view->out[o] };
 
-    if (o > 0 || sh->spec.format.bits != 64)
+    if (shadow_has_blocks(view->exec, id)) {
         fpx_exec_decode(view->exec, id, view->out[o], sh->value);
-    if (shadow->format.bits != 64) {
-        fpx_exec_decode(sh->exec, id, reference, sh->reference);
-        reference = sh->reference;
+        value = (fpx_coded){ &fpx_fp64, 1.0, sh->value };
     }
-    shadow_compare_values(sh->value, reference, bound, fpx_tensor_count(shadow), figure);
+    shadow_compare_values(&value, &reference, bound, fpx_tensor_count(shadow), figure);
 }
 
 double shadow_judge(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
@@ -133,9 +131,6 @@ double shadow_judge(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_o
     const int equal = sh->spec.mode == FPX_SHADOW_EQUAL;
     double mismatches = 0.0;
 
-    if (!equal && sh->spec.format.bits == 64)
-        fpx_exec_decode(view->exec, op->out[0], view->out[0],
-                        sh->value); /* the bound looks at it */
     const int bounded = compute_bound(sh, view, op, any_order);
 
     for (uint32_t o = 0; o < op->nout; o++) {
@@ -150,9 +145,9 @@ double shadow_judge(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_o
         if (equal)
             shadow_compare_codes(&desc->format, fpx_exec_scale(view->exec, id), view->out[o],
                                  fpx_exec_data(sh->exec, id), fpx_tensor_count(desc), figure);
-        else if (!compare_narrow(sh, view, id, view->out[o], figure))
+        else
             compare_values(sh, view, id, o, bounded ? sh->bound[o] : NULL, figure);
-        else if (op->kind == FPX_OP_GEMM && sh->spec.mode == FPX_SHADOW_LOCAL)
+        if (has_narrow_bound(sh, op) && figure->mismatches == 0.0)
             judge_product(sh, view, op, any_order, figure);
         mismatches += figure->mismatches;
     }

@@ -19,7 +19,7 @@ struct fpx_shadow {
     uint64_t step;
     uint32_t last;
     fpx_figure *figures;                            /* ops * FPX_MAX_OUT */
-    double *value, *reference, *bound[FPX_MAX_OUT]; /* as large as the largest tensor */
+    double *value, *bound[FPX_MAX_OUT]; /* as large as the largest tensor */
     double *input[FPX_MAX_IN], *scratch;
 };
 

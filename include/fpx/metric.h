@@ -48,21 +48,23 @@ typedef struct fpx_comparison {
                                  any error other than 0 with a NaN bound, is Inf */
     uint64_t max_bound_index; /* the first such element */
     uint64_t above_bound;     /* elements with error > bound, or a NaN bound and an error */
+    uint64_t unbounded;       /* elements that are not equal (NaN never is), with a bound of Inf */
+    uint64_t unbounded_index; /* the first of them */
 } fpx_comparison;
 
 /* Compares x[0..n) with reference[0..n); bound is NULL or n bounds on the absolute error. */
 fpx_status fpx_compare_f64(const double *x, const double *reference, const double *bound, size_t n,
                            fpx_comparison *ret_comparison);
 
-/* The same of values that are made a piece at a time: elements first to first + n - 1, n at most FPX_COMPARE_PIECE,
- * written to `to`. */
-enum { FPX_COMPARE_PIECE = 512 };
-typedef struct fpx_values {
-    void (*make)(const void *context, size_t first, size_t n, double *to);
-    const void *context;
-} fpx_values;
-fpx_status fpx_compare_values(const fpx_values *x, const fpx_values *reference, size_t n,
-                              fpx_comparison *ret_comparison);
+/* The same of unpacked codes (as of fpx_stats_codes) times a scale, one float64 multiplication each; nothing is kept as
+ * float64. FPX_EINVAL: an invalid format. */
+typedef struct fpx_coded {
+    const fpx_format *format;
+    double scale;
+    const void *codes;
+} fpx_coded;
+fpx_status fpx_compare_codes(const fpx_coded *x, const fpx_coded *reference, const double *bound,
+                             size_t n, fpx_comparison *ret_comparison);
 
 #ifdef __cplusplus
 }

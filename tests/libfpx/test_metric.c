@@ -227,6 +227,8 @@ static fpx_comparison plain_comparison(const double *x, const double *r, const d
             ratio = 0.0;
         c.nonfinite += !finite && e > 0.0;
         c.above_bound += e > bound[i] || (isnan(bound[i]) && e > 0.0);
+        if (bound[i] == (double)INFINITY && !(x[i] == r[i]) && c.unbounded++ == 0)
+            c.unbounded_index = i;
         if (e > c.max_abs_error) {
             c.max_abs_error = e;
             c.max_abs_index = i;
@@ -287,22 +289,22 @@ END_TEST
 START_TEST(ratios_that_rise)
 {
     static const double scales[] = { 1.0, 0x1p-899, 0x1p-1000, 0x1p-1060, 1.0 };
-    enum { N = 41 * FPX_COMPARE_PIECE };
+    enum { PIECE = 512, N = 41 * PIECE }; /* CHUNK of metric.c */
     double *x = calloc(3 * N, sizeof *x), *r = x + N, *bound = r + N;
     double top = _i < 4 ? 0x1p-9 : 0x1p-104;
     uint64_t state = 7;
     fpx_comparison c;
 
     ck_assert_ptr_nonnull(x);
-    for (size_t piece = 0; piece < N / FPX_COMPARE_PIECE; piece++) {
-        for (size_t k = 0; k < FPX_COMPARE_PIECE; k++) {
-            const size_t i = piece * FPX_COMPARE_PIECE + k;
+    for (size_t piece = 0; piece < N / PIECE; piece++) {
+        for (size_t k = 0; k < PIECE; k++) {
+            const size_t i = piece * PIECE + k;
 
             state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
             bound[i] = scales[_i] * (1.0 + 0x1p-32 * (double)(state >> 32));
             x[i] = bound[i] * top * 0x1p-32 * (double)(state >> 32);
         }
-        const size_t i = piece * FPX_COMPARE_PIECE + (state >> 40) % FPX_COMPARE_PIECE;
+        const size_t i = piece * PIECE + (state >> 40) % PIECE;
         top = piece % 3 == 0 ? top * 1.7 : piece % 3 == 1 ? nextafter(top, 2.0) : top;
         x[i] = bound[i] * top;
     }
@@ -315,31 +317,58 @@ START_TEST(ratios_that_rise)
 }
 END_TEST
 
-static void copy_piece(const void *context, size_t first, size_t n, double *to)
-{
-    memcpy(to, (const double *)context + first, n * sizeof *to);
-}
-
-/* By pieces the same as from arrays, specials and tails too. */
-START_TEST(comparison_by_pieces)
+/* Of codes the same as of their values: float32 with a scale, 8 bits, float64 with a scale, at any address, against either
+ * width, with specials and tails. _i: which. */
+START_TEST(comparison_of_codes)
 {
     static const size_t lengths[] = { 0, 1, 16, 511, 512, 513, 2000 };
+    const fpx_format *const formats[] = { &fpx_fp32, &fpx_e4m3, &fpx_fp64, &fpx_bf16 };
     const size_t n = lengths[_i % 7];
-    double x[2000], r[2000];
+    const fpx_format *format = formats[_i / 7 % 4];
+    const double scale = _i / 28 % 2 == 0 ? 1.0 : 0.75;
+    const int wide = _i / 56 % 2, specials = _i / 112, odd = _i % 3 == 0;
+    double *value = malloc((2 * 2000 + 1) * sizeof *value), *r = value + 2000, bound[2000];
+    unsigned char *codes = malloc(2000 * sizeof(double) + 1), *at = codes + odd;
+    float narrow[2000];
     uint64_t state = (uint64_t)_i + 3;
-    const fpx_values values = { copy_piece, x }, references = { copy_piece, r };
-    fpx_comparison whole, pieces;
+    fpx_comparison want, got;
 
+    ck_assert(value != NULL && codes != NULL);
     for (size_t i = 0; i < n; i++) {
         state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        r[i] = (double)(int32_t)(state >> 32) * 0x1p-31;
-        x[i] = r[i] * (1.0 + 0x1p-30 * (double)(state >> 20 & 7));
-        if (_i >= 7 && (state >> 24 & 255) == 5)
-            x[i] = (double)INFINITY;
+        const uint64_t code = specials && (state >> 24 & 255) == 5 ? UINT64_C(0x7f)
+                                                                   : state >> 40 & 0x3f;
+        const float x = specials && (state >> 24 & 255) == 5
+                            ? (float)INFINITY
+                            : (float)(int32_t)(state >> 32) * 0x1p-31f;
+        const double d = (double)x * 1.0000001;
+
+        if (format->bits == 64)
+            memcpy(at + i * sizeof d, &d, sizeof d);
+        else if (format->bits == 32)
+            memcpy(at + i * sizeof x, &x, sizeof x);
+        else if (format->bits == 16)
+            memcpy(at + 2 * i, (const unsigned char *)&x + 2, 2);
+        else
+            at[i] = (unsigned char)code;
     }
-    ck_assert_int_eq(fpx_compare_f64(x, r, NULL, n, &whole), FPX_OK);
-    ck_assert_int_eq(fpx_compare_values(&values, &references, n, &pieces), FPX_OK);
-    ck_assert_mem_eq(&whole, &pieces, sizeof whole);
+    ck_assert_int_eq(fpx_decode_f64(format, scale, at, value, n), FPX_OK);
+    for (size_t i = 0; i < n; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        narrow[i] = (float)(value[i] * (1.0 + 0x1p-20 * (double)(state >> 20 & 7)));
+        r[i] = (double)narrow[i];
+        bound[i] = (state >> 50 & 63) == 0 ? (double)INFINITY : fabs(r[i]) * 0x1p-18;
+    }
+    const fpx_coded x = { format, scale, at };
+    const fpx_coded reference = { wide ? &fpx_fp64 : &fpx_fp32, 1.0,
+                                  wide ? (const void *)r : (const void *)narrow };
+
+    ck_assert_int_eq(fpx_compare_f64(value, r, bound, n, &want), FPX_OK);
+    ck_assert_int_eq(fpx_compare_codes(&x, &reference, bound, n, &got), FPX_OK);
+    ck_assert_mem_eq(&want, &got, sizeof want);
+    ck_assert(n < 2000 || (got.unbounded > 0 && bound[got.unbounded_index] == (double)INFINITY));
+    free(value);
+    free(codes);
 }
 END_TEST
 
@@ -354,7 +383,7 @@ int main(void)
     tcase_add_test(tc, comparison_of_specials);
     tcase_add_loop_test(tc, comparison_of_long_arrays, 0, 42);
     tcase_add_loop_test(tc, ratios_that_rise, 0, 5);
-    tcase_add_loop_test(tc, comparison_by_pieces, 0, 14);
+    tcase_add_loop_test(tc, comparison_of_codes, 0, 224);
     suite_add_tcase(s, tc);
 
     SRunner *const sr = srunner_create(s);

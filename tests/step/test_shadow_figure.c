@@ -10,9 +10,10 @@ enum { N = 4 };
 
 static fpx_figure figure_of(const double *value, const double *reference, const double *bound)
 {
+    const fpx_coded x = { &fpx_fp64, 1.0, value }, r = { &fpx_fp64, 1.0, reference };
     fpx_figure f;
 
-    shadow_compare_values(value, reference, bound, N, &f);
+    shadow_compare_values(&x, &r, bound, N, &f);
     return f;
 }
 
