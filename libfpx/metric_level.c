@@ -1,4 +1,4 @@
-/* metric_level.c - which of the two compilations of metric.c runs: both give the same bits, for the order of every sum is
+/* metric_level.c - which of the two compilations of metric_stats.c and metric_compare.c runs: both give the same bits, for the order of every sum is
  * written out and nothing is fused. */
 #include "metric_level.h"
 

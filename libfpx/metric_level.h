@@ -2,6 +2,8 @@
 #ifndef LIBFPX_METRIC_LEVEL_H
 #define LIBFPX_METRIC_LEVEL_H
 
+#include <string.h>
+
 #include <fpx/metric.h>
 
 #define METRIC_PASTE(name, suffix) name##suffix
@@ -18,5 +20,20 @@
 
 METRIC_DECLARE(_scalar);
 METRIC_DECLARE(_avx2);
+
+/* CHUNK: elements that stay in the first-level cache; a multiple of the lanes of sums, so that lanes keep. */
+enum { METRIC_LANES = 16, METRIC_CHUNK = 512 };
+
+static inline double metric_fold(const double lanes[METRIC_LANES])
+{
+    double x[METRIC_LANES];
+
+    memcpy(x, lanes, sizeof x);
+    for (size_t half = METRIC_LANES / 2; half > 0; half /= 2) {
+        for (size_t i = 0; i < half; i++)
+            x[i] += x[i + half];
+    }
+    return x[0];
+}
 
 #endif /* LIBFPX_METRIC_LEVEL_H */

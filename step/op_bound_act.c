@@ -14,30 +14,45 @@ void OP_BOUND_NAME(op_bound_add)(const fpx_bound_args *args)
         args->bound[0][i] = op_bound_value(op_add(k, op_exact(a[i]), op_exact(b[i])));
 }
 
-/* Exponentials are computed in pieces, by the kernels of arrays. */
-enum { PIECE = 128 };
-
-/* sigmoid of exact gates, at most PIECE of them. */
-static void sigmoids(op_unit k, const double *gate, size_t n, op_value *sigmoid)
+/* sigmoid of exact gates, at most OP_PIECE of them: values and their errors. */
+static void sigmoids(op_unit k, const double *gate, size_t n, double *restrict v,
+                     double *restrict e)
 {
-    double power[PIECE];
+    double power[OP_PIECE];
+    uint64_t far = 0;
 
     for (size_t j = 0; j < n; j++)
         power[j] = -gate[j];
     fpx_exp_f64_array(fpx_cpu_in_use(), power, power, n);
-    for (size_t j = 0; j < n; j++)
-        sigmoid[j] =
+    for (size_t j = 0; j < n; j++) {
+        const op_value p = op_round(k, power[j], power[j] * 0.0, k.tiny);
+        const op_value s = op_sigmoid_near(k, p);
+
+        v[j] = s.v;
+        e[j] = s.e;
+        far += p.e <= DBL_MAX ? 0 : 1;
+    }
+    for (size_t j = 0; far > 0 && j < n; j++) {
+        const op_value s =
             op_sigmoid_of(k, op_exact(gate[j]), op_round(k, power[j], power[j] * 0.0, k.tiny));
+
+        v[j] = s.v;
+        e[j] = s.e;
+    }
 }
 
 /* silu(g) up = g sigmoid(g) up */
-static void swiglu_piece(op_unit k, const double *gate, const double *up, size_t n, double *bound)
+static void swiglu_piece(op_unit k, const double *gate, const double *up, size_t n,
+                         double *restrict bound)
 {
-    op_value s[PIECE];
+    double v[OP_PIECE], e[OP_PIECE];
 
-    sigmoids(k, gate, n, s);
-    for (size_t j = 0; j < n; j++)
-        bound[j] = op_bound_value(op_mul(k, op_mul(k, op_exact(gate[j]), s[j]), op_exact(up[j])));
+    sigmoids(k, gate, n, v, e);
+    for (size_t j = 0; j < n; j++) {
+        const op_value s = { v[j], e[j] };
+
+        bound[j] = op_bound_value(op_mul(k, op_mul(k, op_exact(gate[j]), s), op_exact(up[j])));
+    }
 }
 
 void OP_BOUND_NAME(op_bound_swiglu)(const fpx_bound_args *args)
@@ -49,8 +64,8 @@ void OP_BOUND_NAME(op_bound_swiglu)(const fpx_bound_args *args)
     for (size_t i = 0; i < rows; i++) {
         const double *gate = (const double *)args->in[0] + i * 2 * f;
 
-        for (size_t j = 0; j < f; j += PIECE)
-            swiglu_piece(k, gate + j, gate + f + j, f - j < PIECE ? f - j : PIECE,
+        for (size_t j = 0; j < f; j += OP_PIECE)
+            swiglu_piece(k, gate + j, gate + f + j, f - j < OP_PIECE ? f - j : OP_PIECE,
                          args->bound[0] + i * f + j);
     }
 }
@@ -60,16 +75,16 @@ static void swiglu_grad_piece(op_unit k, const double *gate, const double *up, c
                               size_t n, double *restrict to_gate, double *restrict to_up)
 {
     const op_value one = op_exact(1.0);
-    op_value s[PIECE];
+    double v[OP_PIECE], e[OP_PIECE];
 
-    sigmoids(k, gate, n, s);
+    sigmoids(k, gate, n, v, e);
     for (size_t j = 0; j < n; j++) {
-        const op_value g = op_exact(gate[j]), d = op_exact(dy[j]);
-        const op_value bent = op_add(k, one, op_mul(k, g, op_sub(k, one, s[j])));
-        const op_value slope = op_mul(k, s[j], bent);
+        const op_value g = op_exact(gate[j]), d = op_exact(dy[j]), s = { v[j], e[j] };
+        const op_value bent = op_add(k, one, op_mul(k, g, op_sub(k, one, s)));
+        const op_value slope = op_mul(k, s, bent);
 
         to_gate[j] = op_bound_value(op_mul(k, op_mul(k, d, op_exact(up[j])), slope));
-        to_up[j] = op_bound_value(op_mul(k, d, op_mul(k, g, s[j])));
+        to_up[j] = op_bound_value(op_mul(k, d, op_mul(k, g, s)));
     }
 }
 
@@ -84,9 +99,9 @@ void OP_BOUND_NAME(op_bound_swiglu_grad)(const fpx_bound_args *args)
         const double *dy = (const double *)args->in[1] + i * f;
         double *bound = args->bound[0] + i * 2 * f;
 
-        for (size_t j = 0; j < f; j += PIECE)
-            swiglu_grad_piece(k, gate + j, gate + f + j, dy + j, f - j < PIECE ? f - j : PIECE,
-                              bound + j, bound + f + j);
+        for (size_t j = 0; j < f; j += OP_PIECE)
+            swiglu_grad_piece(k, gate + j, gate + f + j, dy + j,
+                              f - j < OP_PIECE ? f - j : OP_PIECE, bound + j, bound + f + j);
     }
 }
 

@@ -85,8 +85,8 @@ size_t OP_BOUND_NAME(op_scratch_rows)(const fpx_call *call)
 }
 
 /* e^(scale s - max), the maximum exact; over the sum of these. */
-static void softmax_row(op_unit k, op_value scale, const double *s, size_t n, op_value *power,
-                        double *bound)
+static void softmax_row(op_unit k, op_value scale, const double *s, size_t n, double *restrict v,
+                        double *restrict e, double *restrict bound)
 {
     op_value top = op_mul(k, scale, op_exact(s[0]));
     op_sum sum = { 0 };
@@ -101,14 +101,18 @@ static void softmax_row(op_unit k, op_value scale, const double *s, size_t n, op
             top.e = HUGE_VAL;
     }
     for (size_t j = 0; j < n; j++) {
-        const op_value scaled = op_mul(k, scale, op_exact(s[j]));
+        const op_value below = op_sub(k, op_mul(k, scale, op_exact(s[j])), top);
 
-        power[j] = op_exp(k, op_sub(k, scaled, top));
-        op_sum_add(&sum, power[j]);
+        v[j] = below.v;
+        e[j] = below.e;
     }
+    for (size_t j = 0; j < n; j += OP_PIECE)
+        op_exp_piece(k, v + j, e + j, n - j < OP_PIECE ? n - j : OP_PIECE);
+    for (size_t j = 0; j < n; j++)
+        op_sum_add(&sum, (op_value){ v[j], e[j] });
     const op_value total = op_sum_end(k, &sum, op_row_depth(n));
     for (size_t j = 0; j < n; j++)
-        bound[j] = op_bound_value(op_div(k, power[j], total));
+        bound[j] = op_bound_value(op_div(k, (op_value){ v[j], e[j] }, total));
 }
 
 /* Masked elements are 0 in every arithmetic. */
@@ -133,7 +137,7 @@ void OP_BOUND_NAME(op_bound_softmax)(const fpx_bound_args *args)
         double *bound = args->bound[0] + i * t;
 
         softmax_row(k, scale, (const double *)args->in[0] + i * t, unmasked(args->call, i, bound),
-                    (op_value *)(void *)args->scratch, bound);
+                    args->scratch, args->scratch + t, bound);
     }
 }
 

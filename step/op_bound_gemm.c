@@ -10,6 +10,9 @@
 #include "op_product.h"
 #include "op_running.h"
 
+/* Of sums and maxima in any order: what compilers make vectors of. */
+enum { LANES = 8 };
+
 size_t OP_BOUND_NAME(op_scratch_gemm)(const fpx_call *call)
 {
     const product p = product_of(call);
@@ -27,9 +30,19 @@ static void norms(const double *x, size_t count, size_t k, size_t step, size_t s
         norm[i] = (double)k * DBL_TRUE_MIN;
     /* In the order of memory. */
     if (stride == 1) {
-        for (size_t i = 0; i < count; i++)
-            for (size_t j = 0; j < k; j++)
-                norm[i] += x[i * step + j] * x[i * step + j];
+        for (size_t i = 0; i < count; i++) {
+            const double *row = x + i * step;
+            double lanes[LANES] = { 0.0 };
+            size_t j = 0;
+
+            for (; k - j >= LANES; j += LANES)
+                for (size_t lane = 0; lane < LANES; lane++)
+                    lanes[lane] += row[j + lane] * row[j + lane];
+            for (; j < k; j++)
+                lanes[0] += row[j] * row[j];
+            for (size_t lane = 0; lane < LANES; lane++)
+                norm[i] += lanes[lane];
+        }
     } else {
         for (size_t j = 0; j < k; j++)
             for (size_t i = 0; i < count; i++)
@@ -39,16 +52,26 @@ static void norms(const double *x, size_t count, size_t k, size_t step, size_t s
         norm[i] = sqrt(norm[i]) * inflate;
 }
 
-/* Largest scale that the values x can have been decoded with. */
-static double largest_scale(const fpx_tensor *tensor, const double *x)
+/* Largest scale that operand i can have been decoded with. */
+static double largest_scale(const fpx_bound_args *args, size_t i)
 {
+    const fpx_tensor *tensor = &args->call->in[i];
+    const double *x = args->in[i];
     const size_t n = fpx_tensor_count(tensor);
-    double amax = 0.0;
+    double large[LANES] = { 0.0 }, amax = 0.0;
+    size_t j = 0;
 
     if (tensor->nscales == 0)
         return 1.0;
-    for (size_t i = 0; i < n; i++)
-        amax = fabs(x[i]) > amax ? fabs(x[i]) : amax;
+    if (!is_blocked(tensor) && args->decode[i] > 0.0)
+        return args->decode[i];
+    for (; n - j >= LANES; j += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            large[lane] = fabs(x[j + lane]) > large[lane] ? fabs(x[j + lane]) : large[lane];
+    for (; j < n; j++)
+        large[0] = fabs(x[j]) > large[0] ? fabs(x[j]) : large[0];
+    for (size_t lane = 0; lane < LANES; lane++)
+        amax = large[lane] > amax ? large[lane] : amax;
     return amax / least(&tensor->format);
 }
 
@@ -63,9 +86,7 @@ static double scaling_loss(const fpx_bound_args *args, size_t k)
     if (a->nscales == 0 && b->nscales == 0)
         return 0.0;
     if (least(&a->format) * least(&b->format) < unit.tiny ||
-        !(largest_scale(a, (const double *)args->in[0]) *
-              largest_scale(b, (const double *)args->in[1]) <
-          unit.max))
+        !(largest_scale(args, 0) * largest_scale(args, 1) < unit.max))
         return HUGE_VAL;
     return unit.tiny * (double)k * largest_code(a) * largest_code(b);
 }

@@ -3,6 +3,19 @@
 #include "op_bound.h"
 #include "op_running.h"
 
+/* e^(l - from), of at most OP_PIECE. */
+static void powers(op_unit k, const double *l, double from, size_t n, double *restrict v,
+                   double *restrict e)
+{
+    for (size_t j = 0; j < n; j++) {
+        const op_value x = op_sub(k, op_exact(l[j]), op_exact(from));
+
+        v[j] = x.v;
+        e[j] = x.e;
+    }
+    op_exp_piece(k, v, e, n);
+}
+
 /* max + log(sum of e^(l - max)), the maximum exact. */
 static op_value log_sum(op_unit k, const double *l, size_t n)
 {
@@ -15,8 +28,14 @@ static op_value log_sum(op_unit k, const double *l, size_t n)
         if (!isfinite(l[j])) /* a comparison may pass it by */
             return (op_value){ l[j], HUGE_VAL };
     }
-    for (size_t j = 0; j < n; j++)
-        op_sum_add(&sum, op_exp(k, op_sub(k, op_exact(l[j]), top)));
+    for (size_t j = 0; j < n; j += OP_PIECE) {
+        const size_t here = n - j < OP_PIECE ? n - j : OP_PIECE;
+        double v[OP_PIECE], e[OP_PIECE];
+
+        powers(k, l + j, top.v, here, v, e);
+        for (size_t i = 0; i < here; i++)
+            op_sum_add(&sum, (op_value){ v[i], e[i] });
+    }
     return op_add(k, top, op_log(k, op_sum_end(k, &sum, op_row_depth(n))));
 }
 
@@ -53,30 +72,56 @@ void OP_BOUND_NAME(op_bound_xent)(const fpx_bound_args *args)
         op_bound_value(args->call->attr.tokens.sum ? total : op_div(k, total, targets_of(k, args)));
 }
 
-/* e^(l - lse) - [target] */
-static op_value slope_of(op_unit k, const fpx_bound_args *args, size_t i, size_t j)
+/* Slopes e^(l - lse) - [target] of a row of n, those of `first` to first + here - 1. */
+static void slopes(op_unit k, const fpx_bound_args *args, size_t row, size_t first, size_t here,
+                   double *v, double *e)
 {
     const size_t n = (size_t)args->call->in[0].shape[1];
-    const double *l = (const double *)args->in[0], *lse = (const double *)args->in[2];
-    const int32_t *targets = (const int32_t *)args->in[1];
-    const op_value p = op_exp(k, op_sub(k, op_exact(l[i * n + j]), op_exact(lse[i])));
+    const double *l = (const double *)args->in[0] + row * n, *lse = (const double *)args->in[2];
+    const int32_t target = ((const int32_t *)args->in[1])[row];
 
-    return targets[i] >= 0 && (size_t)targets[i] == j ? op_sub(k, p, op_exact(1.0)) : p;
+    powers(k, l + first, lse[row], here, v, e);
+    if (target >= 0 && (size_t)target >= first && (size_t)target - first < here) {
+        const size_t j = (size_t)target - first;
+        const op_value slope = op_sub(k, (op_value){ v[j], e[j] }, op_exact(1.0));
+
+        v[j] = slope.v;
+        e[j] = slope.e;
+    }
 }
 
-/* That divided by count; 0 where there is no target. */
+/* Those over `by`, or times it; 0 in a row without a target. */
+static inline void bound_slopes(op_unit k, const fpx_bound_args *args, size_t row, op_value by,
+                                const int divided)
+{
+    const size_t n = (size_t)args->call->in[0].shape[1];
+    const int has_target = ((const int32_t *)args->in[1])[row] >= 0;
+    double *restrict bound = args->bound[0] + row * n;
+
+    for (size_t j = 0; j < n; j += OP_PIECE) {
+        const size_t here = n - j < OP_PIECE ? n - j : OP_PIECE;
+        double v[OP_PIECE], e[OP_PIECE];
+
+        slopes(k, args, row, j, here, v, e);
+        for (size_t i = 0; i < here; i++) {
+            const op_value slope = { v[i], e[i] };
+            const op_value all = divided ? op_div(k, slope, by) : op_mul(k, slope, by);
+
+            bound[j + i] = has_target ? op_bound_value(all) : 0.0;
+        }
+    }
+}
+
+/* Divided by the number of targets. */
 void OP_BOUND_NAME(op_bound_xent_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
-    const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
-    const int32_t *targets = (const int32_t *)args->in[1];
+    const size_t rows = (size_t)args->call->in[0].shape[0];
     const op_value count =
         args->call->nin > 3 ? op_exact(((const double *)args->in[3])[0]) : targets_of(k, args);
 
     for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < n; j++)
-            args->bound[0][i * n + j] =
-                targets[i] < 0 ? 0.0 : op_bound_value(op_div(k, slope_of(k, args, i, j), count));
+        bound_slopes(k, args, i, count, 1);
 }
 
 /* Minus the sum of lse - logit of the target over a sequence. */
@@ -106,17 +151,12 @@ void OP_BOUND_NAME(op_bound_logp)(const fpx_bound_args *args)
 void OP_BOUND_NAME(op_bound_logp_grad)(const fpx_bound_args *args)
 {
     const op_unit k = op_unit_of(args->unit);
-    const size_t rows = (size_t)args->call->in[0].shape[0], n = (size_t)args->call->in[0].shape[1];
+    const size_t rows = (size_t)args->call->in[0].shape[0];
     const size_t leaf = (size_t)args->call->attr.tokens.leaf;
-    const int32_t *targets = (const int32_t *)args->in[1];
     const double *dlogp = (const double *)args->in[3];
 
     for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < n; j++)
-            args->bound[0][i * n + j] =
-                targets[i] < 0
-                    ? 0.0
-                    : op_bound_value(op_mul(k, slope_of(k, args, i, j), op_exact(dlogp[i / leaf])));
+        bound_slopes(k, args, i, op_exact(dlogp[i / leaf]), 0);
 }
 
 /* h = beta ((c - c') - (r - r')); the loss max(-h, 0) + log(1 + e^-|h|), which a change of h changes by no more; the

@@ -10,6 +10,7 @@
 #include <float.h>
 #include <math.h>
 
+#include <fpx/cpu.h>
 #include <fpx/elemfn.h>
 #include <fpx/optable.h>
 
@@ -101,6 +102,26 @@ static inline op_value op_exp(op_unit k, op_value a)
     return op_round(k, v, v * grown, k.tiny);
 }
 
+/* The same of v[j] with the errors e[j], n at most OP_PIECE, in place: by the kernels of arrays, and in loops that compilers
+ * make vectors of. */
+enum { OP_PIECE = 128 };
+
+static inline void op_exp_piece(op_unit k, double *restrict v, double *restrict e, size_t n)
+{
+    double grown[OP_PIECE];
+    uint64_t far = 0;
+
+    fpx_exp_f64_array(fpx_cpu_in_use(), v, v, n);
+    for (size_t j = 0; j < n; j++) {
+        grown[j] = e[j] + e[j] * e[j];
+        far += e[j] <= 1.0 ? 0 : 1;
+    }
+    for (size_t j = 0; far > 0 && j < n; j++)
+        grown[j] = e[j] <= 1.0 ? grown[j] : fpx_exp_f64(e[j]);
+    for (size_t j = 0; j < n; j++)
+        e[j] = op_round(k, v[j], v[j] * grown[j], k.tiny).e;
+}
+
 static inline op_value op_log(op_unit k, op_value a)
 {
     const double least = a.v - a.e;
@@ -119,7 +140,13 @@ static inline op_value op_tanh(op_unit k, op_value a)
     return op_round(k, fpx_tanh_f64(a.v), moved < 2.0 ? moved : 2.0, k.tiny);
 }
 
-/* 1 / (1 + e^-x), `power` being e^-x. Where that is beyond the range the computed value is 0 or as good, the true one
+/* 1 / (1 + e^-x), `power` being e^-x. */
+static inline op_value op_sigmoid_near(op_unit k, op_value power)
+{
+    return op_div(k, op_exact(1.0), op_add(k, op_exact(1.0), power));
+}
+
+/* The same. Where the power is beyond the range the computed value is 0 or as good, the true one
  * below 1 / max: off by itself. */
 static inline op_value op_sigmoid_of(op_unit k, op_value a, op_value power)
 {
@@ -128,7 +155,7 @@ static inline op_value op_sigmoid_of(op_unit k, op_value a, op_value power)
 
         return (op_value){ v, 2.0 * v * fpx_exp_f64(a.e) + k.tiny };
     }
-    return op_div(k, op_exact(1.0), op_add(k, op_exact(1.0), power));
+    return op_sigmoid_near(k, power);
 }
 
 static inline op_value op_sigmoid(op_unit k, op_value a)

@@ -18,7 +18,7 @@ struct fpx_shadow {
     unsigned char *held;
     uint64_t step;
     uint32_t last;
-    fpx_figure *figures;                            /* ops * FPX_MAX_OUT */
+    fpx_figure *figures;                /* ops * FPX_MAX_OUT */
     double *value, *bound[FPX_MAX_OUT]; /* as large as the largest tensor */
     double *input[FPX_MAX_IN], *scratch;
 };

@@ -20,7 +20,8 @@ typedef struct fpx_bound_args {
     double unit;          /* unit roundoff of the arithmetic judged: 2^-24 for float32 */
     int any_order; /* 1: another device's products, whose sums may be in any order; 0: fpx/gemm.h's */
     const void *in[FPX_MAX_IN];
-    /* Of a product with a unit, else not read: in[0] and in[1] as they lie, and the factors that decode them. */
+    /* Of a product, else not read: the factors that decode in[0] and in[1] (0: not known, with a unit they are needed), and,
+     * of one with a unit, the codes as they lie. */
     const void *codes[2];
     double decode[2];
     const double *out[FPX_MAX_OUT];

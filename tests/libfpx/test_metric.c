@@ -289,7 +289,7 @@ END_TEST
 START_TEST(ratios_that_rise)
 {
     static const double scales[] = { 1.0, 0x1p-899, 0x1p-1000, 0x1p-1060, 1.0 };
-    enum { PIECE = 512, N = 41 * PIECE }; /* CHUNK of metric.c */
+    enum { PIECE = 512, N = 41 * PIECE }; /* METRIC_CHUNK */
     double *x = calloc(3 * N, sizeof *x), *r = x + N, *bound = r + N;
     double top = _i < 4 ? 0x1p-9 : 0x1p-104;
     uint64_t state = 7;
@@ -336,8 +336,8 @@ START_TEST(comparison_of_codes)
     ck_assert(value != NULL && codes != NULL);
     for (size_t i = 0; i < n; i++) {
         state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        const uint64_t code = specials && (state >> 24 & 255) == 5 ? UINT64_C(0x7f)
-                                                                   : state >> 40 & 0x3f;
+        const uint64_t code =
+            specials && (state >> 24 & 255) == 5 ? UINT64_C(0x7f) : state >> 40 & 0x3f;
         const float x = specials && (state >> 24 & 255) == 5
                             ? (float)INFINITY
                             : (float)(int32_t)(state >> 32) * 0x1p-31f;
