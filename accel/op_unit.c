@@ -56,7 +56,7 @@ static fpx_status unit_of(const op_run *run, fpx_mma_preset *ret_unit, fpx_mma_c
 int op_by_runs(const op_run *run)
 {
     fpx_mma_preset unit = { .scales = NULL };
-    fpx_mma_call mma;
+    fpx_mma_call mma = { .m = 0 };
     op_levels levels;
     int any = 0, single = 0;
 
@@ -100,7 +100,7 @@ static int scales_of(const op_run *run, uint32_t i, const fpx_mma_call *mma,
     const int k_axis =
         i == 0 ? run->call->attr.gemm.trans_a == 0 : run->call->attr.gemm.trans_b != 0;
     const fpx_tensor *t = &run->call->in[i];
-    op_levels levels;
+    op_levels levels = { NULL };
 
     if (!op_levels_of(t, &levels) || levels.block == NULL)
         return 0;
@@ -131,7 +131,7 @@ fpx_status op_unit_accept(const op_run *run)
 {
     const fpx_format *a = &run->call->in[0].format, *b = &run->call->in[1].format;
     fpx_mma_preset unit;
-    fpx_mma_call mma;
+    fpx_mma_call mma = { .m = 0 };
     fpx_status status = unit_of(run, &unit, &mma);
 
     if (status != FPX_OK)
@@ -188,7 +188,7 @@ static size_t scales_bytes(const op_run *run, const fpx_mma_call *mma)
 size_t op_unit_work(const op_run *run)
 {
     fpx_mma_preset unit;
-    fpx_mma_call mma;
+    fpx_mma_call mma = { .m = 0 };
 
     if (unit_of(run, &unit, &mma) != FPX_OK)
         return 0;
@@ -201,7 +201,7 @@ size_t op_unit_work(const op_run *run)
 size_t op_unit_slice_work(const op_run *run, size_t length)
 {
     fpx_mma_preset unit;
-    fpx_mma_call mma;
+    fpx_mma_call mma = { .m = 0 };
 
     if (unit_of(run, &unit, &mma) != FPX_OK)
         return 0;
@@ -222,7 +222,7 @@ static fpx_status multiply(const op_run *run, const fpx_mma_preset *unit, const 
 fpx_status op_unit_slice(const op_run *run, size_t k, size_t length, float *sums, void *work)
 {
     fpx_mma_preset unit;
-    fpx_mma_call mma;
+    fpx_mma_call mma = { .m = 0 };
     const fpx_status status = unit_of(run, &unit, &mma);
 
     if (status != FPX_OK)
@@ -251,7 +251,7 @@ static void finish_range(void *context, size_t begin, size_t end, size_t worker)
 fpx_status op_unit_run(const op_run *run, float alpha)
 {
     fpx_mma_preset unit;
-    fpx_mma_call mma;
+    fpx_mma_call mma = { .m = 0 };
     fpx_status status = unit_of(run, &unit, &mma);
 
     if (status != FPX_OK)

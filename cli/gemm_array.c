@@ -81,7 +81,7 @@ static fpx_status read_all(const cli_codes_in *in, void **ret_codes, fpx_error *
                                "%s: %" PRIu64 " elements of %s: more than memory holds; multiply "
                                "parts of it",
                                in->name, in->count, in->format.name);
-    for (uint64_t at = 0; at < in->count && status == FPX_OK; at += CODES_PIECE) {
+    for (uint64_t at = 0; b != NULL && at < in->count && status == FPX_OK; at += CODES_PIECE) {
         const size_t n = codes_piece_at(in->count, at);
         status = codes_read(in, b, at, n, err);
         if (status == FPX_OK)
@@ -190,7 +190,7 @@ static fpx_status read_tensor(const gemm_word *word, const gemm_place *place, ge
 {
     fpx_st_stream *stream = NULL;
     cli_tensor_cursor cursor;
-    cli_tensor tensor;
+    cli_tensor tensor = { NULL };
     cli_codes_in in;
     fpx_status status = fpx_st_stream_open(place->path, &stream, err);
 

@@ -284,7 +284,7 @@ fpx_status gemm_explain(const gemm_job *job, const gemm_explain_words *words, in
     cli_unit other = { .file = NULL };
     const fpx_mma_preset *const presets[2] = { &job->unit.preset, &other.preset };
     const size_t units = words->against == NULL ? 1 : 2;
-    gemm_element x[2];
+    gemm_element x[2] = { { NULL } };
     gemm_story s[2] = { { .n = 0 }, { .n = 0 } };
     const int is_piped = job->words->out != NULL && strcmp(job->words->out, "-") == 0;
     FILE *const out = is_piped ? stderr : cli_text_stream(words->json, NULL);

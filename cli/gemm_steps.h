@@ -24,7 +24,7 @@ typedef struct gemm_step {
 typedef void (*gemm_step_listener)(void *user, const gemm_step *step);
 
 /* Steps in order. fpx_mma_explain's statuses, FPX_ENOMEM with text. */
-fpx_status gemm_steps_walk(const gemm_element *element, gemm_step_listener listener, void *user,
+fpx_status gemm_steps_walk(const gemm_element *x, gemm_step_listener listener, void *user,
                            uint64_t *ret_code, fpx_error *err);
 
 /* Why the result is not the exact product of what lies in memory. */
@@ -62,7 +62,7 @@ typedef struct gemm_story {
 } gemm_story;
 
 /* To be released in any case. */
-fpx_status gemm_story_make(const gemm_element *element, gemm_story *ret_story, fpx_error *err);
+fpx_status gemm_story_make(const gemm_element *x, gemm_story *ret_story, fpx_error *err);
 void gemm_story_release(gemm_story *story);
 
 /* The same value (of one format: the same code). */

@@ -186,13 +186,14 @@ int session_print_finding(const session *s, FILE *out)
         (void)fprintf(
             out, "shadow %s: judged %llu of %llu results (%llu looked at), %llu contradicted\n",
             s->options.shadow, (unsigned long long)f->judged,
-            (unsigned long long)(f->seen + f->unseen), (unsigned long long)f->looked_at,
-            (unsigned long long)f->contradicted);
+            (unsigned long long)f->seen + (unsigned long long)f->unseen,
+            (unsigned long long)f->looked_at, (unsigned long long)f->contradicted);
     if (f->unseen > 0)
         (void)fprintf(out,
                       "sampled: %llu of %llu results were looked at, nothing is known of the "
                       "rest\n",
-                      (unsigned long long)f->looked_at, (unsigned long long)(f->seen + f->unseen));
+                      (unsigned long long)f->looked_at,
+                      (unsigned long long)f->seen + (unsigned long long)f->unseen);
     print_ratios(f, out);
     if (s->ended && guard_kept(s->guard))
         (void)fprintf(

@@ -19,7 +19,7 @@ typedef struct train_outcome {
 
 /* flushed: shell pattern of quantized tensors, or NULL; prompt: of the sample, or NULL; quiet: no progress.
  * FPX_EINTERRUPTED, FPX_EINVAL where nothing is held back for validation, and what a session gives. */
-fpx_status train_run(const session_options *options, const char *flushed, const char *prompt,
+fpx_status train_run(const session_options *options, const char *pattern, const char *prompt,
                      int quiet, train_outcome *ret_outcome, fpx_error *err);
 
 #endif /* CLI_TRAIN_RUN_H */

@@ -187,7 +187,8 @@ static int run(const cli_args *a)
             return cli_usage("tokenize", "%s needs %s %s", actions[k].name, options[i].name,
                              options[i].value);
     }
-    if (actions[k].writes == CLI_TOKENIZER && strcmp(a->option[OPT_OUT], "-") == 0)
+    if (actions[k].writes == CLI_TOKENIZER && a->option[OPT_OUT] &&
+        strcmp(a->option[OPT_OUT], "-") == 0)
         return cli_usage("tokenize", "%s writes a file: -o FILE", actions[k].name);
     const cli_file files[] = { { "the input", a->positional[1], CLI_READS },
                                { "--tokenizer", a->option[OPT_TOKENIZER], CLI_READS },

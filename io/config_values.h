@@ -36,7 +36,7 @@ typedef struct io_value_row {
 /* Fills `to`, zeroed before, from `texts`; what was filled on failure is the caller's to free. prefix: of the paths in
  * errors, "arms[2]." or "". FPX_EFORMAT with label:line:column, FPX_ENOMEM. */
 fpx_status io_values_fill(const char *label, const char *text, const char *prefix,
-                          const io_value_row *rows, size_t n, const void *texts, void *to,
+                          const io_value_row *table, size_t n, const void *texts, void *to,
                           fpx_error *err);
 
 /* FPX_EFORMAT: `label:line:column: path what`, the place being that of the path's value. */

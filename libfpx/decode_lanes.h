@@ -155,7 +155,7 @@ static inline __attribute__((always_inline)) void run_halves(const fpx_format *f
                                                              size_t bytes, const void *src,
                                                              float *dst, size_t n)
 {
-    const size_t most = n - n % (4 * LANES);
+    const size_t most = n - n % ((size_t)4 * LANES);
 
     run_half(f, by, bytes, 2, src, dst, most);
     if (most < n)

@@ -90,23 +90,24 @@ static void note_unbounded(fpx_comparison *out, size_t i)
 
 /* n values of a piece: float32 times a scale, or float64. */
 typedef struct piece {
-    const float *narrow; /* NULL: wide */
-    const double *wide;
-    double scale;
+    const void *values;
+    int is_narrow;
+    double scale; /* of narrow ones */
 } piece;
 
 static inline __attribute__((always_inline)) double value_of(const piece *p, size_t i,
                                                              const int narrow)
 {
-    return narrow ? (double)p->narrow[i] * p->scale : p->wide[i];
+    return narrow ? (double)((const float *)p->values)[i] * p->scale
+                  : ((const double *)p->values)[i];
 }
 
 static void compare_slowly(compare_state *s, fpx_comparison *out, const piece *x, const piece *r,
                            const double *bound, size_t n, size_t first)
 {
     for (size_t i = 0; i < n; i++) {
-        const double a = value_of(x, i, x->narrow != NULL);
-        const double b = value_of(r, i, r->narrow != NULL);
+        const double a = value_of(x, i, x->is_narrow);
+        const double b = value_of(r, i, r->is_narrow);
 
         compare_element(s, out, a, b, first + i);
         if (bound == NULL)
@@ -127,14 +128,15 @@ static inline __attribute__((always_inline)) void load_quad(const piece *p, size
 {
     if (narrow) {
 #ifdef __AVX2__
-        *ret = _mm256_cvtps_pd(_mm_loadu_ps(p->narrow + i)); /* compilers convert two and two */
+        *ret = _mm256_cvtps_pd(
+            _mm_loadu_ps((const float *)p->values + i)); /* compilers convert two and two */
 #else
         for (size_t k = 0; k < QUAD; k++)
-            (*ret)[k] = (double)p->narrow[i + k];
+            (*ret)[k] = (double)((const float *)p->values)[i + k];
 #endif
         *ret *= p->scale;
     } else {
-        memcpy(ret, p->wide + i, sizeof *ret);
+        memcpy(ret, (const double *)p->values + i, sizeof *ret);
     }
 }
 
@@ -250,7 +252,7 @@ static int compare_finite(compare_state *s, fpx_comparison *out, const piece *x,
     uint64_t above = 0;
     int larger;
 
-    if (!sums[x->narrow != NULL][r->narrow != NULL](s, x, r, n, out->max_abs_error, error, &larger))
+    if (!sums[x->is_narrow][r->is_narrow](s, x, r, n, out->max_abs_error, error, &larger))
         return 0;
     if (larger)
         take_largest(error, n, first, &out->max_abs_error, &out->max_abs_index);
@@ -308,20 +310,15 @@ static int is_aligned(const void *p, size_t size)
 static piece piece_of(const fpx_coded *c, size_t first, size_t n, room *to)
 {
     const void *at = (const unsigned char *)c->codes + first * fpx_format_size(c->format);
-    piece p = { NULL, NULL, c->scale };
 
-    if (fpx_format_equal(c->format, &fpx_fp32) && is_aligned(at, sizeof(float))) {
-        p.narrow = at;
-    } else if (fpx_format_equal(c->format, &fpx_fp64) && is_aligned(at, sizeof(double)) &&
-               c->scale == 1.0) {
-        p.wide = at;
-    } else if (fpx_decode_f32(c->format, 1.0f, at, to->narrow, n) == FPX_OK) {
-        p.narrow = to->narrow;
-    } else {
-        fpx_decode_f64(c->format, c->scale, at, to->wide, n); /* refuses only invalid formats */
-        p.wide = to->wide;
-    }
-    return p;
+    if (fpx_format_equal(c->format, &fpx_fp32) && is_aligned(at, sizeof(float)))
+        return (piece){ at, 1, c->scale };
+    if (fpx_format_equal(c->format, &fpx_fp64) && is_aligned(at, sizeof(double)) && c->scale == 1.0)
+        return (piece){ at, 0, 1.0 };
+    if (fpx_decode_f32(c->format, 1.0f, at, to->narrow, n) == FPX_OK)
+        return (piece){ to->narrow, 1, c->scale };
+    fpx_decode_f64(c->format, c->scale, at, to->wide, n); /* refuses only invalid formats */
+    return (piece){ to->wide, 0, 1.0 };
 }
 
 fpx_status METRIC_NAME(metric_compare)(const fpx_coded *x, const fpx_coded *reference,

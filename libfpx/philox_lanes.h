@@ -58,7 +58,7 @@ static void philox_blocks(const uint32_t key[2], const uint32_t where[2], uint64
         k.key[round][0] = vi_set(key[0] + round * weyl[0]);
         k.key[round][1] = vi_set(key[1] + round * weyl[1]);
     }
-    for (; n - i >= ABREAST * WIDE_LANES; i += ABREAST * WIDE_LANES)
+    for (; n - i >= (size_t)ABREAST * WIDE_LANES; i += (size_t)ABREAST * WIDE_LANES)
         philox_batch(&k, first + i, dst + 4 * i, ABREAST);
     for (; n - i >= WIDE_LANES; i += WIDE_LANES)
         philox_batch(&k, first + i, dst + 4 * i, 1);

@@ -119,14 +119,14 @@ static json_t *shadows(const fpx_trace_layout *layout, const fpx_shadow_finding 
     json_t *list = json_array();
 
     for (size_t m = 0; m < layout->nmodes; m++)
-        (void)json_array_append_new(list,
-                                    json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "shadow",
-                                              text_of(layout->modes[m].name), "results_seen",
-                                              (json_int_t)finding->seen[m], "results",
-                                              (json_int_t)(finding->steps * finding->results),
-                                              "steps_seen", (json_int_t)finding->seen_steps[m],
-                                              "judged", (json_int_t)finding->mode_judged[m],
-                                              "looked_at", (json_int_t)finding->mode_looked_at[m]));
+        (void)json_array_append_new(
+            list,
+            json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "shadow", text_of(layout->modes[m].name),
+                      "results_seen", (json_int_t)finding->seen[m], "results",
+                      (json_int_t)finding->steps * (json_int_t)finding->results, "steps_seen",
+                      (json_int_t)finding->seen_steps[m], "judged",
+                      (json_int_t)finding->mode_judged[m], "looked_at",
+                      (json_int_t)finding->mode_looked_at[m]));
     return list;
 }
 
@@ -138,11 +138,12 @@ fpx_status fpx_report_finding_json(const char *path, const fpx_trace_layout *lay
     json_t *root = json_pack(
         "{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "schema", "fpx.finding/1",
         "verdict", outcomes[fpx_finding_outcome(finding)], "found", finding->found, "findings",
-        (json_int_t)(finding->findings + finding->nonfinite_results), "not_finite",
+        (json_int_t)finding->findings + (json_int_t)finding->nonfinite_results, "not_finite",
         (json_int_t)finding->nonfinite_results, "looked_at", (json_int_t)finding->looked_at,
         "unjudged", (json_int_t)finding->unjudged, "steps", (json_int_t)finding->steps,
         "planned_steps", (json_int_t)finding->planned, "judged", (json_int_t)finding->judged,
-        "results", (json_int_t)(finding->steps * finding->results * layout->nmodes));
+        "results",
+        (json_int_t)finding->steps * (json_int_t)finding->results * (json_int_t)layout->nmodes);
 
     (void)json_object_set_new(root, "shadows", shadows(layout, finding));
     if (finding->unjudged > 0) {

@@ -40,9 +40,9 @@ static double flops_hadamard(const fpx_call *call)
 }
 
 #ifdef FPX_HAVE_AVX2
-#define BOUND(name) .bound = name, .bound_avx2 = name##_avx2
+#define BOUND(name) .bound = (name), .bound_avx2 = (name##_avx2)
 #else
-#define BOUND(name) .bound = name
+#define BOUND(name) .bound = (name)
 #endif
 #define OP(count) .info = { .flops = (count), .bound = op_bound, .bound_scratch = op_scratch }
 

@@ -149,7 +149,7 @@ static fpx_status sample(fpx_trainer *trainer, const char *prompt, size_t count,
         return status;
     n = n < count ? n : count;
     for (size_t i = 0; i < n; i++)
-        ret_text[i] = (text[i] < 32 || text[i] > 126) && text[i] != '\n' ? '?' : text[i];
+        ret_text[i] = (char)((text[i] < 32 || text[i] > 126) && text[i] != '\n' ? '?' : text[i]);
     ret_text[n] = '\0';
     free(text);
     return FPX_OK;

@@ -143,7 +143,7 @@ fpx_status generate(const generator *g, const void *prompt, size_t count,
                              sampling->temperature);
     if (count > SIZE_MAX / 4 || room > SIZE_MAX / 4 - count)
         return fpx_error_set(err, FPX_ENOMEM, "sample: out of memory");
-    uint16_t *tokens = malloc((count + room) * sizeof *tokens);
+    uint16_t *tokens = calloc(count + room, sizeof *tokens);
     candidate *work = calloc(g->vocabulary, sizeof *work);
     size_t n = 0, given = 0;
 

@@ -195,7 +195,7 @@ static fpx_status read_values(const importer *in, uint32_t index, float *to, fpx
     size_t n = 0;
     fpx_status status = find_parts(in, t, parts, &n, err);
 
-    if (status == FPX_OK) {
+    if (status == FPX_OK && n > 0) {
         memcpy(shape, t->desc.shape, sizeof shape);
         shape[0] /= n;
     }

@@ -40,7 +40,7 @@ void build_accumulate(build *b, accumulation *a, uint32_t *loss)
         return;
     if (a->open == NULL) {
         a->width = b->nparams + 1;
-        a->open = malloc(LEVELS * a->width * sizeof *a->open);
+        a->open = calloc(LEVELS * a->width, sizeof *a->open);
         if (a->open == NULL) {
             b->status = fpx_error_set(b->err, FPX_ENOMEM, "building a model: out of memory");
             return;

@@ -61,10 +61,11 @@ static void update(build *b, const fpx_optimizer_config *o, size_t index, uint32
     const method *by = &methods[o->kind];
     const fpx_program_tensor param = *fpx_program_tensor_at(b->program, b->params[index]);
     const fpx_attr attr = attributes(o, param.desc.ndim < 2 ? 0.0 : o->weight_decay);
-    uint32_t state[3] = { b->params[index] }, in[FPX_MAX_IN + 1], out[FPX_MAX_OUT + 1];
+    uint32_t state[3] = { b->params[index] }, in[FPX_MAX_IN + 1] = { 0 },
+             out[FPX_MAX_OUT + 1] = { 0 };
     size_t n = 1;
 
-    for (; n <= by->nmoments; n++)
+    for (; n <= by->nmoments && n < sizeof state / sizeof state[0]; n++)
         state[n] = build_moment(b, index, states[n]);
     if (by->nmoments < 2) /* a recipe need not know the optimizer */
         build_no_moment(b, index, "v");

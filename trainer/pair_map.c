@@ -8,7 +8,7 @@ enum { FIRST_BITS = 10, LAST_BITS = 31 };
 static fpx_status make(pair_map *map, unsigned bits)
 {
     const size_t n = (size_t)1 << bits;
-    pair_place *places = bits <= LAST_BITS ? malloc(n * sizeof *places) : NULL;
+    pair_place *places = bits <= LAST_BITS ? calloc(n, sizeof *places) : NULL;
 
     if (places == NULL)
         return FPX_ENOMEM;

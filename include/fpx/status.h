@@ -35,6 +35,9 @@ __attribute__((format(printf, 3, 4)))
 #endif
 fpx_status
 fpx_error_set(fpx_error *err, fpx_status status, const char *format, ...);
+#ifdef __clang_analyzer__ /* which sees one file at a time, and not what this returns */
+#define fpx_error_set(err, status, ...) ((void)(fpx_error_set)(err, status, __VA_ARGS__), (status))
+#endif
 
 #ifdef __cplusplus
 }
