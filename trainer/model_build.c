@@ -7,11 +7,13 @@
 
 #include "sites.h"
 
-static fpx_status name_status(build *b, int length, const char *what)
+fpx_status build_name_status(build *b, int length, const char *what)
 {
     if (length >= 0 && length < FPX_NAME_MAX)
         return FPX_OK;
-    return b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: a name is longer than %d characters",
+    return b->status = fpx_error_set(b->err, FPX_EINVAL,
+                                     "%s: its name, or one that begins with it, is longer than %d "
+                                     "characters: take a smaller data.accumulate or model.layers",
                                      what, FPX_NAME_MAX - 1);
 }
 
@@ -33,7 +35,7 @@ uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_forma
     va_end(args);
     while (ndim < FPX_MAX_DIMS && dims[ndim] != 0)
         ndim++;
-    if (name_status(b, length, t.name) != FPX_OK)
+    if (build_name_status(b, length, t.name) != FPX_OK)
         return FPX_NO_TENSOR;
     if (fpx_tensor_make(format, ndim, dims, &t.desc) != FPX_OK)
         b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: impossible shape", t.name);
@@ -68,7 +70,8 @@ void build_op(build *b, int layer, fpx_op_kind kind, fpx_role role, const char *
     uint32_t index;
 
     if (b->status != FPX_OK ||
-        name_status(b, snprintf(op.name, sizeof op.name, "%s/%s", site, suffix), site) != FPX_OK)
+        build_name_status(b, snprintf(op.name, sizeof op.name, "%s/%s", site, suffix), site) !=
+            FPX_OK)
         return;
     for (; op.nin < FPX_MAX_IN && in[op.nin] != FPX_NO_TENSOR; op.nin++)
         op.in[op.nin] = in[op.nin];

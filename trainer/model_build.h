@@ -38,6 +38,10 @@ typedef struct build {
     uint32_t step_micros; /* of a training step, also where this is a forward pass alone */
 } build;
 
+/* FPX_EINVAL, also in b->status, where a name's length, as snprintf returned it, is too large for FPX_NAME_MAX; what: the
+ * name, or what it begins with. */
+fpx_status build_name_status(build *b, int length, const char *what);
+
 /* A tensor of up to four axes (shape ends at the first 0). Returns its index, or FPX_NO_TENSOR. */
 uint32_t build_tensor(build *b, int layer, fpx_tensor_class cls, const fpx_format *format,
                       const uint64_t dims[FPX_MAX_DIMS], const char *format_name, ...)

@@ -1,5 +1,6 @@
 /* model_quantize.c - the quantized copy of an operand as the recipe says: its scale, its blocks, its random bits. An operand
  * that two roles quantize alike is quantized once. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,7 +56,10 @@ static int widest_site(const build *b, const copy *c)
 /* "x" of fprop and wgrad is the same tensor: where their rules agree, so is the quantized copy. The
  * name holds all that a rule says (left out where usual: rounding to nearest even; below 16 bits scaled and saturating,
  * else neither), and the direction where blocks or a rotation have one, so finding the name is finding the copy. Where it
- * would be too long for the last layer of the last micro-batch, the scaling's tag stands for its word in all of them. */
+ * would be too long for the last layer of the last micro-batch, the scaling's tag stands for its word in all of them, and
+ * where that is too long too, 40 bits of a digest for all but stem and direction: an operand has a handful of copies,
+ * of which two are taken for one with a chance below 2^-36. That always fits: micro.1023/ and layer.681/ (the most that
+ * config_values.c and BUILD_MAX_PARAMS leave), mlp.down/, dy.h128f, a dot and ten digits, .row, /quantize are 61. */
 static void name_copy(const build *b, copy *c)
 {
     const fpx_operand_rule *r = &c->rule;
@@ -66,17 +70,24 @@ static void name_copy(const build *b, copy *c)
     const int worded = r->profile != NULL || r->delayed;
     const char *const unworded = r->scaled == narrow ? "" : (r->scaled ? ".scaled" : ".cast");
     const char *const words[] = { worded ? r->scaling : unworded, worded ? r->tag : unworded };
-    char site[FPX_NAME_MAX];
-    int length = FPX_NAME_MAX;
+    const int room = FPX_NAME_MAX - 1 - widest_site(b, c) - (int)strlen("/quantize");
+    const char *const bounds = open == !narrow ? "" : (open ? ".open" : ".saturated");
+    const char *const round = r->ties_to_zero ? ".rnz" : round_suffix(r->conversion.round);
+    char site[FPX_NAME_MAX], own[2 * FPX_NAME_MAX];
+    int length = room + 1;
 
-    copy_site(b, c, site);
-    for (size_t i = 0; i < 2 && length >= FPX_NAME_MAX; i++) {
-        (void)snprintf(c->name, sizeof c->name, "%s/%s.%s%s%s%s%s%s", site, c->stem,
-                       r->conversion.format.name, worded ? "." : "", words[i], way,
-                       open == !narrow ? "" : (open ? ".open" : ".saturated"),
-                       r->ties_to_zero ? ".rnz" : round_suffix(r->conversion.round));
-        length = (int)(strlen(c->name) - strlen(site) + strlen("/quantize")) + widest_site(b, c);
+    for (size_t i = 0; i < 2 && length > room; i++)
+        length = snprintf(own, sizeof own, "/%s.%s%s%s%s%s%s", c->stem, r->conversion.format.name,
+                          worded ? "." : "", words[i], way, bounds, round);
+    if (length > room) {
+        (void)snprintf(own, sizeof own, "%s%s%s%s", r->conversion.format.name, words[0], bounds,
+                       round);
+        const uint64_t digest = build_random_site(own) & UINT64_C(0xffffffffff);
+
+        (void)snprintf(own, sizeof own, "/%s.%010" PRIx64 "%s", c->stem, digest, way);
     }
+    copy_site(b, c, site);
+    (void)snprintf(c->name, sizeof c->name, "%s%s", site, own);
 }
 
 static uint64_t hashed_site(const copy *c, const char *what, const char *where)
@@ -222,10 +233,11 @@ static uint32_t add_block_scales(build *b, const copy *c, const uint64_t block[2
     desc->scale[0].format = *fpx_blocking_scale_format(&blocking);
     memcpy(desc->scale[0].block, block, 2 * sizeof block[0]);
     (void)fpx_tensor_scales(desc, 0, grid);
-    if (snprintf(t.name, sizeof t.name, "%s.scales", c->name) >= (int)sizeof t.name ||
-        fpx_tensor_make(&desc->scale[0].format, 2, grid, &t.desc) != FPX_OK)
-        b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: the name is too long", c->name);
-    else
+    b->status =
+        build_name_status(b, snprintf(t.name, sizeof t.name, "%s.scales", c->name), c->name);
+    if (b->status == FPX_OK)
+        b->status = fpx_tensor_make(&desc->scale[0].format, 2, grid, &t.desc);
+    if (b->status == FPX_OK)
         b->status = fpx_program_add_tensor(b->program, &t, &scales, b->err);
     return scales;
 }
@@ -264,11 +276,8 @@ static void add_quantizer(build *b, const copy *c, uint32_t scale, uint32_t *ret
     }
     if (b->status != FPX_OK)
         return;
-    if (strlen(c->name) >= sizeof t.name) {
-        b->status = fpx_error_set(b->err, FPX_EINVAL, "%s: the name is too long", c->name);
+    if (build_name_status(b, snprintf(t.name, sizeof t.name, "%s", c->name), c->name) != FPX_OK)
         return;
-    }
-    memcpy(t.name, c->name, strlen(c->name) + 1);
     b->status = fpx_program_add_tensor(b->program, &t, ret_codes, b->err);
     in[n++] = c->source;
     if (random)

@@ -8,7 +8,7 @@
  * operation, "layer.0/attn.qkv/y" its output, ".../w" the weight, ".../dw" its gradient, ".../w.m" and
  * ".../w.v" its moments, ".../x.e4m3" a quantized operand, ".../x.e4m3.scale" its scale. With blocks: ".../x.e2m1.nvfp4.row"
  * where they lie along rows (".col": columns), ".../x.e2m1.nvfp4.row.scales" their scales. Rotated along rows, then
- * quantized: ".../x.h16.row", ".../x.h16.e4m3.row". */
+ * quantized: ".../x.h16.row", ".../x.h16.e4m3.row". Short forms where a name would not fit: docs/experiment-format.md. */
 #ifndef FPX_MODEL_H
 #define FPX_MODEL_H
 

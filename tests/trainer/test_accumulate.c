@@ -185,6 +185,94 @@ START_TEST(names_that_would_be_too_long)
 }
 END_TEST
 
+/* Long words everywhere: whatever a recipe says has a name in the last micro-batch of the largest step, and in the last layer of
+ * the deepest model (their product is too large to build: what the other is short of its widest number must be left over). */
+static const struct {
+    uint32_t accumulate, layers;
+    size_t left;
+} wide[] = { { 1024, 1, sizeof "681" - sizeof "0" }, { 2, 682, sizeof "1023" - sizeof "1" } };
+static const struct {
+    const char *format, *rest;
+} long_rules[] = {
+    { "binary8p3", "scaling: tile-128, round: rna, overflow: none" },
+    { "e3m4b5fn", "scaling: mx-floor-0.75, round: rna, overflow: none" },
+    { "e3m4b5fn", "scaling: mx-floor-0.75, round: rnz, overflow: none, transform: "
+                  "hadamard-32-fresh" },
+    { "e5m10b15fnuz", "scaling: ms-amp-exact-1, round: rna, overflow: satfinite, transform: "
+                      "hadamard-32-fresh" },
+};
+enum { WIDE = 2, LONG_RULES = sizeof long_rules / sizeof long_rules[0] };
+
+static void shape_wide(fpx_experiment *e, uint32_t accumulate, uint32_t layers)
+{
+    e->model.width = e->model.hidden = 64;
+    e->model.layers = layers;
+    e->model.dropout = 0.1;
+    e->data.sequence = 32;
+    e->data.batch = 1;
+    e->data.accumulate = accumulate;
+}
+
+/* Quantized copies of a micro-batch's own, and shared ones. */
+static void count_copies(const fpx_program *p, size_t *ret_own, size_t *ret_shared)
+{
+    *ret_own = *ret_shared = 0;
+    for (size_t i = 0; i < fpx_program_ops(p); i++) {
+        const fpx_program_op *const op = fpx_program_op_at(p, i);
+        const size_t quantizes = strstr(op->name, "/quantize") != NULL;
+        const size_t shared = strstr(op->name, "/w.") != NULL;
+
+        *ret_own += quantizes && !shared;
+        *ret_shared += quantizes && shared;
+    }
+}
+
+/* A name that holds the format's was the one to fit here; others stand in for those of wider numbers. */
+static size_t longer(size_t longest, const char *name, const char *format, size_t left)
+{
+    const size_t length = strlen(name) + (strstr(name, format) != NULL ? 0 : left);
+
+    return length > longest ? length : longest;
+}
+
+START_TEST(every_recipe_has_names)
+{
+    const int shape = _i % WIDE, rule = _i / WIDE;
+    char text[512];
+    fpx_experiment e = tiny_experiment(FPX_SWIGLU);
+    fpx_recipe *recipe = NULL;
+    fpx_model *one = NULL, *model = NULL;
+    const size_t left = wide[shape].left;
+    size_t longest = 0, own, shared, own_now, shared_now;
+
+    (void)snprintf(text, sizeof text,
+                   "name: long\nsource: none\nrules:\n  - {layer: \"*\", op: \"*\", role: \"*\", "
+                   "tensor: \"*\", format: %s, %s}\n",
+                   long_rules[rule].format, long_rules[rule].rest);
+    MUST(fpx_recipe_parse("long", text, &recipe, err));
+    shape_wide(&e, 1, wide[shape].layers);
+    MUST(fpx_model_build(&e, recipe, 1, 0, 0, &one, err));
+    shape_wide(&e, wide[shape].accumulate, wide[shape].layers);
+    MUST(fpx_model_build(&e, recipe, 1, 0, 0, &model, err));
+
+    const fpx_program *const p = model->program;
+    for (size_t i = 0; i < fpx_program_tensors(p); i++)
+        longest = longer(longest, fpx_program_tensor_at(p, i)->name, long_rules[rule].format, left);
+    for (size_t i = 0; i < fpx_program_ops(p); i++)
+        longest = longer(longest, fpx_program_op_at(p, i)->name, long_rules[rule].format, left);
+    ck_assert_uint_le(longest, FPX_NAME_MAX - 1);
+    count_copies(one->program, &own, &shared);
+    count_copies(p, &own_now, &shared_now);
+    ck_assert_uint_gt(own, 0);
+    ck_assert_uint_gt(shared, 0);
+    ck_assert_uint_eq(own_now, own * wide[shape].accumulate);
+    ck_assert_uint_eq(shared_now, shared);
+    fpx_model_free(one);
+    fpx_model_free(model);
+    fpx_recipe_free(recipe);
+}
+END_TEST
+
 START_TEST(what_is_impossible_is_refused)
 {
     running r;
@@ -221,6 +309,11 @@ int main(void)
     tcase_add_test(tc, names_that_would_be_too_long);
     tcase_add_test(tc, what_is_impossible_is_refused);
     suite_add_tcase(s, tc);
+    TCase *names = tcase_create("names");
+
+    tcase_set_timeout(names, 60);
+    tcase_add_loop_test(names, every_recipe_has_names, 0, WIDE * LONG_RULES);
+    suite_add_tcase(s, names);
 
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
