@@ -183,6 +183,15 @@ int stops_within(const session *s)
     return s->options.trace == NULL && !s->options.golden && s->nshadows == 0;
 }
 
+/* A state within a step is none from which a shadow or trace could begin. */
+static void note_kept(session *s)
+{
+    if (fpx_trainer_next_micro(s->trainer) > 0)
+        return;
+    s->kept = fpx_trainer_next_step(s->trainer);
+    s->has_kept = 1;
+}
+
 static fpx_status open_all(session *s, fpx_error *err)
 {
     fpx_shadow_spec specs[FPX_SHADOW_MAX];
@@ -211,6 +220,8 @@ static fpx_status open_all(session *s, fpx_error *err)
     if (s->options.resume && (status = resume(s, chain, err)) != FPX_OK)
         return status;
     s->first_step = fpx_trainer_next_step(s->trainer);
+    if (s->options.resume)
+        note_kept(s);
     if (fpx_trainer_next_micro(s->trainer) > 0 && !stops_within(s))
         return fpx_error_set(err, FPX_EINVAL,
                              "%s: its checkpoint lies within step %llu, where no trace, golden or "
@@ -260,5 +271,9 @@ fpx_status session_save(session *s, fpx_error *err)
 
     if (s->options.trace != NULL)
         fpx_digest_text(watch_chain(s->watch), chain);
-    return fpx_trainer_save(s->trainer, s->options.checkpoint, extra, extras(s, extra), chain, err);
+    const fpx_status status =
+        fpx_trainer_save(s->trainer, s->options.checkpoint, extra, extras(s, extra), chain, err);
+    if (status == FPX_OK)
+        note_kept(s);
+    return status;
 }

@@ -8,11 +8,11 @@
 #include <fpx/accel.h>
 #include <fpx/device.h>
 #include <fpx/golden.h>
+#include <fpx/loss_band.h>
 #include <fpx/shadow.h>
 #include <fpx/trace.h>
 #include <fpx/train.h>
 
-#include "loss_band.h"
 #include "outputs.h"
 
 typedef struct session_options {
@@ -58,7 +58,7 @@ typedef struct session_finding {
     double ratio[FPX_OP_KINDS]; /* the largest error / bound by kind of operation; 0: none seen */
 } session_finding;
 
-/* A loss that left the band of those before it: loss_band.h. */
+/* A loss that left the band of those before it: fpx/loss_band.h. */
 typedef struct session_spike {
     uint64_t step;
     double loss, median, limit;
@@ -80,9 +80,12 @@ typedef struct session {
     session_finding finding;
     struct watch *watch; /* trace, golden, findings: session_watch.c */
     struct guard *guard; /* session_guard.c; NULL: none */
-    loss_band band;
+    fpx_loss_band band;
     session_spike spikes[SESSION_SPIKES];
-    uint64_t nspikes;    /* of which the first are in spikes[] */
+    uint64_t nspikes; /* of which the first are in spikes[] */
+    /* The step before which the folder's newest whole state lies; the same of the newest that was there at the first spike. */
+    uint64_t kept, kept_before;
+    int has_kept, has_kept_before;
     uint64_t first_step; /* where this run began */
     int ended;           /* by the guard, before the last step */
     int line;            /* a line of progress stands on the terminal */

@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "session.h"
 #include "session_guard.h"
+#include "session_spike.h"
 
 fpx_status session_step(session *s, fpx_step_result *ret_result, fpx_error *err)
 {
@@ -87,25 +88,11 @@ static fpx_status prepare(session *s, int quiet, fpx_error *err)
                                      left);
 }
 
-static void look_at_loss(session *s, const fpx_step_result *r)
-{
-    session_spike spike = { .step = r->step, .loss = r->loss };
-
-    if (!loss_band_add(&s->band, r->loss, &spike.median, &spike.limit))
-        return;
-    if (s->nspikes++ < SESSION_SPIKES)
-        s->spikes[s->nspikes - 1] = spike;
-    (void)fprintf(stderr,
-                  "%sstep %llu: loss %.4f left its band: median %.4f of %d steps, limit %.4f\n",
-                  on_terminal() ? "\r\033[K" : "", (unsigned long long)spike.step, spike.loss,
-                  spike.median, LOSS_BAND_STEPS, spike.limit);
-    s->line = 0;
-}
-
 /* Without anything attached the loss is all that is seen. */
 static void look_at_result(session *s, const fpx_step_result *r)
 {
-    look_at_loss(s, r);
+    if (spike_look(s, r))
+        s->line = 0;
     session_spot *f = &s->finding.nonfinite;
 
     if (f->found || (isfinite(r->loss) && isfinite(r->norm)))
@@ -195,6 +182,7 @@ int session_print_finding(const session *s, FILE *out)
                       (unsigned long long)f->looked_at,
                       (unsigned long long)f->seen + (unsigned long long)f->unseen);
     print_ratios(f, out);
+    spike_print(s, out);
     if (s->ended && guard_kept(s->guard))
         (void)fprintf(
             out,

@@ -116,7 +116,8 @@ static json_t *spikes_json(const session *s)
                             s->spikes[i].loss, "median", s->spikes[i].median, "limit",
                             s->spikes[i].limit));
     return json_pack("{s:I, s:I, s:f, s:o}", "count", (json_int_t)s->nspikes, "window",
-                     (json_int_t)LOSS_BAND_STEPS, "deviations", LOSS_BAND_WIDTH, "first", list);
+                     (json_int_t)FPX_LOSS_BAND_STEPS, "deviations", FPX_LOSS_BAND_WIDTH, "first",
+                     list);
 }
 
 /* Of preferences; validation: NULL, or the mean loss and what its pairs say. */

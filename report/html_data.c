@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fpx/loss_band.h>
+
 #include "html_parts.h"
 
 static const size_t nowhere = SIZE_MAX;
@@ -56,6 +58,17 @@ static double scalar(const fpx_stats *s)
     return s->nan + s->inf > 0 ? (double)NAN : s->mean;
 }
 
+/* As the run itself said, which looked at each of its losses; a trace of later steps begins with an empty band. */
+static void find_spikes(html_run *run)
+{
+    fpx_loss_band band = { .n = 0 };
+    double median, limit;
+
+    for (size_t i = 0; run->loss != NULL && i < run->n; i++)
+        if (fpx_loss_band_add(&band, run->loss[i], &median, &limit) && run->nspikes++ < HTML_SPIKES)
+            run->spike[run->nspikes - 1] = run->step[i];
+}
+
 static fpx_status read_run(fpx_trace *trace, html_run *run, fpx_error *err)
 {
     const fpx_trace_layout *layout = fpx_trace_layout_of(trace);
@@ -82,6 +95,8 @@ static fpx_status read_run(fpx_trace *trace, html_run *run, fpx_error *err)
             run->norm[i] = scalar(&stats[norm]);
     }
     free(stats);
+    if (status == FPX_OK)
+        find_spikes(run);
     return status;
 }
 

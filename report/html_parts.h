@@ -16,7 +16,8 @@ enum {
     HTML_ROWS = 96,    /* more do not fit a screen: coarser rows then */
     HTML_COLUMNS = 80, /* a cell stays wide enough to point at */
     HTML_CELLS = 9000, /* of all maps, about 110 bytes each: the page stays near 1 MB */
-    HTML_TOP = 10
+    HTML_TOP = 10,
+    HTML_SPIKES = 5
 };
 
 /* What one run recorded at each step; NULL: not recorded. NaN: was not a finite number. */
@@ -24,6 +25,9 @@ typedef struct html_run {
     size_t n;
     uint64_t *step;
     double *loss, *norm;
+    uint64_t spike
+        [HTML_SPIKES]; /* steps whose loss left its band (fpx/loss_band.h): the first of nspikes */
+    size_t nspikes;
 } html_run;
 
 /* |loss of A - loss of B| over the steps that both have. */

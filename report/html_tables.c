@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include <fpx/loss_band.h>
 #include <fpx/settings.h>
 
 #include "html_parts.h"
@@ -90,6 +91,24 @@ static void put_gap(FILE *f, const html_data *d)
     (void)fputs("</figure>\n", f);
 }
 
+/* What is no finding of the arithmetic, and yet what one looks for. */
+static void put_spikes(FILE *f, const html_run *run, const char *whose)
+{
+    if (run->nspikes == 0)
+        return;
+    (void)fprintf(f, "<p class=\"say\"><b>In %s, %zu loss%s left %s band</b>: step%s", whose,
+                  run->nspikes, run->nspikes == 1 ? "" : "es", run->nspikes == 1 ? "its" : "their",
+                  run->nspikes == 1 ? "" : "s");
+    for (size_t i = 0; i < run->nspikes && i < HTML_SPIKES; i++)
+        (void)fprintf(f, "%s %" PRIu64, i > 0 ? "," : "", run->spike[i]);
+    if (run->nspikes > HTML_SPIKES)
+        (void)fprintf(f, " and %zu more", run->nspikes - HTML_SPIKES);
+    (void)fprintf(f,
+                  ": above the median of the %d losses before by more than %g robust deviations. "
+                  "That alone is no fault of the arithmetic, and no part of the verdict.</p>\n",
+                  FPX_LOSS_BAND_STEPS, FPX_LOSS_BAND_WIDTH);
+}
+
 void html_put_curves(FILE *f, const html_data *d)
 {
     if (d->a.n == 0 || (d->a.loss == NULL && d->a.norm == NULL))
@@ -105,6 +124,8 @@ void html_put_curves(FILE *f, const html_data *d)
                           "whose loss is not a finite number.",
                     f);
         (void)fputs("</p>\n", f);
+        put_spikes(f, &d->a, d->b.loss != NULL ? "A" : "the run");
+        put_spikes(f, &d->b, "B");
         put_chart(f, d, "loss", d->a.loss, d->b.loss);
         (void)fputs("</figure>\n", f);
     }

@@ -34,7 +34,7 @@ HEADERS = {
     "accel": "accel op device opshape",
     "step": "program exec shadow ops optable",
     "tracer": "trace digest",
-    "compare": "diff golden growth settings",
+    "compare": "diff golden growth settings loss_band",
     "trainer": "train model recipe checkpoint tokenizer sample",
     "qualify": "fault",
     "report": "report",

@@ -85,6 +85,40 @@ with tempfile.TemporaryDirectory() as name:
     result = json.loads((folder / "g.json").read_text())
     expect("a good run", code == 0 and result["finding"] is None and result["spikes"]["count"] == 0, said)
 
+    # A text with bytes that are found nowhere else in it: the steps that meet them spike.
+    text, chance = (source / "datasets/kjv-genesis-exodus.txt").read_bytes()[:40000], random.Random(1)
+    odd = lambda: bytes(chance.randrange(128, 256) for _ in range(192))
+    spiky = folder / "spiky.yaml"
+    for name, places in (("few", 1), ("many", 9)):
+        (folder / "odd.txt").write_bytes(b"".join(text[i:i + 4000] + (odd() if 0 < i <= places * 4000 else b"")
+                                                  for i in range(0, 40000, 4000)))
+        spiky.write_text("""name: spiky
+model: {width: 16, layers: 1, heads: 2, hidden: 16, vocabulary: 256, activation: gelu}
+data: {corpus: odd.txt, sequence: 64, batch: 2, validation: 0.1}
+optimizer: {learning_rate: 0.01, warmup: 10}
+steps: 250
+seed: 1
+recipe: fp32
+""")
+        kept, page, traced = folder / f"{name}.kept", folder / f"{name}.html", folder / f"{name}.h5"
+        code, said = train(spiky, "--trace", traced, "--json", folder / "s.json")
+        spikes = json.loads((folder / "s.json").read_text())["spikes"]
+        steps = [spike["step"] for spike in spikes["first"]]
+        expect(f"{name}: spikes", code == 0 and spikes["count"] > (0 if name == "few" else 5), said)
+        expect(f"{name}: again, with a shadow", f"the first at step {steps[0]}: run again with --shadow local --trace" in said, said)
+        expect(f"{name}: a page", run_text("report", str(traced), "-o", str(page)).returncode == 0)
+        listed = re.search(r" loss(?:es)? left (?:its|their) band</b>: steps?([0-9, ]*)(?: and (\d+) more)?:", page.read_text())
+        expect(f"{name}: the page has them", listed is not None and [int(x) for x in listed[1].split(",")] == steps[:5] and
+               int(listed[2] or 0) == max(spikes["count"] - 5, 0), (listed, spikes))
+        code, said = train(spiky, "--checkpoint", kept, "--every", "20")
+        state = kept / f"step-{steps[0] // 20 * 20:06}.safetensors"
+        expect(f"{name}: the state before it", state.exists() and f"is {state}: copy it to a new folder DIR, then fpx train" in said,
+               said)
+        (folder / f"{name}.again").mkdir()
+        state.rename(folder / f"{name}.again" / state.name)
+        code, said = train(spiky, "--resume", folder / f"{name}.again", "--shadow", "local", "--trace", folder / f"{name}.2.h5")
+        expect(f"{name}: what is said works", code == 0 and "0 contradicted" in said, said)
+
 window, width = result["spikes"]["window"], result["spikes"]["deviations"]
 chance = random.Random(3)
 losses = [3.0 + 2.0 * 0.99 ** i + chance.gauss(0.0, 0.1) for i in range(1500)]
