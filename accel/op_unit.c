@@ -122,7 +122,7 @@ static fpx_status accept_scales(const op_run *run, const fpx_mma_preset *unit,
 
         if (!scales_of(run, i, mma, &s) || !lists(unit->scales, s.format->name, s.grid.block_k))
             return op_refuse(run, FPX_EUNSUPPORTED, "%s wants scales of blocks along k: %s",
-                             unit->model.name, unit->scales);
+                             run->call->attr.gemm.unit, unit->scales);
     }
     return FPX_OK;
 }
@@ -137,11 +137,11 @@ fpx_status op_unit_accept(const op_run *run)
     if (status != FPX_OK)
         return status;
     if (!fpx_mma_preset_takes(&unit, a, b))
-        return op_refuse(run, FPX_EUNSUPPORTED, "%s takes %s, not %s and %s", unit.model.name,
-                         unit.inputs, a->name, b->name);
+        return op_refuse(run, FPX_EUNSUPPORTED, "%s takes %s, not %s and %s",
+                         run->call->attr.gemm.unit, unit.inputs, a->name, b->name);
     if (!fpx_format_equal(&unit.model.format, &fpx_fp32))
         return op_refuse(run, FPX_EUNSUPPORTED, "%s gives %s: a training step wants fp32",
-                         unit.model.name, unit.model.format.name);
+                         run->call->attr.gemm.unit, unit.model.format.name);
     if (unit.scales != NULL && (status = accept_scales(run, &unit, &mma)) != FPX_OK)
         return status;
     fpx_error err = { 0 };

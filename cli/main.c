@@ -162,10 +162,13 @@ fpx_status cli_number(const char *name, const char *text, uint64_t min, uint64_t
                       uint64_t *ret_number, fpx_error *err)
 {
     char *end = NULL;
-    const int digits = text[0] >= '0' && text[0] <= '9' && strlen(text) < 20;
-    const unsigned long long n = digits ? strtoull(text, &end, 10) : 0;
+    const int digits = text[0] >= '0' && text[0] <= '9';
+    unsigned long long n = 0;
 
-    if (!digits || *end != '\0' || n < min || n > max)
+    errno = 0;
+    if (digits)
+        n = strtoull(text, &end, 10);
+    if (!digits || *end != '\0' || errno == ERANGE || n < min || n > max)
         return fpx_error_set(err, FPX_EINVAL, "%s '%s': expected a number from %llu to %llu", name,
                              text, (unsigned long long)min, (unsigned long long)max);
     *ret_number = n;

@@ -12,7 +12,7 @@
 
 session_options session_defaults(const char *experiment)
 {
-    return (session_options){ .experiment = experiment, .steps = UINT64_MAX, .seed = UINT64_MAX };
+    return (session_options){ .experiment = experiment, .steps = UINT64_MAX };
 }
 
 /* Is it the built-in device with its own, reproducible arithmetic? Then it is the shadows' reference too. */
@@ -68,7 +68,7 @@ static fpx_status read_files(session *s, fpx_error *err)
         return status;
     if (o->steps != UINT64_MAX)
         s->experiment->steps = (uint32_t)o->steps;
-    if (o->seed != UINT64_MAX)
+    if (o->has_seed)
         s->experiment->seed = o->seed;
     if (o->learning_rate > 0.0)
         s->experiment->optimizer.learning_rate = o->learning_rate;

@@ -36,7 +36,9 @@ typedef struct session_options {
     const cli_file
         *files; /* what else the command reads and writes, checked with the session's own */
     size_t nfiles;
-    uint64_t steps, seed; /* override the experiment's where not UINT64_MAX */
+    uint64_t steps; /* overrides the experiment's where not UINT64_MAX */
+    uint64_t seed;  /* overrides the experiment's where has_seed: any number is one */
+    int has_seed;
     double learning_rate; /* overrides the experiment's where not 0 */
 } session_options;
 

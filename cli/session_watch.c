@@ -125,7 +125,7 @@ static void describe_overrides(const session_options *o, char *text, size_t room
 {
     char seed[40] = "", steps[40] = "";
 
-    if (o->seed != UINT64_MAX)
+    if (o->has_seed)
         (void)snprintf(seed, sizeof seed, "seed: %llu\n", (unsigned long long)o->seed);
     if (o->steps != UINT64_MAX)
         (void)snprintf(steps, sizeof steps, "steps: %llu\n", (unsigned long long)o->steps);

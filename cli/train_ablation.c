@@ -82,6 +82,7 @@ static session_options options_of(const plan *p, const fpx_arm *arm, double rate
     o.recipe = arm->recipe;
     o.learning_rate = rate;
     o.seed = seed;
+    o.has_seed = 1;
     o.guard = 1;
     o.files = p->files;
     o.nfiles = sizeof p->files / sizeof p->files[0];

@@ -37,6 +37,7 @@ static fpx_status train_one(const char *experiment, uint64_t steps, table *t, si
 
     o.recipe = t->names[recipe];
     o.seed = seed + 1;
+    o.has_seed = 1;
     o.steps = steps;
     o.files = t->files;
     o.nfiles = t->nfiles;

@@ -44,7 +44,7 @@ static fpx_status read_options(const cli_args *a, fpx_sampling *s, fpx_error *er
     if (status == FPX_OK && a->option[OPT_TOP_K])
         status = cli_number("--top-k", a->option[OPT_TOP_K], 1, 1 << 24, &top_k, err);
     if (status == FPX_OK && a->option[OPT_SEED])
-        status = cli_number("--seed", a->option[OPT_SEED], 0, UINT64_MAX - 1, &s->seed, err);
+        status = cli_number("--seed", a->option[OPT_SEED], 0, UINT64_MAX, &s->seed, err);
     if (status == FPX_OK && a->option[OPT_TEMPERATURE])
         status = read_temperature(a->option[OPT_TEMPERATURE], &s->temperature, err);
     s->tokens = (size_t)tokens;

@@ -73,8 +73,10 @@ static fpx_status numbers(const cli_args *a, session_options *o, fpx_error *err)
 
     if (a->option[OPT_STEPS])
         status = cli_number("--steps", a->option[OPT_STEPS], 1, UINT32_MAX, &o->steps, err);
-    if (status == FPX_OK && a->option[OPT_SEED])
-        status = cli_number("--seed", a->option[OPT_SEED], 0, UINT64_MAX - 1, &o->seed, err);
+    if (status == FPX_OK && a->option[OPT_SEED]) {
+        status = cli_number("--seed", a->option[OPT_SEED], 0, UINT64_MAX, &o->seed, err);
+        o->has_seed = 1;
+    }
     if (status == FPX_OK && a->option[OPT_EVERY])
         status = cli_number("--every", a->option[OPT_EVERY], 1, UINT32_MAX, &o->every, err);
     if (status == FPX_OK && a->option[OPT_SHADOW_EVERY])
@@ -133,6 +135,13 @@ static json_t *preference_json(const fpx_step_result *r, int ran, const validati
                      ran ? cli_json_number(r->preference.accuracy) : json_null(), "validation", of);
 }
 
+/* As digits in a text where it is no int64, the largest that jansson's integers are. */
+static json_t *seed_json(uint64_t seed)
+{
+    return seed <= INT64_MAX ? json_integer((json_int_t)seed)
+                             : json_sprintf("%llu", (unsigned long long)seed);
+}
+
 /* "bits_per_byte" or, beside a null, "bits_per_token". null: there is none, for no step was left to run, or nothing
  * is held back for validation. */
 static fpx_status write_json(const char *path, const session *s, const fpx_step_result *r,
@@ -143,9 +152,9 @@ static fpx_status write_json(const char *path, const session *s, const fpx_step_
     const int ran = next > s->first_step;
     const int in_bytes = strcmp(fpx_trainer_unit(s->trainer), "byte") == 0;
     json_t *root =
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+        json_pack("{s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
                   "fpx.train/1", "experiment", s->experiment->name, "recipe", s->recipe->name,
-                  "seed", (json_int_t)s->experiment->seed, "steps", (json_int_t)next, "loss",
+                  "seed", seed_json(s->experiment->seed), "steps", (json_int_t)next, "loss",
                   ran ? cli_json_number(r->loss) : json_null(), "gradient_norm",
                   ran ? cli_json_number(r->norm) : json_null(), "bits_per_byte",
                   bits_per_byte && in_bytes ? cli_json_number(*bits_per_byte) : json_null(),

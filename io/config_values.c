@@ -28,6 +28,8 @@ static const char *const words_of[] = { [KIND_ACTIVATION] = "swiglu, gelu",
 
 /* The upper ends only keep nonsense out: 2^20 is beyond any model that fits a machine, and sizes are
  * checked again where they are multiplied. */
+/* The largest number that float32, as operations have it, rounds to 0: half its smallest, a tie. */
+#define FLOAT32_ZERO 0x1p-150
 static const io_value_row rows[] = {
     { AT(name), KIND_TEXT, CLOSED, NULL, 0, 0 },
     { AT(model.width), KIND_COUNT, CLOSED, NULL, 2, 1 << 20 },
@@ -36,7 +38,7 @@ static const io_value_row rows[] = {
     { AT(model.hidden), KIND_COUNT, CLOSED, NULL, 1, 1 << 24 },
     { AT(model.vocabulary), KIND_COUNT, CLOSED, NULL, 256, 1 << 24 }, /* a token is any byte */
     { AT(model.activation), KIND_ACTIVATION, CLOSED, NULL, 0, 0 },
-    { AT(model.norm_eps), KIND_REAL, ABOVE_MIN, "1e-5", 0, 1 },
+    { AT(model.norm_eps), KIND_REAL, ABOVE_MIN, "1e-5", FLOAT32_ZERO, 1 },
     { AT(model.rope_base), KIND_REAL, ABOVE_MIN, "10000", 1, 1e12 },
     { AT(model.init_std), KIND_REAL, CLOSED, "0.02", 0, 1e6 },
     { AT(model.outliers), KIND_COUNT, CLOSED, "0", 0, 1 << 20 },
@@ -59,7 +61,7 @@ static const io_value_row rows[] = {
     { AT(optimizer.warmup), KIND_COUNT, CLOSED, NULL, 0, UINT32_MAX },
     { AT(optimizer.beta1), KIND_REAL, BELOW_MAX, "0.9", 0, 1 },
     { AT(optimizer.beta2), KIND_REAL, BELOW_MAX, "0.95", 0, 1 },
-    { AT(optimizer.eps), KIND_REAL, ABOVE_MIN, "1e-8", 0, 1 },
+    { AT(optimizer.eps), KIND_REAL, ABOVE_MIN, "1e-8", FLOAT32_ZERO, 1 },
     { AT(optimizer.momentum), KIND_REAL, BELOW_MAX, "0.9", 0, 1 },
     { AT(optimizer.weight_decay), KIND_REAL, CLOSED, "0.1", 0, 1e6 },
     { AT(optimizer.clip), KIND_REAL, CLOSED, "1", 0, 1e30 },
@@ -199,8 +201,9 @@ static void say_right(const io_value_row *r, char *ret_text, size_t room)
         (void)snprintf(ret_text, room, "a whole number from %.0f to %.0f", r->min, r->max);
         break;
     case KIND_REAL:
-        (void)snprintf(ret_text, room, "a number %s %g and %s %g",
+        (void)snprintf(ret_text, room, "a number %s %g%s and %s %g",
                        r->ends == ABOVE_MIN ? "above" : "at least", r->min,
+                       r->min == FLOAT32_ZERO ? " (0 in float32)" : "",
                        r->ends == BELOW_MAX ? "below" : "at most", r->max);
         break;
     }

@@ -6,8 +6,6 @@
 
 #include <fpx/records.h>
 
-#include "quote.h"
-
 static fpx_status refuse(const char *label, size_t line, const char *what, fpx_error *err)
 {
     return fpx_error_set(err, FPX_EFORMAT, "%s:%zu: %s", label, line, what);
@@ -67,6 +65,25 @@ static fpx_status find_texts(const char *label, const json_t *root, const form *
     return FPX_OK;
 }
 
+/* What is wrong with a line that jansson refuses, in the words of the file's author. */
+static const char *fault_of(const json_error_t *why)
+{
+    static const struct {
+        enum json_error_code code;
+        const char *words;
+    } faults[] = {
+        { json_error_null_character, "a text holds \\u0000, which ends a response" },
+        { json_error_null_byte_in_key, "a key holds \\u0000" },
+        { json_error_duplicate_key, "a key is given twice" },
+        { json_error_invalid_utf8, "not UTF-8" },
+    };
+
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        if (faults[i].code == json_error_code(why))
+            return faults[i].words;
+    return "no JSON object on one line";
+}
+
 /* jansson refuses zero bytes in texts unless asked to take them. */
 static fpx_status take_line(const char *label, const char *text, size_t count, const form *f,
                             size_t line, fpx_records *records, size_t *room, fpx_error *err)
@@ -74,11 +91,11 @@ static fpx_status take_line(const char *label, const char *text, size_t count, c
     json_error_t why;
     json_t *root = json_loadb(text, count, JSON_REJECT_DUPLICATES, &why);
     const json_t *texts[3] = { NULL, NULL, NULL };
-    char said[sizeof why.text];
+    char said[224];
     fpx_status status = FPX_OK;
 
     if (root == NULL) {
-        io_quote(why.text, said, sizeof said);
+        (void)snprintf(said, sizeof said, "%s: expected %s", fault_of(&why), f->line);
         status = refuse(label, line, said, err);
     } else
         status = find_texts(label, root, f, line, texts, err);

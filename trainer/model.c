@@ -8,7 +8,7 @@
 #include <fpx/cpu.h>
 
 #include "model_build.h"
-#include "recipe_refuse.h"
+#include "recipe_idle.h"
 
 typedef struct norm {
     int layer;
@@ -217,27 +217,6 @@ static fpx_status check_shape(const fpx_experiment *e, const shape *s, fpx_error
     return FPX_OK;
 }
 
-static fpx_status check_rules_used(const build *b, fpx_error *err)
-{
-    const struct {
-        const char *what, *patterns;
-        unsigned n;
-    } kinds[] = { { "rule", ", role or tensor", b->recipe->nrules },
-                  { "unit", ", role", b->recipe->nunits },
-                  { "state", " or tensor", b->recipe->nstates } };
-    const unsigned char *used = b->used;
-
-    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; used += kinds[k++].n)
-        for (unsigned i = 0; i < kinds[k].n; i++)
-            if (!used[i])
-                return recipe_refuse(
-                    b->recipe, kinds[k].what, i, err,
-                    "matches nothing that an earlier one leaves: remove it, or mend "
-                    "its layer, op%s",
-                    kinds[k].patterns);
-    return FPX_OK;
-}
-
 /* One micro-batch forward and, training, backward. Returns its loss: the mean where it is alone, else the sum. */
 static uint32_t build_micro(build *b, const fpx_experiment *e, const shape *s, int training,
                             block *blocks, fpx_model *m)
@@ -352,7 +331,7 @@ static fpx_status build_model(const fpx_experiment *experiment, const fpx_recipe
                 FPX_NO_TENSOR;
         status = build_all(b, experiment, &s, training, blocks, m);
         if (status == FPX_OK && training)
-            status = check_rules_used(b, err);
+            status = recipe_check_used(recipe, used, b->layers, err);
         for (size_t i = 0; status == FPX_OK && i < b->nparams; i++)
             m->parameters +=
                 fpx_tensor_count(&fpx_program_tensor_at(m->program, b->params[i])->desc);

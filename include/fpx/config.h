@@ -102,7 +102,7 @@ typedef struct fpx_rule {
 
 /* Where all three patterns match, the product's sums are a matrix unit's. */
 typedef struct fpx_unit_rule {
-    char *layer, *op, *role; /* as above; "attn.qk" and "attn.pv" are products too */
+    char *layer, *op, *role; /* as above; "attn.scores" and "attn.context" are products too */
     char *unit;              /* "hopper/wgmma/fp8-fp32", with changes: fpx_mma_preset_parse */
 } fpx_unit_rule;
 

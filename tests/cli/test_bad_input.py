@@ -1,5 +1,6 @@
 """Wrong input of every kind: exit code 2, one clear message that names what is wrong, nothing overwritten, no
 crash, no hang.  test_bad_input.py FPX ROOT"""
+import json
 import os
 import random
 import resource
@@ -84,11 +85,19 @@ for old, new, words in (
         ("vocabulary: 256", "vocabulary: 100", ["vocabulary"]),
         ("learning_rate: 0.003", "learning_rate: nan", ["learning_rate"]),
         ("learning_rate: 0.003", "learning_rate: 1e400", ["learning_rate"]),
+        ("warmup: 10", "warmup: 10\n  eps: 1e-60", ["bad.yaml:", "optimizer.eps is '1e-60'", "float32"]),
+        ("width: 64,", "width: 64, norm_eps: 1e-60,", ["bad.yaml:3:", "model.norm_eps is '1e-60'"]),
         ("validation: 0.1", "validation: 0.9", ["validation"]),
         ("sha256: b9", "sha256: c9", ["sha256"]), (corpus, "/no/such/text", ["/no/such/text"]),
         (corpus, "/dev/null", ["/dev/null"]), ("recipe: fp8", "recipe: fp7", ["fp7", "fp8"])):
     refused(f"{old} -> {new[:40]}", words, *train(changed(old, new)))
 write("good.yaml", good)
+largest = str(2 ** 64 - 1)
+expect(run("train", "good.yaml", "--steps", "1", "--seed", largest, "--json", "s.json").returncode == 0 and
+       json.load(open("s.json", encoding="utf-8"))["seed"] == largest, "the largest seed")
+by_option = open("s.json", encoding="utf-8").read()
+expect(run("train", changed("seed: 1", f"seed: {largest}"), "--steps", "1", "--json", "s.json").returncode == 0 and
+       open("s.json", encoding="utf-8").read() == by_option, "the same in the file")
 refused("too many steps", ["900000", "steps"], "train", "good.yaml", "--steps", "900000")
 
 # ---- recipes ----
@@ -99,6 +108,11 @@ expect(run(*recipe(head + rule)).returncode == 0, "a good recipe of one's own")
 refused("no such recipe", ["fp9", "fp8"], "train", "good.yaml", "--recipe", "fp9")
 refused("no such file", ["none.yaml"], "train", "good.yaml", "--recipe", "none.yaml")
 refused("matches nothing", ["line ", "rule 2: matches"], *recipe(head + rule + rule))
+refused("no such role", ["line 4", "no role is 'fwd': there is fprop, dgrad, wgrad"],
+        *recipe(head + rule.replace('role: "*"', "role: fwd")))
+unit = "hopper/wgmma/fp8-fp32,fraction=14,step=32,promote=128"
+refused("a unit that does not take the formats, named whole", [f"{unit} takes e4m3"], *recipe(
+    head + rule.replace("bf16", "e2m1") + f'units:\n  - {{layer: "*", op: "*", role: "*", unit: "{unit}"}}\n'))
 refused("unknown format", ["bf17"], *recipe(head + rule.replace("bf16", "bf17")))
 refused("unknown rounding", ["up"], *recipe(head + rule.replace("rne", "up")))
 refused("unknown scaling", ["some"], *recipe(head + rule.replace("scaling: none", "scaling: some")))
@@ -112,6 +126,7 @@ for args, words in ((("train",), ["EXPERIMENT"]), (("train", "good.yaml", "--ste
                     (("train", "good.yaml", "--steps", "3x"), ["3x"]),
                     (("train", "good.yaml", "--steps", "-3"), ["-3"]),
                     (("train", "good.yaml", "--seed", "99999999999999999999"), ["--seed"]),
+                    (("train", "good.yaml", "--seed", "18446744073709551616"), ["--seed", "18446744073709551615"]),
                     (("train", "good.yaml", "more.yaml"), ["more.yaml"]),
                     (("train", "good.yaml", "--steps", "2", "--steps", "3"), ["twice"]),
                     (("train", "good.yaml", "--shadow", "sideways"), ["sideways"]),

@@ -81,6 +81,19 @@ for name, data, words in (
         ("missing", "corpus: nothing.jsonl", ["nothing.jsonl"])):
     done = run("train", experiment(data))
     expect(name, done.returncode == 2 and all(word in done.stderr for word in words), done.stderr)
+shape = '{"prompt": "...", "response": "..."}'
+good = '{"prompt": "a", "response": "b"}\n'
+for name, line, words in (("prose", "hello", "no JSON object on one line"), ("a half", good[:20], "no JSON object"),
+                          ("two", good[:-1] + good[:-1], "no JSON object"), ("a list", "[1]", ""),
+                          ("a zero", good.replace("b", "\\u0000"), "a text holds \\u0000"),
+                          ("a zero in a key", good.replace("prompt", "\\u0000"), "a key holds \\u0000"),
+                          ("twice", good.replace("response", "prompt"), "a key is given twice"),
+                          ("Latin-1", good.replace("b", "\udce9"), "not UTF-8")):
+    with open("odd.jsonl", "wb") as file:
+        file.write((good + line + "\n").encode("utf-8", "surrogateescape"))
+    done = run("train", experiment("corpus: odd.jsonl"))
+    expect(f"{name} is refused", done.returncode == 2 and f"odd.jsonl:2: {words}" in done.stderr and
+           f"expected {shape}" in done.stderr and "near" not in done.stderr and "ALLOW" not in done.stderr, done.stderr)
 done = run("train", experiment("corpus: ab.jsonl", batch=2, steps=2))
 expect("no record is repeated", done.returncode == 2 and "the corpus gives 1" in done.stderr, done.stderr)
 with open("e.yaml", encoding="ascii") as file:

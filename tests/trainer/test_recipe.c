@@ -122,7 +122,63 @@ static const struct {
       "line 4, rule 1: matches nothing" },
     { RECIPE(RULE("*", "*", "optimizer", "*", "e4m3", "none")), "line 4, rule 1: matches nothing" },
     { RECIPE(RULE("*", "*", "fprop", "dy", "e4m3", "none")), "line 4, rule 1: matches nothing" },
+    { RECIPE(RULE("*", "attn.qvk", "*", "*", "e4m3", "none")),
+      "role or tensor; no op is 'attn.qvk': there is attn.qkv, attn.out, mlp.up, mlp.down, head" },
+    { RECIPE(RULE("2", "*", "fwd", "y", "e4m3", "none")),
+      "; no layer is '2': there is 0 to 1, - outside; no role is 'fwd': there is fprop, dgrad, "
+      "wgrad; "
+      "no tensor is 'y': there is x, w, dy" },
+    { "name: r\nsource: test\nrules: []\nunits:\n"
+      "  - {layer: \"*\", op: attn.qk, role: \"*\", unit: volta/mma.sync/fp16-fp32}\n",
+      "unit 1: matches nothing that an earlier one leaves: remove it, or mend its layer, op, role; "
+      "no op "
+      "is 'attn.qk': there is attn.qkv, attn.scores, attn.context" },
+    { "name: r\nsource: test\nrules: []\nstates:\n"
+      "  - {layer: \"*\", op: \"*\", tensor: momentum, format: bf16, scaling: none}\n",
+      "op or tensor; no tensor is 'momentum': there is master, grad, m, v" },
 };
+
+/* The names that a refusal says there are: each alone has something to decide. */
+START_TEST(names_that_are_offered_match)
+{
+    static const char *const lists[] = {
+        "rules:\n  - {layer: \"*\", op: %s, role: \"*\", tensor: \"*\", format: bf16, scaling: "
+        "none, "
+        "round: rne, overflow: none}\n",
+        "rules: []\nunits:\n  - {layer: \"*\", op: %s, role: \"*\", unit: "
+        "\"hopper/wgmma/tf32-fp32\"}\n",
+        "rules: []\nstates:\n  - {layer: \"*\", op: %s, tensor: m, format: bf16, scaling: none}\n"
+    };
+    fpx_experiment experiment = tiny_experiment(FPX_SWIGLU);
+    fpx_model *model = NULL;
+    fpx_error why = { 0 };
+    char text[512], body[384], name[32];
+    size_t offered = 0;
+
+    snprintf(body, sizeof body, lists[_i], "nothing");
+    snprintf(text, sizeof text, "name: r\nsource: test\n%s", body);
+    fpx_recipe *recipe = parse(text);
+    ck_assert_int_eq(fpx_model_build(&experiment, recipe, 1, 0, 0, &model, &why), FPX_EINVAL);
+    fpx_recipe_free(recipe);
+    const char *at = strstr(why.text, "there is ");
+    ck_assert_msg(at != NULL, "%s", why.text);
+    for (at += strlen("there is "); sscanf(at, "%31[^, ]", name) == 1; offered++) {
+        snprintf(body, sizeof body, lists[_i], name);
+        snprintf(text, sizeof text, "name: r\nsource: test\n%s", body);
+        recipe = parse(text);
+        const fpx_status status = fpx_model_build(&experiment, recipe, 1, 0, 0, &model, &why);
+        ck_assert_msg(status == FPX_OK || strstr(why.text, "matches nothing") == NULL, "%s: %s",
+                      name, why.text);
+        if (status == FPX_OK)
+            fpx_model_free(model);
+        fpx_recipe_free(recipe);
+        at += strlen(name);
+        at += strspn(at, ", ");
+    }
+    static const size_t want[] = { 5, 7, 9 };
+    ck_assert_uint_eq(offered, want[_i]);
+}
+END_TEST
 
 /* Remedies of FP4: what they are for, and the numbers they take. place: role and tensor. */
 static const struct {
@@ -609,6 +665,7 @@ static void add(TCase *tc)
                         (int)(sizeof remedies / sizeof remedies[0]));
     tcase_add_loop_test(tc, units_of_products, 0, (int)(sizeof units / sizeof units[0]));
     tcase_add_loop_test(tc, unused_rule_is_refused, 0, sizeof idle / sizeof idle[0]);
+    tcase_add_loop_test(tc, names_that_are_offered_match, 0, 3);
     tcase_add_test(tc, shipped_recipes_load);
     tcase_add_test(tc, bad_states_are_refused);
     tcase_add_test(tc, factors_grow_by_roots_of_two);
