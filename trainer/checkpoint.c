@@ -154,14 +154,15 @@ fpx_status fpx_trainer_save(const fpx_trainer *trainer, const char *dir,
         (void)snprintf(micro, sizeof micro, "%u", t->next_micro);
         (void)snprintf(path, sizeof path, "%s/step-%06llu.safetensors", dir,
                        (unsigned long long)t->next_step);
-        fpx_st_pair pairs[9] = { { CHECKPOINT_STEP, step },
-                                 { "fpx.experiment", experiment },
-                                 { "fpx.recipe", recipe },
-                                 { "fpx.run", run },
-                                 { "fpx.chain", chain },
-                                 { CHECKPOINT_EXPERIMENT, t->experiment->text },
-                                 { CHECKPOINT_RECIPE, t->recipe->text } };
-        size_t npairs = 7;
+        fpx_st_pair pairs[10] = { { CHECKPOINT_STEP, step },
+                                  { "fpx.experiment", experiment },
+                                  { "fpx.recipe", recipe },
+                                  { "fpx.run", run },
+                                  { "fpx.data", fpx_corpus_digest(t->corpus) },
+                                  { "fpx.chain", chain },
+                                  { CHECKPOINT_EXPERIMENT, t->experiment->text },
+                                  { CHECKPOINT_RECIPE, t->recipe->text } };
+        size_t npairs = 8;
 
         if (tokenizer != NULL)
             pairs[npairs++] = (fpx_st_pair){ CHECKPOINT_TOKENIZER, vocabulary };
@@ -227,7 +228,8 @@ static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, 
     const char *step = fpx_st_metadata(file, CHECKPOINT_STEP),
                *of = fpx_st_metadata(file, "fpx.experiment");
     const char *with = fpx_st_metadata(file, "fpx.recipe"), *as = fpx_st_metadata(file, "fpx.run");
-    const char *within = fpx_st_metadata(file, "fpx.micro");
+    const char *within = fpx_st_metadata(file, "fpx.micro"),
+               *data = fpx_st_metadata(file, "fpx.data"); /* absent: from before there was one */
     char experiment[65], recipe[65], run[64], *end = NULL;
     unsigned long long value;
 
@@ -248,6 +250,13 @@ static fpx_status check_identity(const fpx_trainer *t, const fpx_st_file *file, 
                              run);
     if (!same_tokenizer(t, fpx_st_metadata(file, CHECKPOINT_TOKENIZER)))
         return fpx_error_set(err, FPX_EINVAL, "%s: was made with another tokenizer", path);
+    if (data != NULL && strcmp(data, fpx_corpus_digest(t->corpus)) != 0)
+        return fpx_error_set(err, FPX_EINVAL,
+                             "%s: was made with other data: %s gives other tokens now; resume with "
+                             "the same data, or train into another folder",
+                             path,
+                             t->experiment->data.tokens ? t->experiment->data.tokens
+                                                        : t->experiment->data.corpus);
     value = strtoull(step, &end, 10);
     if (end == step || *end != '\0' || value > t->experiment->steps)
         return fpx_error_set(err, FPX_EFORMAT, "%s: step '%s' makes no sense", path, step);

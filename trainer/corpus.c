@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <fpx/cpu.h>
+#include <fpx/file.h>
 #include <fpx/stream.h>
 #include <fpx/train.h>
 
@@ -19,6 +20,7 @@ struct fpx_corpus {
     size_t train;  /* windows for training: [0, train) of the tokens */
     size_t valid;  /* batches of validation, from `valid_from` on */
     size_t valid_from;
+    char digest[65];
 };
 
 /* Fisher-Yates with the seed's stream: word i decides the place of window i. The modulo's bias is below
@@ -69,6 +71,21 @@ static fpx_status divide(fpx_corpus *corpus, const fpx_experiment *e, fpx_error 
     return FPX_OK;
 }
 
+/* SHA-256 of the tokens; of records, of this, where each begins and how many of its tokens are the prompt's. */
+static void take_digest(fpx_corpus *corpus)
+{
+    const instruct *records = &corpus->records;
+    char parts[3][65];
+
+    fpx_sha256_text(corpus->source.data, fpx_corpus_bytes(corpus), corpus->digest);
+    if (records->n == 0)
+        return;
+    memcpy(parts[0], corpus->digest, sizeof parts[0]);
+    fpx_sha256_text(records->start, (records->n + 1) * sizeof *records->start, parts[1]);
+    fpx_sha256_text(records->prompts, records->n * sizeof *records->prompts, parts[2]);
+    fpx_sha256_text(parts, sizeof parts, corpus->digest);
+}
+
 fpx_status fpx_corpus_new(const fpx_experiment *experiment, fpx_corpus **ret_corpus, fpx_error *err)
 {
     fpx_corpus *corpus = calloc(1, sizeof *corpus);
@@ -88,6 +105,7 @@ fpx_status fpx_corpus_new(const fpx_experiment *experiment, fpx_corpus **ret_cor
         fpx_corpus_free(corpus);
         return status;
     }
+    take_digest(corpus);
     *ret_corpus = corpus;
     return FPX_OK;
 }
@@ -110,6 +128,11 @@ size_t fpx_corpus_tokens(const fpx_corpus *corpus)
 size_t fpx_corpus_bytes(const fpx_corpus *corpus)
 {
     return corpus->source.count * corpus->source.size;
+}
+
+const char *fpx_corpus_digest(const fpx_corpus *corpus)
+{
+    return corpus->digest;
 }
 
 const fpx_tokenizer *fpx_corpus_tokenizer(const fpx_corpus *corpus)

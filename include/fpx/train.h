@@ -30,6 +30,8 @@ void fpx_corpus_free(fpx_corpus *corpus); /* NULL is fine */
 
 size_t fpx_corpus_tokens(const fpx_corpus *corpus);
 size_t fpx_corpus_bytes(const fpx_corpus *corpus); /* that its tokens take in memory */
+/* Of its tokens, and of where records begin and are answered: 64 hexadecimal digits that stay as long as the corpus. */
+const char *fpx_corpus_digest(const fpx_corpus *corpus);
 const fpx_tokenizer *fpx_corpus_tokenizer(const fpx_corpus *corpus); /* NULL: none */
 size_t fpx_corpus_train_steps(const fpx_corpus *corpus); /* batches before a token would repeat */
 size_t fpx_corpus_valid_batches(const fpx_corpus *corpus);

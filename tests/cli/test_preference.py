@@ -78,6 +78,20 @@ expect("resumed", done.returncode == 0, done.stderr)
 with open("whole/step-000012.safetensors", "rb") as one, open("cut/step-000012.safetensors", "rb") as other:
     expect("the same bytes", one.read() == other.read())
 
+# ---- the same records in another order, or answered elsewhere, are other data: the stored reference is of these no more ----
+with open("pairs.jsonl", encoding="ascii") as file:
+    rows = [json.loads(line) for line in file]
+for name, others in (("another order", rows[1:] + rows[:1]),
+                     ("the prompt ends elsewhere", [{**row, "prompt": row["prompt"][:-1], "chosen": "?" + row["chosen"],
+                                                     "rejected": "?" + row["rejected"]} for row in rows])):
+    lines("pairs.jsonl", others)
+    done = run("train", pairs, "--resume", "cut", "--steps", "12")
+    expect(name, done.returncode == 2 and "was made with other data" in done.stderr and "pairs.jsonl" in done.stderr,
+           done.stderr)
+lines("pairs.jsonl", rows)
+done = run("train", pairs, "--resume", "cut", "--steps", "12")
+expect("the same again", done.returncode == 0, done.stderr)
+
 # ---- the tuned model starts other runs ----
 done = run("train", "learn.yaml", "--init", "tuned", "--steps", "2")
 expect("instruct from preferences", done.returncode == 0, done.stderr)

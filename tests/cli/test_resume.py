@@ -92,6 +92,24 @@ expect("recipe" in refused.stderr, f"another recipe: {refused.stderr}")
 refused = ends(2, "train", experiment, "--steps", STEPS, "--trace", "a.h5", "--resume", "a")  # without the shadow
 expect("a.h5 cannot be continued" in refused.stderr, f"another layout: {refused.stderr}")
 
+# ---- other data under the same name ----
+with open(experiment, encoding="ascii") as file:
+    mine = re.sub(r"(?m)^ *(sha256:.*\n)", "", file.read()).replace("../datasets/kjv-genesis-exodus.txt", "mine.txt")
+with open(os.path.join(root, "datasets/kjv-genesis-exodus.txt"), "rb") as file:
+    book = file.read()[:40000]
+with open("mine.yaml", "w", encoding="ascii") as file:
+    file.write(mine)
+for code, text in (0, book), (2, book.swapcase()), (2, book + b"more"), (0, book):
+    with open("mine.txt", "wb") as file:
+        file.write(text)
+    if not os.path.exists("mine"):
+        ends(0, "train", "mine.yaml", "--steps", "4", "--checkpoint", "mine", "--every", "2")
+        os.remove("mine/step-000004.safetensors")
+    refused = ends(code, "train", "mine.yaml", "--steps", "4", "--resume", "mine").stderr
+    expect(code == 0 or ("was made with other data" in refused and "mine.txt" in refused), f"other data: {refused}")
+    if os.path.exists("mine/step-000004.safetensors"):
+        os.remove("mine/step-000004.safetensors")
+
 # ---- a new trace may begin at a checkpoint, and has the bits of the whole one from there ----
 shutil.copytree("back", "new")
 for name in os.listdir("new"):

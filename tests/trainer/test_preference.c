@@ -123,7 +123,7 @@ static void write_letters(char *text, size_t room)
     }
 }
 
-static uint32_t steps = 6; /* of what is started next */
+static uint32_t steps; /* of what is started next */
 
 typedef struct running {
     fpx_experiment experiment;
@@ -280,9 +280,15 @@ START_TEST(resume_keeps_the_reference)
 }
 END_TEST
 
+static void few_steps(void) /* also where tests share a process */
+{
+    steps = 6;
+}
+
 static void add(TCase *tc)
 {
     tcase_add_unchecked_fixture(tc, make_folder, remove_folder);
+    tcase_add_checked_fixture(tc, few_steps, NULL);
     tcase_add_test(tc, a_pair_is_two_sequences);
     tcase_add_test(tc, what_is_no_preference);
     tcase_add_loop_test(tc, at_first_nothing_is_preferred, 0, RECIPES);
