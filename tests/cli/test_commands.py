@@ -148,7 +148,7 @@ for name, environment in (("NO_COLOR", {"NO_COLOR": "1"}), ("a pipe", {"TERM": "
 COMMON = {"schema", "verdict", "steps_compared", "tensors_compared", "steps_a", "steps_b"}
 PLACE = {"step", "operation", "kind", "role", "device", "tensor", "shape"}
 VALUES = {"element", "index", "value_a", "value_b", "bits_a", "bits_b", "elements_differing"}
-LOSS = {"healed_at", "loss_bits_at", "loss_visible_at", "loss_noise"}
+LOSS = {"healed_at", "loss_compared", "loss_bits_at", "loss_visible_at", "loss_noise"}
 
 
 def fields(name, pair, verdict, top, first):
@@ -212,6 +212,17 @@ exits("is said first", 1, "diff", "base.h5", "else.h5", "--html", "else.html",
 page = open("else.html", encoding="utf-8").read()
 expect("on the page too", "The experiments differ" in page and "The programs differ" in page and
        "What both runs computed before it is equal" not in page)
+# With micro-batches another operation writes the loss: it is compared all the same, not taken for equal.
+exits("a run in micro-batches", 0, "train", edited(TINY, "batch: 2", "batch: 1, accumulate: 2"), "--trace", "micro.h5")
+done = exits("against one without", 1, "diff", "base.h5", "micro.h5", "--json", "micro.json", "--junit", "micro.xml")
+found = json.load(open("micro.json", encoding="utf-8"))
+digests = [re.search("([0-9a-f]{32}) loss ", run("trace", "show", name, "--step", "0", "--tensor", "loss").stdout)[1]
+           for name in ("base.h5", "micro.h5")]
+expect("the loss of both was compared", found["loss_compared"] is True, found)
+never = "would never have shown" in done.stdout
+expect("and says what it showed", never == (found["loss_bits_at"] is None) and (never or "other bits" in done.stdout) and
+       never == ("never have shown" in open("micro.xml", encoding="utf-8").read()), done.stdout)
+expect("at the first step whose digests differ", digests[0] != digests[1] and found["loss_bits_at"] == 0, digests)
 with subprocess.Popen([fpx, "train", edited(TINY, "steps: 4", "steps: 4000"), "--trace", "cut.h5", "--shadow", "local"],
                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as cut:
     for _ in range(600):
