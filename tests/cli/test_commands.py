@@ -231,7 +231,9 @@ with subprocess.Popen([fpx, "train", edited(TINY, "steps: 4", "steps: 4000"), "-
             break
     cut.kill()
 exits("a run that was killed holds nothing", 2, "diff", "cut.h5", words=["incomplete: ", " of 4000 steps"])
-exits("nor against itself", 2, "diff", "cut.h5", "cut.h5", words=["A is incomplete: "])
+exits("nor against itself", 2, "diff", "cut.h5", "cut.h5", "--junit", "cut.xml", words=["A is incomplete: "])
+suite = xml.etree.ElementTree.parse("cut.xml").getroot().find("testsuite")
+expect("an error, no failure", (suite.get("errors"), suite.get("failures")) == ("1", "0"), suite.attrib)
 exits("ls says so", 0, "trace", "ls", "cut.h5", words=["incomplete: "])
 exits("verify says so", 0, "trace", "verify", "cut.h5", words=["undamaged, but incomplete: "])
 exits("its page", 0, "report", "cut.h5", "-o", "cut.html")
@@ -243,7 +245,9 @@ exits("golden record", 0, "golden", "record", TINY, "g", "--steps", "3", words=[
 before = open("g", encoding="ascii").read()
 exits("record again without a reason", 2, "golden", "record", TINY, "g", "--steps", "3", words=["g", "--reason"])
 expect("the golden is as it was", open("g", encoding="ascii").read() == before)
-exits("check", 0, "golden", "check", TINY, "g", words=["holds: 3 steps"])
+exits("check", 0, "golden", "check", TINY, "g", "--json", "g.json", words=["holds: 3 steps"])
+found = json.load(open("g.json", encoding="utf-8"))
+expect("no step and no operation differ", found["holds"] and found["step"] is None and found["operation"] is None, found)
 exits("check of fewer steps", 0, "golden", "check", TINY, "g", "--steps", "2", words=["holds: 2 steps"])
 exits("check of more steps", 2, "golden", "check", TINY, "g", "--steps", "4", words=["3 steps"])
 # Another recipe, seed or rate is another run: said before a step is run, never blamed on an operation.
