@@ -309,6 +309,7 @@ for action, option in (("verify", "--step"), ("verify", "--tensor"), ("ls", "--s
     refused(f"trace {action} {option}", [action, option], "trace", action, "t.h5", option, "1")
 refused("a step out of range", ["9", "0 to 3"], "trace", "show", "t.h5", "--step", "9")
 refused("--compare with a comma at its end", ["fp32,"], "train", "e.yaml", "--compare", "fp32,")
+refused("--compare with one recipe twice", ["fp8 is named twice"], "train", "e.yaml", "--compare", "fp8,fp32,fp8")
 
 # ---- traces through a link, without their segments, begun with other values ----
 os.mkdir("elsewhere")
