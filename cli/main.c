@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "owed.h"
 
 const char cli_version[] = FPX_VERSION;
 
@@ -87,6 +88,7 @@ int cli_is_finding(fpx_status status)
 
 int cli_fail(const fpx_error *err)
 {
+    cli_owed_failure(err);
     (void)fputs("fpx: ", stderr);
     cli_put(stderr, err->text);
     (void)fputc('\n', stderr);
@@ -186,7 +188,7 @@ static int run_verb(const cli_verb *verb, int argc, char **argv)
             return EXIT_HOLDS;
         }
     failed = parse(verb, argc, argv, &args);
-    return failed ? failed : verb->run(&args);
+    return failed ? failed : cli_settle(verb->run(&args));
 }
 
 /* Results that could not be written are no results: a full disk behind stdout is no verdict. A run that has

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "owed.h"
 
 enum { PATH_ROOM = 4096, NAME_ROOM = 256, LOOK_AT = 4096 };
 
@@ -182,7 +183,7 @@ static const char *skip_blanks(const char *at)
     return at + strspn(at, " \t\r\n");
 }
 
-/* {"schema": "fpx. , with blanks wherever JSON has them. */
+/* {"schema": "fpx. , with blanks wherever JSON has them; but not the finished runs of an ablation: run_store.h. */
 static int is_json(const char *text)
 {
     static const char *const words[] = { "{", "\"schema\"", ":", "\"fpx." };
@@ -193,7 +194,7 @@ static int is_json(const char *text)
             return 0;
         text += strlen(words[i]);
     }
-    return 1;
+    return strncmp(text, "run/", strlen("run/")) != 0;
 }
 
 static int is_junit(const char *text)
@@ -342,5 +343,7 @@ fpx_status cli_check_files(const cli_file *files, size_t n, fpx_error *err)
             status = cli_can_write(files[i].path, files[i].kind == CLI_FOLDER, err);
     }
     free(list.at);
+    if (status == FPX_EINVAL)
+        cli_owe_nothing();
     return status;
 }

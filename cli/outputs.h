@@ -29,7 +29,8 @@ typedef struct cli_file {
 
 /* Files are the same where device and inode are, so links and "./" do not hide one; what is not there yet is
  * its folder's device and inode and its name. FPX_EINVAL: two are one, or one lies among a trace's segments; an
- * output exists and is none of fpx's. FPX_EIO: an output cannot be made or changed. Nothing is left made. */
+ * output exists and is none of fpx's. FPX_EIO: an output cannot be made or changed. Nothing is left made.
+ * FPX_EINVAL withdraws what the command owes (owed.h). */
 fpx_status cli_check_files(const cli_file *files, size_t n, fpx_error *err);
 
 #endif /* CLI_OUTPUTS_H */

@@ -17,7 +17,7 @@ json_t *cli_json_number(double x)
 }
 
 /* A device's last words need not be UTF-8, which JSON is. */
-json_t *cli_json_failure(const char *schema, const char *text)
+json_t *cli_json_failure(const char *schema, int is_finding, const char *text)
 {
     json_t *said = json_string(text);
 
@@ -30,7 +30,8 @@ json_t *cli_json_failure(const char *schema, const char *text)
         plain[n] = '\0';
         said = json_string(plain);
     }
-    return json_pack("{s:s, s:s, s:o}", "schema", schema, "status", "failed", "text", said);
+    return json_pack("{s:s, s:s, s:s, s:o}", "schema", schema, "status", "failed", "verdict",
+                     is_finding ? "finding" : "none", "text", said);
 }
 
 static int is_stdout(const char *path)

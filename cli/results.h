@@ -10,8 +10,8 @@
 /* JSON has no NaN and no infinity: these become strings. */
 json_t *cli_json_number(double x);
 
-/* The result of a run that failed: {"schema", "status": "failed", "text"}. */
-json_t *cli_json_failure(const char *schema, const char *text);
+/* The result of a run that failed: {"schema", "status": "failed", "verdict", "text"}; verdict "none", or "finding". */
+json_t *cli_json_failure(const char *schema, int is_finding, const char *text);
 
 /* Writes and releases root; path "-" is standard output. root may be NULL: FPX_ENOMEM. FPX_EIO. */
 fpx_status cli_write_json(const char *path, json_t *root, fpx_error *err);

@@ -149,6 +149,12 @@ static fpx_status read_names(const char *recipes, table *t, fpx_error *err)
                                  recipes, MAX_RECIPES);
         memcpy(t->names[t->nrecipes], at, n);
         t->names[t->nrecipes][n] = '\0';
+        for (size_t i = 0; i < t->nrecipes; i++)
+            if (strcmp(t->names[i], t->names[t->nrecipes]) == 0)
+                return fpx_error_set(err, FPX_EINVAL,
+                                     "--compare '%s': %s is named twice: the same recipe gives the "
+                                     "same bits, there is nothing to compare",
+                                     recipes, t->names[i]);
         const fpx_status status = check_recipe(t->names[t->nrecipes++], err);
         if (status != FPX_OK)
             return status;

@@ -9,6 +9,7 @@
 #include "bench.h"
 #include "cli.h"
 #include "outputs.h"
+#include "owed.h"
 #include "results.h"
 
 /* LEAST: one timing, seconds: long against the clock, short against a time slice. ROUNDS: a best does
@@ -188,6 +189,7 @@ static int run(const cli_args *a)
         return cli_usage(
             "bench", "no area '%s'; there are formats, blocks, elemfn, gemm, mma, train, shadow",
             only);
+    cli_owe(a, "fpx.bench/1", a->option[OPT_JSON], NULL, "");
     if (status == FPX_OK && a->option[OPT_THREADS])
         status = cli_number("--threads", a->option[OPT_THREADS], 1, 1024, &asked, &err);
     threads = (size_t)asked;

@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "outputs.h"
+#include "owed.h"
 #include "results.h"
 
 enum { OPT_POLICY, OPT_HTML, OPT_JUNIT, OPT_JSON };
@@ -17,19 +18,27 @@ static const cli_option options[] = {
     { NULL, NULL, NULL }
 };
 
+static void name_case(const cli_args *a, char *name, size_t room)
+{
+    (void)snprintf(name, room, "%s against %s", a->positional[0], a->positional[1]);
+}
+
 static fpx_status write_files(const cli_args *a, const fpx_diff *diff, const fpx_report_input *page,
                               fpx_error *err)
 {
+    const fpx_outcome outcome = fpx_diff_outcome(diff);
     fpx_status status = FPX_OK;
     char name[512], text[4096];
 
     fpx_report_diff_text(diff, text, sizeof text);
-    (void)snprintf(name, sizeof name, "%s against %s", a->positional[0], a->positional[1]);
+    name_case(a, name, sizeof name);
     if (a->option[OPT_JSON])
         status = fpx_report_diff_json(a->option[OPT_JSON], diff, err);
-    if (status == FPX_OK && a->option[OPT_JUNIT])
+    if (status == FPX_OK && a->option[OPT_JUNIT] && outcome == FPX_NO_VERDICT)
+        status = fpx_report_junit_error(a->option[OPT_JUNIT], "fpx.diff", name, text, err);
+    else if (status == FPX_OK && a->option[OPT_JUNIT])
         status = fpx_report_junit(a->option[OPT_JUNIT], "fpx.diff", name,
-                                  fpx_diff_outcome(diff) == FPX_HOLDS ? NULL : text, err);
+                                  outcome == FPX_HOLDS ? NULL : text, err);
     if (status == FPX_OK && a->option[OPT_HTML])
         status = fpx_report_html(a->option[OPT_HTML], page, err);
     return status;
@@ -96,10 +105,15 @@ static int run(const cli_args *a)
     fpx_trace *x = NULL, *y = NULL;
     fpx_error err = { 0 };
     int code = EXIT_NO_VERDICT;
+    char name[512] = "";
     fpx_status status;
 
     if (a->npositional == 1 && (a->option[OPT_POLICY] || a->option[OPT_JUNIT]))
         return cli_usage("diff", "--policy and --junit need two traces");
+    if (a->npositional == 2)
+        name_case(a, name, sizeof name);
+    cli_owe(a, a->npositional == 2 ? "fpx.diff/1" : "fpx.finding/1", a->option[OPT_JSON],
+            a->option[OPT_JUNIT], name);
     const cli_file files[] = { { "the trace", a->positional[0], CLI_READS_TRACE },
                                { "the trace", a->positional[1], CLI_READS_TRACE },
                                { "--json", a->option[OPT_JSON], CLI_JSON },

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "format_page.h"
+#include "owed.h"
 #include "results.h"
 
 enum { OPT_JSON };
@@ -91,6 +92,7 @@ static int run(const cli_args *a)
     fpx_format one;
     fpx_status status = FPX_OK;
 
+    cli_owe(a, "fpx.formats/1", json, NULL, "");
     if (a->npositional > 0)
         status = fpx_format_parse(a->positional[0], &one, &err);
     if (status == FPX_OK && json != NULL)

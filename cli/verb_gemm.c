@@ -10,6 +10,7 @@
 #include "gemm_explain.h"
 #include "gemm_job.h"
 #include "outputs.h"
+#include "owed.h"
 #include "results.h"
 
 enum {
@@ -327,6 +328,7 @@ static int run(const cli_args *a)
         return cli_usage("gemm", "-o D is needed");
     if (words.model == NULL)
         return cli_usage("gemm", "--model M is needed: a unit of fpx models, a device, FILE.yaml");
+    cli_owe(a, explain.element != NULL ? "fpx.gemm-explain/1" : "fpx.gemm/1", json, NULL, "");
     if (a->option[OPT_THREADS] != NULL &&
         cli_number("--threads", a->option[OPT_THREADS], 1, 1024, &threads, &err) != FPX_OK)
         return cli_fail(&err);

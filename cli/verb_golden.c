@@ -8,6 +8,7 @@
 #include <fpx/report.h>
 
 #include "cli.h"
+#include "owed.h"
 #include "results.h"
 #include "session.h"
 
@@ -216,9 +217,10 @@ static fpx_status write_results(const cli_args *a, const fpx_golden_difference *
 
     if (json != NULL) {
         json_t *root =
-            json_pack("{s:s, s:b, s:s, s:I, s:s, s:s, s:s}", "schema", "fpx.golden/1", "holds",
-                      !d->found, "verdict", verdicts[outcome], "step", (json_int_t)d->step,
-                      "operation", d->row, "text", text, "device", device);
+            json_pack("{s:s, s:b, s:s, s:o, s:s?, s:s, s:s}", "schema", "fpx.golden/1", "holds",
+                      !d->found, "verdict", verdicts[outcome], "step",
+                      d->found ? json_integer((json_int_t)d->step) : json_null(), "operation",
+                      d->row[0] != '\0' ? d->row : NULL, "text", text, "device", device);
         const fpx_status status = cli_write_json(json, root, err);
 
         if (status != FPX_OK)
@@ -229,21 +231,6 @@ static fpx_status write_results(const cli_args *a, const fpx_golden_difference *
     return junit ? fpx_report_junit(junit, "fpx.golden", a->positional[2], d->found ? text : NULL,
                                     err)
                  : FPX_OK;
-}
-
-/* The run itself failed: a finding about the device, and results say so. */
-static void write_failure(const cli_args *a, const char *text)
-{
-    const char *json = a->option[OPT_JSON], *junit = a->option[OPT_JUNIT];
-    fpx_error err = { 0 };
-    fpx_status status = FPX_OK;
-
-    if (json != NULL)
-        status = cli_write_json(json, cli_json_failure("fpx.golden/1", text), &err);
-    if (status == FPX_OK && junit != NULL)
-        status = fpx_report_junit_error(junit, "fpx.golden", a->positional[2], text, &err);
-    if (status != FPX_OK)
-        (void)cli_fail(&err);
 }
 
 static int check(const cli_args *a)
@@ -261,6 +248,7 @@ static int check(const cli_args *a)
     if (a->option[OPT_REASON] || a->option[OPT_SHADOW])
         return cli_usage("golden",
                          "--reason and --shadow belong to record; check takes the golden's");
+    cli_owe(a, "fpx.golden/1", a->option[OPT_JSON], a->option[OPT_JUNIT], path);
     if (fpx_golden_read(path, &expected, &err) != FPX_OK)
         return cli_fail(&err);
     const char *shadow = fpx_golden_header(expected, "shadow");
@@ -270,8 +258,6 @@ static int check(const cli_args *a)
                                fpx_golden_steps(expected), (unsigned long long)steps);
     if (status == FPX_OK)
         status = collect(a, expected, strcmp(shadow, "none") == 0 ? NULL : shadow, steps, &s, &err);
-    if (cli_is_finding(status))
-        write_failure(a, err.text);
     if (status == FPX_OK) {
         FILE *out = cli_text_stream(a->option[OPT_JSON], a->option[OPT_JUNIT]);
 

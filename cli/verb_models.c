@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "models_vectors.h"
+#include "owed.h"
 #include "results.h"
 #include "unit_args.h"
 
@@ -240,6 +241,7 @@ static int run(const cli_args *a)
     cli_unit unit;
     fpx_error err = { 0 };
 
+    cli_owe(a, a->option[OPT_VECTORS] != NULL ? "fpx.vectors/1" : "fpx.models/1", json, NULL, "");
     if (a->option[OPT_VECTORS] != NULL)
         return vectors(name, a->option[OPT_VECTORS], json, a->option[OPT_OUT]);
     if (a->option[OPT_OUT] != NULL)

@@ -10,6 +10,7 @@
 #include "codes_tensors.h"
 #include "conversion_args.h"
 #include "outputs.h"
+#include "owed.h"
 #include "results.h"
 
 enum {
@@ -358,6 +359,7 @@ static int run(const cli_args *a)
         return cli_usage("quantize", "--from is for .npy: .safetensors states its formats");
     if (!tensors && a->option[OPT_TENSOR])
         return cli_usage("quantize", "--tensor is for .safetensors: .npy holds one array");
+    cli_owe(a, "fpx.quantize/1", a->option[OPT_JSON], NULL, "");
     status = parse(a, &q, &err);
     if (status != FPX_OK)
         return cli_fail(&err);

@@ -7,6 +7,7 @@
 #include <fpx/ablation.h>
 
 #include "cli.h"
+#include "owed.h"
 #include "results.h"
 #include "session.h"
 #include "train_ablation.h"
@@ -213,18 +214,6 @@ static fpx_status finish_early(const cli_args *a, const session *s, const fpx_st
     return a->option[OPT_JSON] ? write_json(a->option[OPT_JSON], s, r, NULL, err) : FPX_OK;
 }
 
-/* A device that fails is a finding, and the results say so. */
-static int fail(const cli_args *a, const fpx_error *err)
-{
-    fpx_error writing = { 0 };
-
-    if (cli_is_finding(err->status) && a->option[OPT_JSON] != NULL &&
-        cli_write_json(a->option[OPT_JSON], cli_json_failure("fpx.train/1", err->text), &writing) !=
-            FPX_OK)
-        (void)cli_fail(&writing);
-    return cli_fail(err);
-}
-
 /* The file says all that these options would. */
 static int ablation(const cli_args *a)
 {
@@ -234,6 +223,7 @@ static int ablation(const cli_args *a)
                              "an ablation goes with --runs and --json, not %s: its file "
                              "says the rest",
                              options[i].name);
+    cli_owe(a, "fpx.ablation/1", a->option[OPT_JSON], NULL, "");
     return ablation_train(a->positional[0], a->option[OPT_RUNS], a->option[OPT_JSON]);
 }
 
@@ -256,10 +246,12 @@ static int run(const cli_args *a)
         if (a->option[i] && i != OPT_COMPARE && i != OPT_SEEDS && i != OPT_STEPS && i != OPT_JSON)
             return cli_usage("train", "--compare goes with --seeds, --steps and --json, not %s",
                              options[i].name);
-    if (a->option[OPT_COMPARE])
+    if (a->option[OPT_COMPARE]) {
+        cli_owe(a, "fpx.compare/1", a->option[OPT_JSON], NULL, "");
         return train_table(a->positional[0], a->option[OPT_COMPARE],
                            a->option[OPT_SEEDS] ? a->option[OPT_SEEDS] : "5", a->option[OPT_STEPS],
                            a->option[OPT_JSON]);
+    }
     if (a->option[OPT_MEMORY] &&
         (a->option[OPT_RESUME] || a->option[OPT_CHECKPOINT] || a->option[OPT_TRACE] ||
          a->option[OPT_SAMPLE] || a->option[OPT_SHADOW] || a->option[OPT_INIT]))
@@ -279,6 +271,8 @@ static int run(const cli_args *a)
                                    a->option[OPT_SHADOW_ROLES]))
         return cli_usage("train", "--shadow-every, --shadow-layers and --shadow-roles say where "
                                   "--shadow MODE looks, which is missing");
+    cli_owe(a, a->option[OPT_MEMORY] ? "fpx.memory/1" : "fpx.train/1", a->option[OPT_JSON], NULL,
+            "");
     o.files = &json;
     o.nfiles = 1;
     o.guard = 1;
@@ -299,7 +293,7 @@ static int run(const cli_args *a)
     if (o.plan)
         return train_memory(&o, a->option[OPT_JSON]);
     if (session_open(&o, &s, &err) != FPX_OK)
-        return fail(a, &err);
+        return cli_fail(&err);
     cli_catch_interrupt();
     if (s.first_step == s.experiment->steps)
         (void)fprintf(stderr, "already finished: %u of %u steps are done\n", s.experiment->steps,
@@ -315,8 +309,8 @@ static int run(const cli_args *a)
         status = s.ended ? finish_early(a, &s, &last, &err) : finish(a, &s, &last, &err);
     const int found = session_print_finding(&s, cli_text_stream(a->option[OPT_JSON], NULL));
     if (session_close(&s, &closing) != FPX_OK && status == FPX_OK)
-        return fail(a, &closing);
-    const int code = status == FPX_OK ? EXIT_HOLDS : fail(a, &err);
+        return cli_fail(&closing);
+    const int code = status == FPX_OK ? EXIT_HOLDS : cli_fail(&err);
 
     return found ? EXIT_FINDING : code;
 }

@@ -29,7 +29,8 @@ uint64_t align_code(const fpx_tensor *desc, const void *codes, size_t i);
 /* Coordinates of logical element i. */
 void align_index(const fpx_tensor *desc, uint64_t i, uint64_t ret_index[FPX_MAX_DIMS]);
 
-/* Fills the loss fields of diff from the records named "loss", where both traces have one. */
+/* Fills the loss fields of diff from the records named "loss", where both traces have one of the same
+ * format, whatever operation wrote it; loss_compared says whether. */
 fpx_status align_losses(fpx_trace *a, fpx_trace *b, const alignment *align, fpx_diff *diff,
                         fpx_error *err);
 

@@ -241,6 +241,7 @@ fpx_status fpx_report_diff_json(const char *path, const fpx_diff *diff, fpx_erro
         (void)json_object_set_new(root, "unpaired_before",
                                   json_integer((json_int_t)diff->unpaired_before));
         (void)json_object_set_new(root, "healed_at", step_or_null(diff->healed));
+        (void)json_object_set_new(root, "loss_compared", json_boolean(diff->loss_compared));
         (void)json_object_set_new(root, "loss_bits_at", step_or_null(diff->loss_bits));
         (void)json_object_set_new(root, "loss_visible_at", step_or_null(diff->loss_visible));
         (void)json_object_set_new(root, "loss_noise", number(diff->loss_noise));

@@ -27,6 +27,10 @@ void html_put_code(FILE *f, const char *text)
 
 void html_put_loss(FILE *f, const fpx_diff *d)
 {
+    if (!d->loss_compared) {
+        (void)fputs("The loss was not compared: A and B have no loss of the same format.", f);
+        return;
+    }
     if (d->loss_bits == UINT64_MAX) {
         (void)fputs(
             "The loss keeps its bits in every step compared: it would never have shown this.", f);

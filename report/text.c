@@ -96,6 +96,10 @@ static void put_value(page *p, const char *label, const fpx_format *format, doub
 
 static void put_loss(page *p, const fpx_diff *d)
 {
+    if (!d->loss_compared) {
+        put(p, "  the loss   was not compared: A and B have no `loss` of the same format\n");
+        return;
+    }
     if (d->loss_bits == UINT64_MAX) {
         put(p,
             "  the loss   keeps its bits in every step compared: it would never have shown this\n");

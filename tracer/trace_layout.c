@@ -228,30 +228,6 @@ fpx_status fpx_layout_copy(const fpx_trace_layout *layout, fpx_trace_layout **re
     return FPX_OK;
 }
 
-int fpx_layout_differs(const fpx_trace_layout *a, const fpx_trace_layout *b, char *ret_text,
-                       size_t size)
-{
-    if (a->nrecords != b->nrecords) {
-        snprintf(ret_text, size, "%zu records here, %zu there", b->nrecords, a->nrecords);
-        return 1;
-    }
-    for (size_t i = 0; i < a->nrecords; i++) {
-        if (memcmp(&a->records[i], &b->records[i], sizeof a->records[i]) != 0) {
-            snprintf(ret_text, size,
-                     "record %zu is '%s' of '%s' here, '%s' of '%s' there, or differs in format, "
-                     "shape, device or `values`",
-                     i, b->records[i].tensor, b->records[i].op, a->records[i].tensor,
-                     a->records[i].op);
-            return 1;
-        }
-    }
-    if (a->nmodes != b->nmodes || memcmp(a->modes, b->modes, sizeof a->modes) != 0) {
-        snprintf(ret_text, size, "other shadow modes");
-        return 1;
-    }
-    return 0;
-}
-
 size_t fpx_layout_op_end(const fpx_trace_layout *layout, size_t record)
 {
     size_t end = record + 1;

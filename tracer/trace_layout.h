@@ -68,7 +68,8 @@ fpx_status fpx_layout_from_rows(const fpx_layout_rows *rows,
 fpx_digest fpx_layout_rows_digest(const fpx_layout_rows *rows);
 void fpx_layout_rows_free(fpx_layout_rows *rows);
 
-/* Says in text how b differs from a (records, modes), or returns 0: they are the same. */
+/* Says in text how b, "here", differs from a, "there" (records, modes): the first field that does, and both values; or
+ * returns 0: they are the same. Threads and instruction set of the built-in device are no difference. */
 int fpx_layout_differs(const fpx_trace_layout *a, const fpx_trace_layout *b, char *ret_text,
                        size_t size);
 

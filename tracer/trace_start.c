@@ -31,6 +31,19 @@ static fpx_status allocate(fpx_trace_writer *w, fpx_error *err)
     return FPX_OK;
 }
 
+/* What its segments have in common with the master. */
+static fpx_status digest_layout(fpx_trace_writer *w, fpx_error *err)
+{
+    fpx_layout_rows rows;
+    const fpx_status status = fpx_layout_to_rows(w->layout, &rows, err);
+
+    if (status != FPX_OK)
+        return status;
+    w->layout_digest = rows.digest;
+    fpx_layout_rows_free(&rows);
+    return FPX_OK;
+}
+
 static fpx_status lock_folder(fpx_trace_writer *w, fpx_error *err)
 {
     char *folder = fpx_segment_path(w->path, "");
@@ -53,7 +66,6 @@ static fpx_trace_writer *make_writer(const char *path, const fpx_trace_layout *l
                                      uint64_t steps_hint, fpx_status *ret_status, fpx_error *err)
 {
     fpx_trace_writer *w = calloc(1, sizeof *w);
-    fpx_layout_rows rows;
     fpx_status status = FPX_ENOMEM;
 
     if (w != NULL) {
@@ -67,12 +79,9 @@ static fpx_trace_writer *make_writer(const char *path, const fpx_trace_layout *l
     else
         status = fpx_layout_copy(layout, &w->layout, err);
     if (status == FPX_OK)
-        status = fpx_layout_to_rows(w->layout, &rows, err);
-    if (status == FPX_OK) {
-        w->layout_digest = rows.digest;
-        fpx_layout_rows_free(&rows);
+        status = digest_layout(w, err);
+    if (status == FPX_OK)
         status = fpx_schema_make(w->layout, &w->schema, err);
-    }
     if (status == FPX_OK)
         status = allocate(w, err);
     if (status == FPX_OK)
@@ -171,12 +180,12 @@ static fpx_status adopt(fpx_trace_writer *w, fpx_error *err)
     if (fpx_layout_differs(there, w->layout, text, sizeof text))
         return fpx_error_set(err, FPX_EINVAL, "%s cannot be continued: %s", w->path, text);
     const fpx_status status = fpx_layout_copy(there, &copy, err);
-    if (status == FPX_OK) {
-        free(w->layout);
-        w->layout = copy;
-        w->schema.layout = copy;
-    }
-    return status;
+    if (status != FPX_OK)
+        return status;
+    free(w->layout);
+    w->layout = copy;
+    w->schema.layout = copy;
+    return digest_layout(w, err);
 }
 
 fpx_status fpx_trace_append(const char *path, const fpx_trace_layout *layout, uint64_t next_step,

@@ -195,10 +195,12 @@ static fpx_status load_state(const fpx_st_file *file, const char *path, const ch
         const fpx_tensor codes = codes_of(t);
         if (entry == NULL || !fpx_tensor_same_kind(&entry->desc, &codes))
             return fpx_error_set(err, FPX_EINVAL, "%s: %s %s", path, name,
-                                 entry == NULL
-                                     ? "is missing: a checkpoint of another model, or made "
-                                       "without this shadow"
-                                     : "has another format or shape");
+                                 entry != NULL ? "has another format or shape"
+                                 : prefix[0] == '\0'
+                                     ? "is missing: a checkpoint of another model"
+                                     : "is missing: the checkpoint was made without this shadow; a "
+                                       "free shadow has to run from step 0, or from a checkpoint "
+                                       "made with it; --shadow local can begin here");
         if (copy)
             memcpy(fpx_exec_data(exec, (uint32_t)i), entry->data, fpx_tensor_bytes(&t->desc));
     }

@@ -78,8 +78,9 @@ typedef struct fpx_diff {
     fpx_place_found first;     /* DIFFERENT, OTHER_LAYOUT */
     /* DIFFERENT: what became of it. Step numbers; UINT64_MAX: never. */
     uint64_t records_differing; /* records that differ at the first differing step */
-    uint64_t healed;       /* first later step from which on every digest is equal again, and every
+    uint64_t healed; /* first later step from which on every digest is equal again, and every
                                    value finite */
+    int loss_compared; /* 0: no `loss` of one format in both, whatever operation wrote it; what follows says nothing */
     uint64_t loss_bits;    /* first step whose loss has other bits */
     uint64_t loss_visible; /* first step whose losses are further apart than `loss_noise` */
     double loss_noise;     /* root mean square change of the first trace's loss from step to step,

@@ -64,7 +64,7 @@ fpx_status fpx_trace_create(const char *path, const fpx_trace_layout *layout, ui
                             fpx_trace_writer **ret_writer, fpx_error *err);
 
 /* Opens an existing trace to go on at `next_step`, in a new segment. Records and modes must be the
- * same, and next_step one of the recorded steps or the one after the last (any, where there is none),
+ * same (but for threads= and level= of the device `cpu`, which enter no bit), and next_step one of the recorded steps or the one after the last (any, where there is none),
  * else FPX_EINVAL; the trace keeps its own experiment, device and version. Steps at and after next_step
  * that are already there must all come again: they are compared, not written; other digests give
  * FPX_ENUMERIC (a finding) with text, and so does every fpx_trace_begin after that. FPX_EIO: also

@@ -148,7 +148,7 @@ for name, environment in (("NO_COLOR", {"NO_COLOR": "1"}), ("a pipe", {"TERM": "
 COMMON = {"schema", "verdict", "steps_compared", "tensors_compared", "steps_a", "steps_b"}
 PLACE = {"step", "operation", "kind", "role", "device", "tensor", "shape"}
 VALUES = {"element", "index", "value_a", "value_b", "bits_a", "bits_b", "elements_differing"}
-LOSS = {"healed_at", "loss_bits_at", "loss_visible_at", "loss_noise"}
+LOSS = {"healed_at", "loss_compared", "loss_bits_at", "loss_visible_at", "loss_noise"}
 
 
 def fields(name, pair, verdict, top, first):
@@ -212,6 +212,17 @@ exits("is said first", 1, "diff", "base.h5", "else.h5", "--html", "else.html",
 page = open("else.html", encoding="utf-8").read()
 expect("on the page too", "The experiments differ" in page and "The programs differ" in page and
        "What both runs computed before it is equal" not in page)
+# With micro-batches another operation writes the loss: it is compared all the same, not taken for equal.
+exits("a run in micro-batches", 0, "train", edited(TINY, "batch: 2", "batch: 1, accumulate: 2"), "--trace", "micro.h5")
+done = exits("against one without", 1, "diff", "base.h5", "micro.h5", "--json", "micro.json", "--junit", "micro.xml")
+found = json.load(open("micro.json", encoding="utf-8"))
+digests = [re.search("([0-9a-f]{32}) loss ", run("trace", "show", name, "--step", "0", "--tensor", "loss").stdout)[1]
+           for name in ("base.h5", "micro.h5")]
+expect("the loss of both was compared", found["loss_compared"] is True, found)
+never = "would never have shown" in done.stdout
+expect("and says what it showed", never == (found["loss_bits_at"] is None) and (never or "other bits" in done.stdout) and
+       never == ("never have shown" in open("micro.xml", encoding="utf-8").read()), done.stdout)
+expect("at the first step whose digests differ", digests[0] != digests[1] and found["loss_bits_at"] == 0, digests)
 with subprocess.Popen([fpx, "train", edited(TINY, "steps: 4", "steps: 4000"), "--trace", "cut.h5", "--shadow", "local"],
                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as cut:
     for _ in range(600):
@@ -220,7 +231,9 @@ with subprocess.Popen([fpx, "train", edited(TINY, "steps: 4", "steps: 4000"), "-
             break
     cut.kill()
 exits("a run that was killed holds nothing", 2, "diff", "cut.h5", words=["incomplete: ", " of 4000 steps"])
-exits("nor against itself", 2, "diff", "cut.h5", "cut.h5", words=["A is incomplete: "])
+exits("nor against itself", 2, "diff", "cut.h5", "cut.h5", "--junit", "cut.xml", words=["A is incomplete: "])
+suite = xml.etree.ElementTree.parse("cut.xml").getroot().find("testsuite")
+expect("an error, no failure", (suite.get("errors"), suite.get("failures")) == ("1", "0"), suite.attrib)
 exits("ls says so", 0, "trace", "ls", "cut.h5", words=["incomplete: "])
 exits("verify says so", 0, "trace", "verify", "cut.h5", words=["undamaged, but incomplete: "])
 exits("its page", 0, "report", "cut.h5", "-o", "cut.html")
@@ -232,7 +245,9 @@ exits("golden record", 0, "golden", "record", TINY, "g", "--steps", "3", words=[
 before = open("g", encoding="ascii").read()
 exits("record again without a reason", 2, "golden", "record", TINY, "g", "--steps", "3", words=["g", "--reason"])
 expect("the golden is as it was", open("g", encoding="ascii").read() == before)
-exits("check", 0, "golden", "check", TINY, "g", words=["holds: 3 steps"])
+exits("check", 0, "golden", "check", TINY, "g", "--json", "g.json", words=["holds: 3 steps"])
+found = json.load(open("g.json", encoding="utf-8"))
+expect("no step and no operation differ", found["holds"] and found["step"] is None and found["operation"] is None, found)
 exits("check of fewer steps", 0, "golden", "check", TINY, "g", "--steps", "2", words=["holds: 2 steps"])
 exits("check of more steps", 2, "golden", "check", TINY, "g", "--steps", "4", words=["3 steps"])
 # Another recipe, seed or rate is another run: said before a step is run, never blamed on an operation.

@@ -162,7 +162,11 @@ for args in (("one.yaml", "--vectors", "ideal/pairwise/any-fp64"), ("ideal/pairw
     time.sleep(0.5)
     search.send_signal(signal.SIGINT)
     out, err = search.communicate(timeout=60)
-    expect(search.returncode == 2 and "interrupted" in err and out == "", f"Ctrl-C: {search.returncode} {out} {err}")
+    expect(search.returncode == 2 and "interrupted" in err, f"Ctrl-C: {search.returncode} {out} {err}")
+    if "--json" in args:
+        expect(json.loads(out)["verdict"] == "none" and "interrupted" in json.loads(out)["text"], f"Ctrl-C as JSON: {out}")
+    else:
+        expect(out == "", f"Ctrl-C prints no result: {out}")
 
 # ---- files that are refused, and say why ----
 def write_own(name, like, *changes):

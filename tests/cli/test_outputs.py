@@ -214,6 +214,82 @@ for plugin in ("plugin_bad.so,crash", "plugin_bad.so,open-crash"):
     printed = ends(1, "train", "e.yaml", *device, "--json", "-").stdout
     expect("on standard output too", json.loads(printed)["status"] == "failed", printed)
 
+# ---- no verdict: an older result does not stay where this run's belongs ----
+OLD_JSON, OLD_JUNIT = '{"schema": "fpx.x/1", "verdict": "holds"}\n', '<testsuites><testsuite name="fpx"></testsuite></testsuites>\n'
+
+
+def owes(schema, junit, *args):
+    """Exit 2, and the files that were asked for say why."""
+    write("o.json", OLD_JSON)
+    said = ends(2, *args, "--json", "o.json").stderr.splitlines()
+    found = json.load(open("o.json", encoding="utf-8"))
+    expect("JSON: no verdict", (found["schema"], found["status"], found["verdict"]) == (schema, "failed", "none") and
+           "fpx: " + found["text"] in said[-1], (found, said))
+    if junit:
+        write("o.xml", OLD_JUNIT)
+        ends(2, *args, "--junit", "o.xml")
+        case = xml.etree.ElementTree.parse("o.xml").getroot().find("testsuite/testcase")
+        expect("JUnit: an error", case.get("classname") == schema.split("/")[0] and case.get("name") and
+               case.find("error").text == found["text"] and case.find("error").get("message"), case.attrib)
+        ends(2, *args, "--json", "o.json", "--junit", "o.xml")
+    printed = ends(2, *args, "--json", "-").stdout
+    expect("on standard output too", json.loads(printed) == found, printed)
+
+
+def interrupted(*args):
+    """Ctrl-C as soon as there is a trace: then it runs."""
+    process = subprocess.Popen([fpx, *args, "--trace", "long.h5"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not os.path.exists("long.h5") and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    expect("interrupted", process.returncode == 2 and "interrupted" in said, f"exit {process.returncode}: {said}")
+
+
+write("seed.yaml", TINY.replace("seed: 1", "seed: 2"))
+owes("fpx.golden/1", True, "golden", "check", "e.yaml", "missing")
+owes("fpx.golden/1", True, "golden", "check", "missing.yaml", "g")
+owes("fpx.golden/1", True, "golden", "check", "seed.yaml", "g")
+owes("fpx.golden/1", True, "golden", "check", "e.yaml", "g", "--steps", "3")
+owes("fpx.golden/1", True, "golden", "check", "e.yaml", "g", "--device", "./none.so")
+owes("fpx.diff/1", True, "diff", "t.h5", "missing.h5")
+owes("fpx.diff/1", True, "diff", "t.h5", "mine.txt")
+owes("fpx.diff/1", True, "diff", "t.h5", "u.h5", "--policy", "about")
+owes("fpx.finding/1", False, "diff", "mine.txt")
+owes("fpx.train/1", False, "train", "e.yaml", "--resume", "none")
+owes("fpx.memory/1", False, "train", "missing.yaml", "--memory")
+owes("fpx.compare/1", False, "train", "e.yaml", "--compare", "fp32,bf16,nosuch")
+write("arms.yaml", "name: x\narms:\n")
+owes("fpx.ablation/1", False, "train", "arms.yaml")
+owes("fpx.quantize/1", False, "quantize", "missing.npy", "-o", "q.npy", "--format", "e4m3")
+owes("fpx.gemm/1", False, "gemm", "missing.npy", "e.npy", "-o", "q.npy", "--model", "hopper")
+owes("fpx.formats/1", False, "formats", "e99m99")
+owes("fpx.models/1", False, "models", "missing.yaml")
+owes("fpx.bench/1", False, "bench", "formats", "--seconds", "never")
+write("long.yaml", TINY.replace("steps: 4", "steps: 9000"))
+write("o.json", OLD_JSON)
+interrupted("train", "long.yaml", "--json", "o.json")
+found = json.load(open("o.json", encoding="utf-8"))
+expect("an interrupted run says so", found["schema"] == "fpx.train/1" and found["verdict"] == "none" and
+       "interrupted" in found["text"], found)
+# What refuses the command line itself asks nothing of any file; nor does what fpx did not write become fpx's.
+write("o.json", OLD_JSON)
+write("o.xml", OLD_JUNIT)
+for name, args in (("an unknown option", ("golden", "check", "e.yaml", "g", "--dance")),
+                   ("options that contradict", ("golden", "check", "e.yaml", "missing", "--reason", "x")),
+                   ("one trace with --junit", ("diff", "missing.h5")),
+                   ("a file in the way of another", ("diff", "t.h5", "missing.h5", "--html", "t.h5"))):
+    refused(name, ["fpx"], *args, "--json", "o.json", "--junit", "o.xml")
+for path in ("mine.txt", "other.json", "e.yaml", "c", "dangling"):
+    refused(f"no verdict goes into {path}", ["missing"], "golden", "check", "e.yaml", "missing", "--json", path)
+refused("nor where two results are one", ["missing"], "golden", "check", "e.yaml", "missing", "--json", "o.json", "--junit",
+        "./o.json")
+write("runs.jsonl", '{"schema": "fpx.run/1", "key": "x"}\n')
+refused("nor onto the runs of an ablation", ["arms.yaml"], "train", "arms.yaml", "--json", "runs.jsonl")
+shutil.copy("o.json", "in.json")
+refused("nor onto a word of the command", ["in.json"], "diff", "in.json", "t.h5", "--json", "./in.json")
+
 # ---- what has no end is not read ----
 os.mkfifo("fifo")
 for path in ("/dev/zero", "/dev/full", "fifo", "/dev/null"):
@@ -233,6 +309,7 @@ for action, option in (("verify", "--step"), ("verify", "--tensor"), ("ls", "--s
     refused(f"trace {action} {option}", [action, option], "trace", action, "t.h5", option, "1")
 refused("a step out of range", ["9", "0 to 3"], "trace", "show", "t.h5", "--step", "9")
 refused("--compare with a comma at its end", ["fp32,"], "train", "e.yaml", "--compare", "fp32,")
+refused("--compare with one recipe twice", ["fp8 is named twice"], "train", "e.yaml", "--compare", "fp8,fp32,fp8")
 
 # ---- traces through a link, without their segments, begun with other values ----
 os.mkdir("elsewhere")

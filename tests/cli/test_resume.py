@@ -89,8 +89,20 @@ expect("b.h5: step 6 came again with other bits, first in 'embed/y', written by 
 expect(content("b.h5.seg") == before, "a finding changes no trace")
 refused = ends(2, *short, "--trace", "b.h5", "--resume", "b", "--recipe", "bf16")
 expect("recipe" in refused.stderr, f"another recipe: {refused.stderr}")
-refused = ends(2, "train", experiment, "--steps", STEPS, "--trace", "a.h5", "--resume", "a")  # without the shadow
-expect("a.h5 cannot be continued" in refused.stderr, f"another layout: {refused.stderr}")
+refused = ends(2, *run[:6], "--trace", "a.h5", "--resume", "a")  # without the shadow
+expect("a.h5 cannot be continued: shadows 'none' here, 'free:fp64' there" in refused.stderr, f"another layout: {refused.stderr}")
+refused = ends(2, *run, "--trace", "a.h5", "--resume", "a", "--device", "cpu,engine=openblas")
+expect("': device 'cpu,engine=openblas' here, 'cpu' there" in refused.stderr.replace("')", "'"),
+       f"other arithmetic: {refused.stderr}")
+
+# ---- a free shadow has a past, a local one has none ----
+ends(0, *short, "--checkpoint", "past", "--every", "3")
+os.remove(os.path.join("past", "step-000008.safetensors"))
+for mode in ("free", "both"):
+    refused = ends(2, *short, "--resume", "past", "--trace", f"{mode}.h5", "--values", "*", "--shadow", mode)
+    expect("a free shadow has to run from step 0, or from a checkpoint made with it; --shadow local can begin here"
+           in refused.stderr and not os.path.exists(f"{mode}.h5"), f"{mode}: {refused.stderr}")
+ends(0, *short, "--resume", "past", "--trace", "local.h5", "--values", "*", "--shadow", "local")
 
 # ---- other data under the same name ----
 with open(experiment, encoding="ascii") as file:
@@ -155,9 +167,11 @@ for number, saves in ((signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIG
     expect(held and held < 40, f"{name}: stopped after {held} steps")
     if saves:
         expect(os.listdir(name) == [f"step-{held:06}.safetensors"], f"{name}: {os.listdir(name)} after {held} steps")
-        ends(0, "train", experiment, "--trace", f"{name}.h5", "--resume", name)
+        threads = ("--device", "cpu,threads=3") if number == signal.SIGTERM else ()  # other threads, the same bits
+        ends(0, "train", experiment, "--trace", f"{name}.h5", "--resume", name, *threads)
         expect(steps(f"{name}.h5") == 40, f"{name}: {steps(f'{name}.h5')} steps in the end")
 expect(chain("stop2.h5") == chain("stop15.h5") is not None, "wherever it was stopped, the same chain")
+ends(0, "trace", "verify", "stop15.h5")
 
 os.chdir(root)
 shutil.rmtree(folder)

@@ -369,6 +369,44 @@ START_TEST(loss)
     ck_assert_uint_eq(d.loss_visible, UINT64_MAX);
     d = diff_edits(e, 1, "exact");
     ck_assert_uint_eq(d.loss_bits, UINT64_MAX);
+    ck_assert_int_eq(d.loss_compared, 1);
+}
+END_TEST
+
+/* The loss that another operation wrote is the loss; what one lacks, or has in another format or shape, was not
+ * compared. */
+START_TEST(loss_of_another_operation)
+{
+    const tiny_edit e[] = { { 1, TINY_X, 0, 0 }, { 3, TINY_LOSS, 0, tiny_double(9.5) } };
+    const tiny_run run = { .steps = 6 }, wrong = { .steps = 6, .edits = e, .nedits = 2 };
+    const uint64_t two = 2;
+    tiny_layout other;
+    fpx_diff d;
+
+    for (int swap = 0; swap < 2; swap++) {
+        tiny_make(&other);
+        (void)snprintf(other.records[TINY_LOSS].op, FPX_TRACE_NAME, "loss/mean");
+        d = swap ? diff_of(&other.layout, &wrong, &plain.layout, &run, "exact")
+                 : diff_of(&plain.layout, &run, &other.layout, &wrong, "exact");
+        ck_assert_uint_eq(d.records_compared, TINY_RECORDS - 1);
+        ck_assert_int_eq(d.loss_compared, 1);
+        ck_assert_uint_eq(d.loss_bits, 3);
+        for (int lacks = 0; lacks < 3; lacks++) {
+            tiny_make(&other);
+            if (lacks == 0)
+                (void)snprintf(other.records[TINY_LOSS].tensor, FPX_TRACE_NAME, "gain");
+            else if (lacks == 1)
+                other.records[TINY_LOSS].desc.format = fpx_fp32;
+            else
+                ck_assert_int_eq(
+                    fpx_tensor_make(&fpx_fp64, 1, &two, &other.records[TINY_LOSS].desc), FPX_OK);
+            d = swap ? diff_of(&other.layout, &run, &plain.layout, &wrong, "exact")
+                     : diff_of(&plain.layout, &wrong, &other.layout, &run, "exact");
+            ck_assert_uint_eq(d.verdict, FPX_DIFFERENT);
+            ck_assert_int_eq(d.loss_compared, 0);
+            ck_assert_uint_eq(d.loss_bits, UINT64_MAX);
+        }
+    }
 }
 END_TEST
 
@@ -599,6 +637,7 @@ int main(void)
     tcase_add_test(c, distance);
     tcase_add_test(c, without_values);
     tcase_add_test(c, loss);
+    tcase_add_test(c, loss_of_another_operation);
     tcase_add_test(c, loss_special);
     tcase_add_test(c, like_a_scan);
     tcase_add_test(c, shadows);

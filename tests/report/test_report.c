@@ -23,6 +23,7 @@ static fpx_diff different(void)
                    .steps_b = 40,
                    .records_differing = 3,
                    .healed = UINT64_MAX,
+                   .loss_compared = 1,
                    .loss_bits = 18,
                    .loss_visible = UINT64_MAX,
                    .loss_noise = 0.125 };

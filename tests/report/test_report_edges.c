@@ -45,6 +45,7 @@ static fpx_diff some_diff(void)
                    .steps_b = 90,
                    .records_differing = 3,
                    .healed = UINT64_MAX,
+                   .loss_compared = 1,
                    .loss_bits = 40,
                    .loss_visible = 60,
                    .loss_noise = 0.25 };
@@ -102,6 +103,10 @@ START_TEST(diff_text)
     fpx_report_diff_text(&d, text, sizeof text);
     contains(text, "never have shown");
     contains(text, "--values 'x'");
+    d.loss_compared = 0;
+    fpx_report_diff_text(&d, text, sizeof text);
+    contains(text, "the loss   was not compared");
+    lacks(text, "never have shown");
     d.verdict = FPX_SAME;
     fpx_report_diff_text(&d, text, sizeof text);
     ck_assert_str_eq(text, "nothing differs: 100 steps of 5 tensors have the same bits\n");
@@ -220,6 +225,7 @@ START_TEST(diff_json)
     ck_assert_int_eq(integer_at(first, "element"), 5);
     ck_assert_uint_eq(json_array_size(json_object_get(first, "index")), 2);
     ck_assert_int_eq(integer_at(root, "loss_bits_at"), 40);
+    ck_assert(json_is_true(json_object_get(root, "loss_compared")));
     ck_assert(json_is_null(json_object_get(root, "healed_at")));
     json_decref(root);
     d.first.value_a = -(double)INFINITY;

@@ -355,12 +355,15 @@ START_TEST(append_refuses_what_does_not_fit)
     records[2].desc.shape[0]++;
     ck_assert_int_eq(fpx_trace_append(path, &other, 9, 0, &writer, &err), FPX_EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "layer.0/y"));
+    ck_assert_ptr_nonnull(strstr(err.text, ": shape '["));
     records[2].desc.shape[0]--;
     records[8].values = 0;
     ck_assert_int_eq(fpx_trace_append(path, &other, 9, 0, &writer, &err), FPX_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, ": values 'not recorded' here, 'recorded' there"));
     records[8].values = 1;
     other.nmodes = 1;
     ck_assert_int_eq(fpx_trace_append(path, &other, 9, 0, &writer, &err), FPX_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "shadows '"));
     other.nmodes = FIXTURE_MODES;
     ck_assert_ptr_null(writer);
 
@@ -374,6 +377,101 @@ START_TEST(append_refuses_what_does_not_fit)
     ck_assert_str_eq(fpx_trace_layout_of(trace)->experiment, fixture_layout()->experiment);
     fpx_trace_free(trace);
     ck_assert_uint_eq(fixture_check(path, 5), 6);
+}
+END_TEST
+
+/* The first field that differs is named, with both values. */
+START_TEST(append_names_the_field)
+{
+    fpx_trace_record records[FIXTURE_RECORDS];
+    fpx_trace_layout other = *fixture_layout();
+    fpx_trace_writer *writer = create(4);
+    fpx_error err;
+
+    steps(writer, 5, 9);
+    close_writer(writer);
+    writer = NULL;
+    other.records = records;
+    static const char *const says[] = { ": tensor 'other' here, '",
+                                        ": operation 'other' here, '",
+                                        ": kind 'other' here, '",
+                                        ": role 'other' here, '",
+                                        ": device 'other' here, '",
+                                        ": device 'cpu,engine=openblas' here, 'cpu' there",
+                                        ": place 'operation ",
+                                        ": format 'e5m2' here, '",
+                                        ": scales 'fp32, blocks [0,0,0]' here, 'none' there",
+                                        "another one here than there" };
+    for (size_t k = 0; k < sizeof says / sizeof says[0]; k++) {
+        memcpy(records, fixture_layout()->records, sizeof records);
+        fpx_trace_record *r = &records[2];
+
+        switch (k) {
+        case 0:
+            (void)snprintf(r->tensor, sizeof r->tensor, "other");
+            break;
+        case 1:
+            (void)snprintf(r->op, sizeof r->op, "other");
+            break;
+        case 2:
+            (void)snprintf(r->kind, sizeof r->kind, "other");
+            break;
+        case 3:
+            (void)snprintf(r->role, sizeof r->role, "other");
+            break;
+        case 4:
+            (void)snprintf(r->device, sizeof r->device, "other");
+            break;
+        case 5:
+            (void)snprintf(r->device, sizeof r->device, "cpu,engine=openblas");
+            break;
+        case 6:
+            r->layer += 7;
+            break;
+        case 7:
+            r->desc.format = fpx_e5m2;
+            break;
+        case 8:
+            r->desc.nscales = 1;
+            r->desc.scale[0] = (fpx_scaling){ .format = fpx_fp32 };
+            break;
+        default:
+            records[2].desc.format.bias++;
+            records[3].desc.format.bias++;
+            break;
+        }
+        const fpx_status status = fpx_trace_append(path, &other, 9, 0, &writer, &err);
+        if (status != FPX_EINVAL || strstr(err.text, says[k]) == NULL)
+            ck_abort_msg("%zu: status %d: %s", k, (int)status, err.text);
+    }
+}
+END_TEST
+
+/* Threads and instruction set of the built-in device enter no bit: a trace goes on with others, and keeps its own. */
+START_TEST(append_with_other_threads)
+{
+    static const char *const devices[] = { "cpu,threads=7", "cpu,level=scalar", "cpu" };
+    fpx_trace_record records[FIXTURE_RECORDS];
+    fpx_trace_layout other = *fixture_layout();
+    fpx_trace_writer *writer = create(4);
+    fpx_error err;
+
+    steps(writer, 5, 9);
+    close_writer(writer);
+    memcpy(records, other.records, sizeof records);
+    other.records = records;
+    for (size_t k = 0; k < sizeof devices / sizeof devices[0]; k++) {
+        for (size_t i = 0; i < FIXTURE_RECORDS; i++)
+            (void)snprintf(records[i].device, sizeof records[i].device, "%s", devices[k]);
+        if (fpx_trace_append(path, &other, 9 + k, 0, &writer, &err) != FPX_OK)
+            ck_abort_msg("%s: %s", devices[k], err.text);
+        steps(writer, 9 + k, 10 + k);
+        close_writer(writer);
+    }
+    fpx_trace *trace = open_trace();
+    ck_assert_str_eq(fpx_trace_layout_of(trace)->records[0].device, "cpu");
+    fpx_trace_free(trace);
+    ck_assert_uint_eq(fixture_check(path, 5), 7);
 }
 END_TEST
 
@@ -638,6 +736,8 @@ int main(void)
     tcase_add_test(tc, steps_that_come_again_are_compared);
     tcase_add_test(tc, a_step_with_other_bits_is_a_finding);
     tcase_add_test(tc, append_refuses_what_does_not_fit);
+    tcase_add_test(tc, append_names_the_field);
+    tcase_add_test(tc, append_with_other_threads);
     tcase_add_test(tc, planned_steps);
     tcase_add_test(tc, one_writer_at_a_time);
     tcase_add_test(tc, a_live_trace_can_be_read);
