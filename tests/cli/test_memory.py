@@ -9,6 +9,7 @@ import tempfile
 import time
 
 fpx, source = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+sanitized = sys.argv[3] != "none"  # a sanitizer keeps freed memory, and notes of all: what is resident says nothing
 text = (source / "experiments/default.yaml").read_text().replace("../datasets", str(source / "datasets"))
 source_text, failures = text, 0
 
@@ -44,7 +45,7 @@ def check(name, experiment, recipe):
     right = right and copy_at_most[recipe] - 0.6 < copy < copy_at_most[recipe] + (0.3 if name == "micro-batches" else 0.1)
     whole = sum(m["when_fullest"].values()) + m["gaps"] == m["arena"]
     real = peak(train(experiment, "--recipe", recipe))
-    close = abs(m["peak_resident"] / real - 1) < 0.1
+    close = sanitized or abs(m["peak_resident"] / real - 1) < 0.1
     failures += not (right and whole and close)
     print(f"{'ok  ' if right and whole and close else 'FAIL'} {name}, {recipe}: bytes a parameter "
           f"{' '.join('%.3f' % h for h in have)}, with the copy {copy:.3f}; predicted {m['peak_resident'] / 2**20:.1f} MiB, "
