@@ -215,7 +215,7 @@ static void add_figure(html_data *d, size_t mode, size_t step_index, size_t reco
                                        html_columns_run(d)->step[step_index], f->element });
 }
 
-static void free_map(html_map *map)
+void html_map_free(html_map *map)
 {
     free(map->cells);
     free(map->growth);
@@ -223,7 +223,7 @@ static void free_map(html_map *map)
     map->growth = NULL;
 }
 
-static fpx_status new_map(const html_data *d, html_map *map, fpx_error *err)
+fpx_status html_map_new(const html_data *d, html_map *map, fpx_error *err)
 {
     *map = (html_map){ .cells = calloc(d->nrows * d->ncolumns + 1, sizeof *map->cells),
                        .growth = calloc(html_columns_run(d)->n + 1, sizeof *map->growth) };
@@ -241,7 +241,7 @@ static fpx_status read_figures(html_data *d, fpx_error *err)
     fpx_status status = figures && worst ? FPX_OK : no_memory(err);
 
     for (size_t m = 0; m < d->nmaps && status == FPX_OK; m++) {
-        status = new_map(d, &d->maps[m], err);
+        status = html_map_new(d, &d->maps[m], err);
         for (size_t i = 0; i < html_columns_run(d)->n && status == FPX_OK; i++) {
             status = fpx_trace_figures(d->shadowed, i, m, figures, err);
             for (size_t r = 0; r < d->layout->nrecords && status == FPX_OK; r++)
@@ -286,95 +286,6 @@ static fpx_status read_nonfinite(html_data *d, fpx_error *err)
     return status;
 }
 
-/* ---- the other trace ---- */
-
-static size_t partner(const fpx_trace_layout *other, const fpx_trace_record *r, size_t near)
-{
-    for (size_t k = 0; k < other->nrecords; k++) {
-        const fpx_trace_record *o = &other->records[(near + k) % other->nrecords];
-
-        if (strcmp(o->tensor, r->tensor) == 0 && strcmp(o->op, r->op) == 0 &&
-            fpx_tensor_same_kind(&o->desc, &r->desc))
-            return (near + k) % other->nrecords;
-    }
-    return nowhere;
-}
-
-typedef struct digests {
-    fpx_digest *a, *b;
-    size_t *partner, *differing; /* of each record; in each row */
-} digests;
-
-static void count_differing(html_data *d, const digests *g, size_t step_index)
-{
-    for (size_t row = 0; row < d->nrows; row++)
-        g->differing[row] = 0;
-    for (size_t r = 0; r < d->layout->nrecords; r++)
-        if (g->partner[r] != nowhere && !fpx_digest_equal(g->a[r], g->b[g->partner[r]]))
-            g->differing[d->row_of[r]]++;
-    for (size_t row = 0; row < d->nrows; row++) {
-        html_cell *cell = &d->differ.cells[row * d->ncolumns + html_column_of(d, step_index)];
-        const double n = (double)g->differing[row];
-
-        d->differ.figures += g->differing[row];
-        if (d->rows[row].paired > 0 && larger(n, cell->error))
-            cell->error = n;
-    }
-}
-
-static fpx_trace *other_of(const html_data *d)
-{
-    return d->shadowed == d->in->trace ? d->in->other : d->in->trace;
-}
-
-static fpx_status read_differences(html_data *d, const digests *g, fpx_error *err)
-{
-    const html_run *rx = html_columns_run(d), *ry = rx == &d->a ? &d->b : &d->a;
-    fpx_status status = new_map(d, &d->differ, err);
-
-    for (size_t i = 0, j = 0; i < rx->n && j < ry->n && status == FPX_OK;) {
-        const uint64_t s = rx->step[i], t = ry->step[j];
-
-        if (s == t) {
-            status = fpx_trace_digests(d->shadowed, i, g->a, err);
-            if (status == FPX_OK)
-                status = fpx_trace_digests(other_of(d), j, g->b, err);
-            if (status == FPX_OK)
-                count_differing(d, g, i);
-        }
-        i += s <= t;
-        j += t <= s;
-    }
-    if (d->differ.figures == 0)
-        free_map(&d->differ);
-    return status;
-}
-
-static fpx_status compare_digests(html_data *d, fpx_error *err)
-{
-    const fpx_trace_layout *other = fpx_trace_layout_of(other_of(d));
-    const digests g = { calloc(d->layout->nrecords + 1, sizeof *g.a),
-                        calloc(other->nrecords + 1, sizeof *g.b),
-                        calloc(d->layout->nrecords + 1, sizeof *g.partner),
-                        calloc(d->nrows + 1, sizeof *g.differing) };
-    fpx_status status;
-
-    if (g.a == NULL || g.b == NULL || g.partner == NULL || g.differing == NULL) {
-        status = no_memory(err);
-    } else {
-        for (size_t r = 0; r < d->layout->nrecords; r++) {
-            g.partner[r] = partner(other, &d->layout->records[r], r);
-            d->rows[d->row_of[r]].paired += g.partner[r] != nowhere;
-        }
-        status = read_differences(d, &g, err);
-    }
-    free(g.a);
-    free(g.b);
-    free(g.partner);
-    free(g.differing);
-    return status;
-}
-
 /* ---- all ---- */
 
 static void set_columns(html_data *d)
@@ -406,7 +317,7 @@ fpx_status html_data_read(const fpx_report_input *input, html_data *ret_data, fp
     if (status == FPX_OK && d.nmaps > 0)
         status = read_nonfinite(&d, err);
     if (status == FPX_OK && input->other != NULL)
-        status = compare_digests(&d, err);
+        status = html_compare_traces(&d, err);
     if (status != FPX_OK)
         html_data_free(&d);
     else
@@ -430,7 +341,7 @@ void html_data_free(html_data *d)
     free(d->rows);
     free(d->row_of);
     for (size_t m = 0; m < HTML_MAPS; m++)
-        free_map(&d->maps[m]);
-    free_map(&d->differ);
+        html_map_free(&d->maps[m]);
+    html_map_free(&d->differ);
     free(d->nonfinite);
 }

@@ -90,6 +90,13 @@ typedef struct html_data {
 fpx_status html_data_read(const fpx_report_input *input, html_data *ret_data, fpx_error *err);
 void html_data_free(html_data *data);
 
+/* A map of the page's rows and columns, whose cells have no error (NaN); freeing one of zeros is fine. */
+fpx_status html_map_new(const html_data *data, html_map *ret_map, fpx_error *err);
+void html_map_free(html_map *map);
+
+/* Fills differ, and of each row how many tensors both traces have. As html_data_read. */
+fpx_status html_compare_traces(html_data *data, fpx_error *err);
+
 /* Fills rows, row_of. FPX_ENOMEM: what is there is freed by html_data_free. */
 fpx_status html_rows_make(html_data *data);
 
