@@ -155,15 +155,17 @@ void html_put_top(FILE *f, const html_data *d)
         (void)snprintf(cut, sizeof cut, ": %zu of %zu", d->ntop, d->top_of);
     (void)fprintf(
         f,
-        "<section><h2>%s</h2><p class=\"say\">%s %s worst "
-        "first%s.</p>\n<div class=\"wide\"><table class=\"top\"><tr><th>%s</th><th></th>"
+        "<section><h2>%s</h2><p class=\"say\">%s %s%s."
+        "</p>\n<div class=\"wide\"><table class=\"top\"><tr><th>%s</th><th></th>"
         "<th>operation</th><th>tensor</th><th>step</th><th>shadow</th></tr>\n",
         other_bits ? "Operations that disagree" : "Largest errors, measured by their bounds",
         other_bits ? "Their shadow has the same arithmetic and yet other bits."
                    : "The bound is computed for each operation and the very numbers it had; "
                      "no correct arithmetic exceeds it. <b>Up to 1 all is well.</b>",
-        other_bits ? "The worst of each,"
-                   : "Every operation above its bound; of those below, the worst of each kind:",
+        other_bits
+            ? "Worst first, the worst of each"
+            : "Worst first: every operation above its bound and, of those below, the worst of "
+              "each kind",
         cut, other_bits ? "elements" : "error / bound");
     for (size_t i = 0; i < d->ntop; i++) {
         const html_top *t = &d->top[i];
