@@ -390,7 +390,7 @@ START_TEST(other_bits_worst_first)
     made.mismatches = 16.0;
     char *page = page_of_one(&made);
     check_has(page, "<h2>Operations that disagree</h2>");
-    check_has(page, "worst first: 10 of 18.");
+    check_has(page, "Worst first, the worst of each: 10 of 18.");
     check_has(page, "<th>shadow</th></tr>\n<tr class=\"over\"><td>16 ");
     for (at = page; (at = strstr(at, "<tr class=\"over\"><td>")) != NULL; at++, rows++) {
         const double n = strtod(at + strlen("<tr class=\"over\"><td>"), NULL);
@@ -405,7 +405,7 @@ START_TEST(other_bits_worst_first)
     made.layers = 1;
     made.strike = UINT64_MAX;
     page = page_of_one(&made);
-    check_has(page, "worst first.");
+    check_has(page, "Worst first, the worst of each.");
     free(page);
 }
 END_TEST
