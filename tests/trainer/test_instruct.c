@@ -102,7 +102,8 @@ START_TEST(what_is_no_record)
         { "{\"prompt\": \"\", \"response\": \"b\"}", ":1: the prompt is empty" },
         { "{\"prompt\": \"a\", \"response\": \"b\"", ":1: " },
         { "{\"prompt\": \"a\", \"response\": \"b\"} x", ":1: " },
-        { "{\"prompt\": \"a\", \"prompt\": \"c\", \"response\": \"b\"}", ":1: duplicate" },
+        { "{\"prompt\": \"a\", \"prompt\": \"c\", \"response\": \"b\"}",
+          ":1: a key is given twice" },
         { "{\"prompt\": \"a\\u0000\", \"response\": \"b\"}", ":1: " },
         { "{\"prompt\": \"\xff\", \"response\": \"b\"}", ":1: " },
     };
