@@ -242,7 +242,7 @@ INLINE void block_row(mma_tile *tile, const mma_op *op, size_t row, const limits
     }
     const unsigned nan = both(m_greater(magnitude(out.low), i_all(0x7f800000)),
                               m_greater(magnitude(out.high), i_all(0x7f800000)));
-    const unsigned columns = UINT32_MAX >> (32 - tile->columns);
+    const unsigned columns = (unsigned)((UINT64_C(1) << tile->columns) - 1);
     tile->dead[op->to][row] = (nan & columns) == columns;
 }
 

@@ -64,7 +64,7 @@ static int has_sum(const fpx_mma_model *m)
 static int has_groups(const fpx_mma_model *m, const fpx_mma_call *call)
 {
     enum { PRODUCT_MOST = 36, SCALES = 2, FLOAT64 = 53 };
-    const int head = SCALES + ceil_log2(MMA_GROUP * PRODUCT_MOST);
+    const int head = SCALES + ceil_log2((size_t)MMA_GROUP * PRODUCT_MOST);
 
     return has_sum(m) && m->group == MMA_GROUP && m->block % MMA_GROUP == 0 &&
            m->c == FPX_MMA_C_EARLY && m->step == 0 && m->vectors == 1 && m->promote == 0 &&
