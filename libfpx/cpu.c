@@ -103,6 +103,12 @@ fpx_status fpx_cpu_choose(fpx_cpu_level *ret_level, fpx_error *err)
     return fpx_error_set(err, FPX_EINVAL, "FPX_CPU=%.64s: use scalar, avx2 or avx512", word);
 }
 
+int fpx_cpu_is_reproducible(const char *device)
+{
+    return strncmp(device, "cpu", 3) == 0 && (device[3] == '\0' || device[3] == ',') &&
+           strstr(device, "engine=openblas") == NULL;
+}
+
 fpx_cpu_level fpx_cpu_in_use(void)
 {
     static atomic_int once = -1; /* racing threads read the same environment */

@@ -7,11 +7,9 @@
 #include <fpx/gemm.h>
 
 #include "op_bound.h"
+#include "op_norms.h"
 #include "op_product.h"
 #include "op_running.h"
-
-/* Of sums and maxima in any order: what compilers make vectors of. */
-enum { LANES = 8 };
 
 size_t OP_BOUND_NAME(op_scratch_gemm)(const fpx_call *call)
 {
@@ -20,57 +18,25 @@ size_t OP_BOUND_NAME(op_scratch_gemm)(const fpx_call *call)
     return p.m + p.n + (call->attr.gemm.unit[0] != '\0' ? op_unit_scratch(p.m, p.n) : 0);
 }
 
-/* Norms of the `count` vectors of length k: vector i starts at i * step and goes by stride. Each is
- * inflated for its k + 4 roundings, and for squares that underflow. */
-static void norms(const double *x, size_t count, size_t k, size_t step, size_t stride, double *norm)
-{
-    const double inflate = 1.0 + ((double)k + 4.0) * 0x1p-53;
-
-    for (size_t i = 0; i < count; i++)
-        norm[i] = (double)k * DBL_TRUE_MIN;
-    /* In the order of memory. */
-    if (stride == 1) {
-        for (size_t i = 0; i < count; i++) {
-            const double *row = x + i * step;
-            double lanes[LANES] = { 0.0 };
-            size_t j = 0;
-
-            for (; k - j >= LANES; j += LANES)
-                for (size_t lane = 0; lane < LANES; lane++)
-                    lanes[lane] += row[j + lane] * row[j + lane];
-            for (; j < k; j++)
-                lanes[0] += row[j] * row[j];
-            for (size_t lane = 0; lane < LANES; lane++)
-                norm[i] += lanes[lane];
-        }
-    } else {
-        for (size_t j = 0; j < k; j++)
-            for (size_t i = 0; i < count; i++)
-                norm[i] += x[i + j * stride] * x[i + j * stride];
-    }
-    for (size_t i = 0; i < count; i++)
-        norm[i] = sqrt(norm[i]) * inflate;
-}
-
 /* Largest scale that operand i can have been decoded with. */
 static double largest_scale(const fpx_bound_args *args, size_t i)
 {
     const fpx_tensor *tensor = &args->call->in[i];
     const double *x = args->in[i];
     const size_t n = fpx_tensor_count(tensor);
-    double large[LANES] = { 0.0 }, amax = 0.0;
+    double large[OP_LANES] = { 0.0 }, amax = 0.0;
     size_t j = 0;
 
     if (tensor->nscales == 0)
         return 1.0;
     if (!is_blocked(tensor) && args->decode[i] > 0.0)
         return args->decode[i];
-    for (; n - j >= LANES; j += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
+    for (; n - j >= OP_LANES; j += OP_LANES)
+        for (size_t lane = 0; lane < OP_LANES; lane++)
             large[lane] = fabs(x[j + lane]) > large[lane] ? fabs(x[j + lane]) : large[lane];
     for (; j < n; j++)
         large[0] = fabs(x[j]) > large[0] ? fabs(x[j]) : large[0];
-    for (size_t lane = 0; lane < LANES; lane++)
+    for (size_t lane = 0; lane < OP_LANES; lane++)
         amax = large[lane] > amax ? large[lane] : amax;
     return amax / least(&tensor->format);
 }
@@ -180,8 +146,8 @@ static void bound_unit(const fpx_bound_args *args, const product *p)
         const double *b = (const double *)args->in[1] + z * p->k * p->n;
         double *bound = args->bound[0] + z * p->m * p->n;
 
-        norms(a, p->m, p->k, ta ? 1 : p->k, ta ? p->m : 1, rows);
-        norms(b, p->n, p->k, tb ? p->k : 1, tb ? 1 : p->n, columns);
+        op_norms(a, 0, p->m, p->k, ta ? 1 : p->k, ta ? p->m : 1, rows);
+        op_norms(b, 0, p->n, p->k, tb ? p->k : 1, tb ? 1 : p->n, columns);
         for (size_t i = 0; i < p->m; i++)
             for (size_t j = 0; j < p->n; j++)
                 bound[i * p->n + j] += (reference * rows[i] * columns[j] + floor) * (1.0 + 0x1p-40);
@@ -207,8 +173,8 @@ void OP_BOUND_NAME(op_bound_gemm)(const fpx_bound_args *args)
         const vectors b = { (const double *)args->in[1] + z * p.k * p.n, tb ? p.k : 1,
                             tb ? 1 : p.n };
 
-        norms(a.x, p.m, p.k, a.step, a.stride, rows);
-        norms(b.x, p.n, p.k, b.step, b.stride, columns);
+        op_norms(a.x, 0, p.m, p.k, a.step, a.stride, rows);
+        op_norms(b.x, 0, p.n, p.k, b.step, b.stride, columns);
         for (size_t i = 0; i < p.m; i++) {
             const size_t first = (z * p.m + i) * p.n;
             double *bound = args->bound[0] + first;

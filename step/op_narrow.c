@@ -7,6 +7,7 @@
 
 #include <fpx/gemm.h>
 
+#include "op_norms.h"
 #include "op_product.h"
 
 typedef struct limits {
@@ -47,35 +48,6 @@ static limits limits_of(const op_narrow *args, const product *p, int scaled)
             2.0 * 0x1p-149 * (double)p->k * largest_code(&call->in[0]) * largest_code(&call->in[1]);
     l.floor = l.floor * (1.0 + 0x1p-40);
     return l;
-}
-
-/* As norms of op_bound_gemm.c: squares of float32 are exact in float64. */
-static void norms(const float *x, size_t count, size_t k, size_t step, size_t stride, double *norm)
-{
-    const double inflate = 1.0 + ((double)k + 4.0) * 0x1p-53;
-
-    for (size_t i = 0; i < count; i++)
-        norm[i] = 0.0;
-    if (stride == 1) {
-        for (size_t i = 0; i < count; i++) {
-            double lanes[8] = { 0.0 };
-            size_t j = 0;
-
-            for (; k - j >= 8; j += 8)
-                for (size_t lane = 0; lane < 8; lane++)
-                    lanes[lane] += (double)x[i * step + j + lane] * (double)x[i * step + j + lane];
-            for (; j < k; j++)
-                lanes[0] += (double)x[i * step + j] * (double)x[i * step + j];
-            for (size_t lane = 0; lane < 8; lane++)
-                norm[i] += lanes[lane];
-        }
-    } else {
-        for (size_t j = 0; j < k; j++)
-            for (size_t i = 0; i < count; i++)
-                norm[i] += (double)x[i + j * stride] * (double)x[i + j * stride];
-    }
-    for (size_t i = 0; i < count; i++)
-        norm[i] = sqrt(norm[i]) * inflate;
 }
 
 /* Whether no ratio of a row can be above `most`, at most 1, and every bound is finite: multiplying says so sooner than dividing.
@@ -134,8 +106,8 @@ int OP_BOUND_NAME(op_narrow_judge)(const op_narrow *args, op_narrow_verdict *ret
         return 0;
     limits l = limits_of(args, &p, scaled);
     for (size_t z = 0; z < p.batch; z++) {
-        norms(args->in[0] + z * p.m * p.k, p.m, p.k, ta ? 1 : p.k, ta ? p.m : 1, rows);
-        norms(args->in[1] + z * p.k * p.n, p.n, p.k, tb ? p.k : 1, tb ? 1 : p.n, columns);
+        op_norms(args->in[0] + z * p.m * p.k, 1, p.m, p.k, ta ? 1 : p.k, ta ? p.m : 1, rows);
+        op_norms(args->in[1] + z * p.k * p.n, 1, p.n, p.k, tb ? p.k : 1, tb ? 1 : p.n, columns);
         l.widest = 0.0;
         for (size_t j = 0; j < p.n; j++)
             l.widest = columns[j] > l.widest ? columns[j] : l.widest;

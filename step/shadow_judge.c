@@ -30,12 +30,6 @@ static int holds_input(const fpx_shadow *sh, const fpx_program_op *op, uint32_t 
            !fpx_tensor_class_scales(t->cls);
 }
 
-int shadow_has_own_order(const char *device)
-{
-    return strncmp(device, "cpu", 3) == 0 && (device[3] == '\0' || device[3] == ',') &&
-           strstr(device, "engine=openblas") == NULL;
-}
-
 /* The bound needs every input exactly: also the scales that the widened program leaves out. A product's looks at what it
  * is to judge. */
 static int compute_bound(const fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,

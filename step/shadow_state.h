@@ -40,8 +40,4 @@ fpx_status shadow_name_unit(fpx_shadow *sh, fpx_device *reference, fpx_error *er
 double shadow_judge(fpx_shadow *sh, const fpx_op_view *view, const fpx_program_op *op,
                     int any_order);
 
-/* Whether a device's products are summed in the order of fpx/gemm.h: the cpu device's are, but by OpenBLAS. A name is what
- * a device was opened by. */
-int shadow_has_own_order(const char *device);
-
 #endif /* STEP_SHADOW_STATE_H */

@@ -4,21 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <fpx/cpu.h>
+
 #include "trace_layout.h"
 
 enum { SAID = 160 };
 
-/* The built-in device in its reproducible arithmetic: neither threads nor level enter a bit of it. */
-static int is_reproducible(const char *device)
-{
-    return strncmp(device, "cpu", 3) == 0 && (device[3] == '\0' || device[3] == ',') &&
-           strstr(device, "engine=openblas") == NULL;
-}
-
 static int same_arithmetic(const fpx_trace_record *a, const fpx_trace_record *b)
 {
     return strcmp(a->device, b->device) == 0 ||
-           (is_reproducible(a->device) && is_reproducible(b->device));
+           (fpx_cpu_is_reproducible(a->device) && fpx_cpu_is_reproducible(b->device));
 }
 
 static int same_record(const fpx_trace_record *a, const fpx_trace_record *b)

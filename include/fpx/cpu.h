@@ -33,6 +33,10 @@ fpx_status fpx_cpu_choose(fpx_cpu_level *ret_level, fpx_error *err);
  * FPX_CPU is in error. */
 fpx_cpu_level fpx_cpu_in_use(void);
 
+/* Whether a device by this spec ("cpu", "cpu,threads=2": what follows the comma are fpx/device.h's options) computes in
+ * this library's own order, into which neither threads nor level enter: `cpu` does, but by OpenBLAS. */
+int fpx_cpu_is_reproducible(const char *device);
+
 /* The caller's floating-point control state (rounding mode, FTZ, DAZ, exception masks). */
 typedef struct fpx_fpenv {
     uint32_t mxcsr;
